@@ -1,0 +1,38 @@
+"""What the counters count: the one definition that hardware and every engine share.
+
+Per layer; all counters are cleared together and count until they are read.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Counter:
+    """``functional`` counters follow from the spikes alone, so every engine reports them; the
+    others need a clock."""
+
+    name: str
+    meaning: str
+    functional: bool = False
+
+
+#: In the order in which the hardware's counter port addresses them within a layer.
+COUNTERS = (
+    Counter("events_in", "spikes that reached the layer", functional=True),
+    Counter("events_out", "spikes that left the layer", functional=True),
+    Counter("synops", "synaptic operations: events in × neurons they connect to, weights of zero "
+                      "included (all-to-all synapses have no holes)", functional=True),
+    Counter("saturations", "membranes clamped to membrane_bits, before the threshold",
+            functional=True),
+    Counter("busy", "cycles that added a row of weights to the membranes"),
+    Counter("sweeping", "cycles that only swept the neurons at the end of a timestep"),
+    Counter("stalled", "cycles in which work waited: the spike queue behind was full, or the "
+                       "sweep before had not left the pipeline"),
+    Counter("starved", "cycles without work while an inference was under way"),
+    Counter("queue_peak", "most beats waiting in the layer's input queue"),
+)
+
+#: Cycles are split without rest: these four add up to the cycles of the inference.
+CYCLE_COUNTERS = ("busy", "sweeping", "stalled", "starved")
+
+FUNCTIONAL_COUNTERS = tuple(counter.name for counter in COUNTERS if counter.functional)

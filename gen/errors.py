@@ -1,0 +1,41 @@
+"""Errors a user can cause. Each message says what was given, what is allowed and what to do.
+
+The command line prints them as one line and exits with 2; nothing else of ours is shown without
+a traceback, so a bug stays visible as a bug.
+"""
+
+
+class SpikewrightError(Exception):
+    """Base of every error that a user's input can cause."""
+
+
+class SpecError(SpikewrightError, ValueError):
+    """A network that the contract cannot represent: wrong shape, range, sign or version."""
+
+
+class UnsupportedModuleError(SpikewrightError):
+    """A torch module that has no exact counterpart in the contract."""
+
+
+class DataError(SpikewrightError):
+    """Data that is missing, malformed, or of another shape than the network's input."""
+
+
+class RunFolderError(SpikewrightError):
+    """A run folder that is missing, incomplete, or was changed after it was written."""
+
+
+class RecipeError(SpikewrightError, ValueError):
+    """A training recipe with an unknown field or a value out of range."""
+
+
+class FoldingError(SpikewrightError, ValueError):
+    """A folding that does not belong to the network."""
+
+
+class ToolError(SpikewrightError):
+    """An external tool that is missing, too old, or failed."""
+
+
+class DoesNotFitError(SpikewrightError):
+    """A design that is larger than the board's part."""

@@ -1,0 +1,1 @@
+"""Amaranth components. Data flows: input beats → array → router → … → readout → result beats."""

@@ -1,0 +1,202 @@
+"""The run folder: everything one trained net became, and proof that nobody changed it since.
+
+``run.json`` lists every file with its SHA-256 and the command that wrote it. Commands ask for files
+through :meth:`RunFolder.file`, which refuses what is missing, truncated or edited; they write
+through :meth:`RunFolder.writing`, which puts a group of files in place at once or not at all.
+
+==================  =============================================================================
+``recipe.json``     how the net was trained, resolved: data, encoding, net, training, quantisation
+``checkpoint.pt``   torch weights (read with ``weights_only=True``)
+``training.json``   metrics per epoch, seed, versions
+``spec.json``,      the network in integers: :mod:`spikewright.gen.specfile`
+``spec.npz``
+``stimulus.npz``    held-back samples, encoded: :class:`spikewright.gen.Stimulus`
+``compile.json``    what quantisation did to each layer and to the accuracy
+``verilog/``        generated RTL
+``boards/NAME/``    bitstream, nextpnr report, utilisation and Fmax of one board
+``results.json``    all figures of the run
+``report.html``     the same for people
+==================  =============================================================================
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from . import specfile
+from .errors import RunFolderError, SpikewrightError
+from .spec import NetworkSpec
+from .stimulus import Stimulus
+
+MANIFEST = "run.json"
+FORMAT = "spikewright-run"
+VERSION = 1
+
+
+class RunFolder:
+    """A folder with a manifest. Make one with :meth:`create` or :meth:`open`."""
+
+    def __init__(self, path: Path, files: dict[str, dict[str, str]]):
+        self.path = path
+        self._files = files
+
+    @classmethod
+    def create(cls, path: Path | str) -> "RunFolder":
+        """The run folder at ``path``, begun if there is none.
+
+        Raises
+        ------
+        RunFolderError
+            If ``path`` is a file, or a folder with other things in it.
+        """
+        path = Path(path)
+        if (path / MANIFEST).exists():
+            return cls.open(path)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunFolderError(
+                f"{path} exists and is no run folder; give a new path, or one that `spikewright "
+                f"train` made"
+            )
+        return cls(path, {})
+
+    @classmethod
+    def open(cls, path: Path | str) -> "RunFolder":
+        """The existing run folder at ``path``; RunFolderError if it is not one."""
+        path = Path(path)
+        try:
+            manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise RunFolderError(
+                f"{path} is no run folder (it has no {MANIFEST}); make one with `spikewright train`"
+            ) from error
+        except (OSError, ValueError) as error:
+            raise RunFolderError(
+                f"{path / MANIFEST} cannot be read ({error}); restore it, or train anew"
+            ) from error
+        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+            raise RunFolderError(f"{path / MANIFEST} is not of a run folder; train anew")
+        if manifest.get("version") != VERSION:
+            raise RunFolderError(
+                f"{path} has run folder version {manifest.get('version')!r}; this spikewright "
+                f"reads {VERSION}; train anew, or install the spikewright that wrote it"
+            )
+        files = manifest.get("files")
+        if not isinstance(files, dict) or not all(
+            isinstance(entry, dict) and isinstance(entry.get("sha256"), str)
+            and isinstance(entry.get("command"), str) and _inside(name)
+            for name, entry in files.items()
+        ):
+            raise RunFolderError(f"{path / MANIFEST} lists its files wrongly; train anew")
+        return cls(path, files)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._files
+
+    def names(self) -> list[str]:
+        """All files of the run, with forward slashes."""
+        return sorted(self._files)
+
+    def file(self, name: str, command: str) -> Path:
+        """Path of file ``name``, verified; ``command`` is what the message tells to run."""
+        entry = self._files.get(name)
+        if entry is None:
+            raise RunFolderError(
+                f"{self.path} has no {name}; run: spikewright {command} {self.path}"
+            )
+        path = self.path / name
+        try:
+            digest = _sha256(path)
+        except OSError as error:
+            raise RunFolderError(
+                f"{path} cannot be read ({error.strerror}); run: spikewright {command} {self.path}"
+            ) from error
+        if digest != entry["sha256"]:
+            raise RunFolderError(
+                f"{path} was changed after `spikewright {entry['command']}` wrote it; run: "
+                f"spikewright {command} {self.path}"
+            )
+        return path
+
+    def read_json(self, name: str, command: str) -> Any:
+        """The verified JSON file ``name``."""
+        return json.loads(self.file(name, command).read_text(encoding="utf-8"))
+
+    def spec(self) -> NetworkSpec:
+        """The run's network; its two files verified against the manifest and its digest."""
+        self.file("spec.npz", "compile")
+        return specfile.load(self.file("spec.json", "compile"))
+
+    def stimulus(self) -> Stimulus:
+        """The run's held-back samples."""
+        return Stimulus.load(self.file("stimulus.npz", "compile"))
+
+    @contextmanager
+    def writing(self, command: str) -> Iterator[Path]:
+        """A fresh folder to write into; on success its files replace the run's of the same name.
+
+        After an exception, or a kill, the run is as it was.
+        """
+        made = not self.path.exists()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{self.path.name}-", dir=self.path.parent))
+        try:
+            yield staging
+            written = sorted(p for p in staging.rglob("*") if p.is_file())
+            self.path.mkdir(exist_ok=True)
+            files = dict(self._files)
+            for source in written:
+                name = source.relative_to(staging).as_posix()
+                files[name] = {"sha256": _sha256(source), "command": command}
+                target = self.path / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(source, target)
+            manifest = {"format": FORMAT, "version": VERSION, "files": files}
+            temporary = staging / MANIFEST
+            temporary.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+            os.replace(temporary, self.path / MANIFEST)
+            self._files = files
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+            if made and self.path.is_dir() and not any(self.path.iterdir()):
+                self.path.rmdir()
+
+    def record(self, command: str, figures: dict[str, Any]) -> None:
+        """Sets ``results.json[command]`` to ``figures``."""
+        results = {}
+        if "results.json" in self:
+            results = self.read_json("results.json", "train")
+        results[command] = figures
+        with self.writing(command) as folder:
+            write_json(folder / "results.json", results)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Indented JSON that ends in a newline; NaN is refused, because JSON has none."""
+    path.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def write_output(path: Path, text: str) -> None:
+    """``text`` to ``path``, whole or not at all."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise SpikewrightError(f"{path} cannot be written ({error.strerror})") from error
+
+
+def _inside(name: str) -> bool:
+    return bool(name) and not Path(name).is_absolute() and ".." not in Path(name).parts
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

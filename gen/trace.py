@@ -1,0 +1,129 @@
+"""What an engine reports, and how two reports are compared: by equality, never by tolerance."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Trace:
+    """The result of running S samples of T timesteps through L layers on one engine.
+
+    Attributes
+    ----------
+    engine
+        Name of the engine.
+    spikes
+        Per layer: bool (S, T, neurons).
+    membranes
+        Per layer: int64 (S, T, neurons), the membrane after the timestep as snnTorch returns it;
+        None unless asked for.
+    counts
+        int64 (S, classes): spikes of the last layer, summed over time.
+    prediction
+        int64 (S,): class with most spikes; the lowest index among equals.
+    counters
+        Name → int64 (S, L). Every engine reports the functional ones; RTL engines report all of
+        :data:`spikewright.gen.counters.COUNTERS`.
+    cycles
+        int64 (S,): clock cycles from the first input beat to the last result beat, both included,
+        each sample on its own; None on engines without a clock.
+    """
+
+    engine: str
+    spikes: tuple[npt.NDArray[np.bool_], ...]
+    counts: npt.NDArray[np.int64]
+    prediction: npt.NDArray[np.int64]
+    counters: dict[str, npt.NDArray[np.int64]]
+    membranes: tuple[npt.NDArray[np.int64], ...] | None = None
+    cycles: npt.NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def accuracy(self, labels: npt.NDArray[np.int64]) -> float:
+        """Fraction of samples whose prediction equals their label."""
+        return float((self.prediction == labels).mean())
+
+    @property
+    def synops(self) -> int:
+        """Synaptic operations of all samples and layers."""
+        return int(self.counters["synops"].sum())
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first place where two traces disagree; ``layer``, ``timestep`` or ``neuron`` is None
+    where the quantity has no such index."""
+
+    what: str
+    sample: int
+    layer: str | None
+    timestep: int | None
+    neuron: int | None
+    engines: tuple[str, str]
+    values: tuple[int, int]
+
+    def __str__(self) -> str:
+        place = ", ".join(
+            f"{key} {value}"
+            for key, value in (("sample", self.sample), ("layer", self.layer),
+                               ("timestep", self.timestep), ("neuron", self.neuron))
+            if value is not None
+        )
+        first, second = self.engines
+        return (f"{self.what} at {place}: {first} has {self.values[0]}, "
+                f"{second} has {self.values[1]}")
+
+
+def mismatched_samples(a: Trace, b: Trace) -> npt.NDArray[np.bool_]:
+    """(S,) True where the two traces disagree on anything that both report."""
+    wrong = np.zeros(len(a), np.bool_)
+    for _, left, right, _, _ in _comparable(a, b):
+        wrong |= (left != right).reshape(len(a), -1).any(axis=1)
+    return wrong
+
+
+def first_difference(a: Trace, b: Trace, layers: Sequence[str] | None = None) -> Difference | None:
+    """The earliest disagreement in order of sample, timestep, layer, neuron; None if equal.
+
+    Spikes, membranes (if both have them), readout and every counter that both report are
+    compared. ``layers`` names the layers in the message; they are numbered without it.
+    """
+    found: list[tuple[tuple[int, ...], Difference]] = []
+    names = list(layers) if layers is not None else [f"{i}" for i in range(len(a.spikes))]
+    for rank, (what, left, right, layer, per_step) in enumerate(_comparable(a, b)):
+        wrong = np.argwhere(left != right)
+        if not len(wrong):
+            continue
+        where = tuple(int(i) for i in wrong[0])
+        sample, rest = where[0], where[1:]
+        timestep = rest[0] if per_step else None
+        if what.startswith("counter") and layer is None:
+            layer, neuron = rest[0], None
+        else:
+            neuron = rest[-1] if rest else None
+        values = (int(left[where]), int(right[where]))
+        order = (sample, timestep if timestep is not None else 1 << 60, rank)
+        found.append((order, Difference(
+            what, sample, None if layer is None else names[layer], timestep, neuron,
+            (a.engine, b.engine), values,
+        )))
+    return min(found, key=lambda item: item[0])[1] if found else None
+
+
+def _comparable(a: Trace, b: Trace):
+    """(what, left, right, layer index, whether axis 1 is time) of all that both traces report."""
+    if len(a) != len(b) or len(a.spikes) != len(b.spikes):
+        raise ValueError(f"traces of {len(a)} and {len(b)} samples, {len(a.spikes)} and "
+                         f"{len(b.spikes)} layers cannot be compared")
+    for layer, pair in enumerate(zip(a.spikes, b.spikes, strict=True)):
+        yield "spike", *pair, layer, True
+        if a.membranes is not None and b.membranes is not None:
+            yield "membrane", a.membranes[layer], b.membranes[layer], layer, True
+    yield "count", a.counts, b.counts, None, False
+    yield "prediction", a.prediction, b.prediction, None, False
+    for name in sorted(a.counters.keys() & b.counters.keys()):
+        yield f"counter {name}", a.counters[name], b.counters[name], None, False
