@@ -126,8 +126,8 @@ class Identity:
     """What a board says about its bitstream.
 
     ``digest``: first 8 bytes of :attr:`NetworkSpec.digest`. ``window``: bytes it holds that it has
-    not taken yet. ``buffer``: beats it holds before an inference begins. ``counter_words``: 0 if
-    the bitstream has no counters.
+    not taken yet. ``buffer``: beats it holds before an inference begins. ``counter_words``: 32-bit
+    words of a COUNTERS frame, the last one the cycles of all inferences.
     """
 
     version: int
@@ -140,7 +140,7 @@ class Identity:
     window: int
     buffer: int
 
-    _FORMAT = struct.Struct("<B8sHHIBHHI")
+    _FORMAT = struct.Struct("<B8sHHIHHHI")
     BYTES = _FORMAT.size
 
     @classmethod
