@@ -15,13 +15,12 @@ class UnknownBoardError(SpikewrightError):
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """An FPGA as nextpnr sees it. ``logic``: 4-input LUTs, one flip-flop each. ``block_bits``: bits
-    of one of ``blocks`` block memories."""
+    """What an FPGA holds. ``logic``: 4-input LUTs, with a flip-flop each. ``blocks``: block memories.
+    """
 
     device: str
     logic: int
     blocks: int
-    block_bits: int
     multipliers: int
 
 
@@ -29,27 +28,31 @@ class Part:
 class Family:
     """Tools of a family of parts, and what their cells are called.
 
-    ``block_widths``: widths in bits that a block memory can be read at. ``cells``: nextpnr's name of
-    a resource → our name, for those worth showing.
+    ``blocks``: the shapes (width in bits, depth) that a block memory can take. ``cells``: nextpnr's
+    name of a resource → our name, for those worth showing.
     """
 
     name: str
-    place_and_route: str
-    pack: str
+    tools: tuple[str, ...]
     bitstream: str
-    block_widths: tuple[int, ...]
+    blocks: tuple[tuple[int, int], ...]
     cells: dict[str, str]
+
+    @property
+    def block_bits(self) -> int:
+        """Most bits that one block memory holds."""
+        return max(width * depth for width, depth in self.blocks)
 
 
 ICE40 = Family(
-    name="ice40", place_and_route="nextpnr-ice40", pack="icepack", bitstream="top.bin",
-    block_widths=(2, 4, 8, 16),
+    name="ice40", tools=("yosys", "nextpnr-ice40", "icepack"), bitstream="top.bin",
+    blocks=((2, 2048), (4, 1024), (8, 512), (16, 256)),
     cells={"ICESTORM_LC": "logic cells", "ICESTORM_RAM": "block memories",
            "ICESTORM_SPRAM": "large memories", "ICESTORM_DSP": "multipliers"},
 )
 ECP5 = Family(
-    name="ecp5", place_and_route="nextpnr-ecp5", pack="ecppack", bitstream="top.bit",
-    block_widths=(1, 2, 4, 9, 18, 36),
+    name="ecp5", tools=("yosys", "nextpnr-ecp5", "ecppack"), bitstream="top.bit",
+    blocks=((1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512)),
     cells={"TRELLIS_COMB": "LUTs", "TRELLIS_FF": "flip-flops", "DP16KD": "block memories",
            "MULT18X18D": "multipliers"},
 )
@@ -90,7 +93,7 @@ def _ulx3s(size: str, logic: int, blocks: int, multipliers: int) -> Board:
         name=f"ulx3s-{size.lower()}",
         description=f"Radiona ULX3S with an ECP5 LFE5U-{size}",
         family=ECP5,
-        part=Part(device=f"LFE5U-{size}", logic=logic, blocks=blocks, block_bits=18 << 10,
+        part=Part(device=f"LFE5U-{size}", logic=logic, blocks=blocks,
                   multipliers=multipliers),
         platform=f"amaranth_boards.ulx3s:ULX3S_{size}_Platform",
         clock_hz=25_000_000,
@@ -104,7 +107,7 @@ BOARDS = (
         name="icebreaker",
         description="1BitSquared iCEBreaker with an iCE40UP5K",
         family=ICE40,
-        part=Part(device="iCE40UP5K", logic=5280, blocks=30, block_bits=4 << 10, multipliers=8),
+        part=Part(device="iCE40UP5K", logic=5280, blocks=30, multipliers=8),
         platform="amaranth_boards.icebreaker:ICEBreakerPlatform",
         clock_hz=12_000_000,
     ),
