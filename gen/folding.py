@@ -3,6 +3,8 @@
 
 from dataclasses import dataclass
 
+from .arithmetic import signed_bits
+from .bounds import MembraneBounds
 from .errors import FoldingError
 from .spec import Layer, NetworkSpec
 
@@ -52,7 +54,10 @@ class Folding:
                 raise FoldingError(
                     f"folding names layer {name!r}; network {spec.name} has {', '.join(known)}"
                 )
-        return tuple(LayerPlan(layer, chosen.get(layer.name, self.default)) for layer in spec.layers)
+        return tuple(
+            LayerPlan(layer, chosen.get(layer.name, self.default), bounds)
+            for layer, bounds in zip(spec.layers, spec.bounds, strict=True)
+        )
 
 
 class LayerPlan:
@@ -67,9 +72,13 @@ class LayerPlan:
         lanes beyond the last neuron are built, hold zero weights and never fire.
     padding
         Lanes of the last row without a neuron.
+    queue, spike_queue
+        Beats the input queue, and rows of spikes the queue behind the neurons, can hold.
+    accumulator_bits, membrane_bits, leaked_bits
+        Widths of the stored word, of u and m, and of the decayed membrane.
     """
 
-    def __init__(self, layer: Layer, folding: LayerFolding):
+    def __init__(self, layer: Layer, folding: LayerFolding, bounds: MembraneBounds):
         lanes = layer.neurons if folding.lanes is None else folding.lanes
         if not 1 <= lanes <= layer.neurons:
             raise FoldingError(
@@ -86,3 +95,12 @@ class LayerPlan:
         self.rows = -(-layer.neurons // lanes)
         self.padding = self.rows * lanes - layer.neurons
         self.queue = folding.queue
+        # At least what a sweep has on its way when it learns that the queue is full.
+        self.spike_queue = 8 if self.rows <= 8 else 16
+        self.accumulator_bits = bounds.accumulator_bits
+        self.membrane_bits = bounds.membrane_bits
+        factors = layer.neuron.per_neuron("decay", layer.neurons)
+        products = [int(end) * int(factor) for end in bounds.membrane
+                    for factor in (factors.min(), factors.max())]
+        fraction = layer.neuron.decay_fraction
+        self.leaked_bits = signed_bits(min(products) >> fraction, -(-max(products) >> fraction))

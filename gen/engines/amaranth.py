@@ -1,0 +1,131 @@
+"""The generated hardware, cycle by cycle, in Amaranth's own simulator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from amaranth.sim import Simulator
+
+from ..beats import beats
+from ..counters import COUNTERS, CYCLE_COUNTERS
+from ..errors import SpikewrightError
+from ..rtl.network import Network
+from ..spec import NetworkSpec
+from ..trace import Trace
+from . import Options
+
+if TYPE_CHECKING:
+    from ..rtl.layer import SpikingLayer
+
+#: Cycles without progress after which a simulation is declared wedged.
+PATIENCE = 100_000
+
+
+def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> Trace:
+    """The ``amaranth`` engine; see :func:`spikewright.gen.simulate`.
+
+    Samples run one after another on one instance of the hardware, each alone: the next begins when
+    the result of the one before is out and its counters are read.
+    """
+    network = Network(spec, options.folding)
+    shape = spikes.shape[:2]
+    out = tuple(np.zeros((*shape, layer.neurons), np.bool_) for layer in spec.layers)
+    membranes = tuple(np.zeros((*shape, layer.neurons), np.int64) for layer in spec.layers)
+    counts = np.zeros((len(spikes), spec.classes), np.int64)
+    prediction = np.zeros(len(spikes), np.int64)
+    words = np.zeros((len(spikes), network.counter_count), np.int64)
+
+    async def drive(ctx):
+        for sample, steps in enumerate(spikes):
+            ctx.set(network.clear, 1)
+            await ctx.tick()
+            ctx.set(network.clear, 0)
+            ctx.set(network.i.valid, 1)
+            for beat in beats(steps):
+                ctx.set(network.i.payload, beat._asdict())
+                await ctx.tick().until(network.i.ready)
+            ctx.set(network.i.valid, 0)
+            ctx.set(network.o.ready, 1)
+            done = False
+            while not done:
+                payload, = await ctx.tick().sample(network.o.payload).until(network.o.valid)
+                counts[sample, payload.index] = payload.count
+                done = payload.last
+            prediction[sample] = payload.winner
+            ctx.set(network.o.ready, 0)
+            for word in range(network.counter_count):
+                ctx.set(network.counter_address, word)
+                await ctx.tick()
+                words[sample, word] = ctx.get(network.counter_data)
+            options.progress(1)
+
+    simulator = Simulator(network)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(drive)
+    for index, layer in enumerate(network.layers):
+        simulator.add_testbench(
+            _observer(layer, out[index], membranes[index], options.membranes), background=True
+        )
+    if options.waveform is None:
+        simulator.run()
+    else:
+        try:
+            options.waveform.parent.mkdir(parents=True, exist_ok=True)
+            file = options.waveform.open("w", encoding="utf-8")
+        except OSError as error:
+            raise SpikewrightError(
+                f"waveform {options.waveform} cannot be written ({error.strerror})"
+            ) from error
+        with file, simulator.write_vcd(file):
+            simulator.run()
+
+    layers = words[:, :-1].reshape(len(spikes), len(spec.layers), len(COUNTERS))
+    cycles = words[:, -1]
+    counters = {counter.name: layers[:, :, n] for n, counter in enumerate(COUNTERS)}
+    accounted = sum(counters[name] for name in CYCLE_COUNTERS)
+    assert (accounted == cycles[:, np.newaxis]).all(), "cycle counters do not add up"
+    return Trace(
+        engine="amaranth",
+        spikes=out,
+        membranes=membranes if options.membranes else None,
+        counts=counts,
+        prediction=prediction,
+        counters=counters,
+        cycles=cycles,
+    )
+
+
+def _observer(
+    layer: SpikingLayer,
+    spikes: npt.NDArray[np.bool_],
+    membranes: npt.NDArray[np.int64],
+    want_membranes: bool,
+):
+    """Writes what every neuron of ``layer`` does at each of its sweeps into the arrays."""
+    array, plan = layer.array, layer.plan
+    tapped = [array.tap_row, array.tap_spikes]
+    if want_membranes:
+        tapped.append(array.tap_membranes)
+
+    async def observe(ctx):
+        sample = timestep = 0
+        lanes = np.arange(plan.lanes)
+        async for _clk, _rst, valid, row, fired, *values in ctx.tick().sample(
+            array.tap_valid, *tapped
+        ):
+            if not valid:
+                continue
+            first = row * plan.lanes
+            here = slice(first, min(first + plan.lanes, plan.layer.neurons))
+            used = here.stop - here.start
+            spikes[sample, timestep, here] = [(fired >> int(lane)) & 1 for lane in lanes[:used]]
+            if want_membranes:
+                membranes[sample, timestep, here] = [values[0][int(n)] for n in lanes[:used]]
+            if row == plan.rows - 1:
+                timestep += 1
+                if timestep == spikes.shape[1]:
+                    sample, timestep = sample + 1, 0
+
+    return observe
