@@ -49,7 +49,10 @@ def progress(description: str, total: int | None) -> Iterator[Callable[..., None
         try:
             yield advance
         except BaseException:
-            bar.live.transient = True  # what went wrong is the only line left to read
+            # What went wrong must be the only line left to read; stop() would print another.
+            bar.live.transient = True
+            bar.live.stop()
+            bar.disable = True
             raise
 
 
