@@ -11,7 +11,7 @@ from .counters import COUNTERS, total
 from .engines import load_engine
 from .engines import simulate as run_engine
 from .errors import DataError, FoldingError, SpikewrightError
-from .folding import Folding, LayerFolding
+from .folding import Folding
 from .runfolder import RunFolder, write_output
 from .spec import NetworkSpec
 from .stimulus import Stimulus, from_argument

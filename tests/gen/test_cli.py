@@ -81,7 +81,7 @@ def test_simulate_as_tables(spikewright, make_run):
     assert "proven" in out
 
 
-def test_simulate_other_spikes_leaves_the_run_alone(spikewright, make_run, small_stimulus, tmp_path):
+def test_simulate_other_spikes_leaves_run_alone(spikewright, make_run, small_stimulus, tmp_path):
     run = make_run()
     type(small_stimulus)(small_stimulus.spikes, np.full(6, -1)).save(tmp_path / "other.npz")
     code, out, _ = spikewright("simulate", run.path, "--data", f"spikes:{tmp_path}/other.npz",
