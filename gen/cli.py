@@ -1,17 +1,18 @@
 """``spikewright``: collects the commands that the installed parts offer, and runs one.
 
 Commands are entry points in the group ``spikewright.commands``. Exit code 0: done; 1: a check
-failed; 2: bad input, explained in one line on stderr.
+failed; 2: bad input, explained in one line on stderr; 130: interrupted.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
+from typing import Any
 
-import click
 import typer
 from rich.console import Console
 
+from . import console
 from .errors import SpikewrightError
 
 GROUP = "spikewright.commands"
@@ -19,46 +20,91 @@ GROUP = "spikewright.commands"
 #: Order in which a net travels; commands of other packages follow by name.
 ORDER = ("train", "compile", "simulate", "check", "generate", "build", "report", "demo")
 
+_INTERRUPTED = 130
+_ANY_ARGUMENTS = {"ignore_unknown_options": True, "allow_extra_args": True}
+
 
 def application() -> typer.Typer:
     """The command line with every registered command."""
     app = typer.Typer(
         help="Turn a trained spiking neural network into a proven FPGA accelerator.",
-        no_args_is_help=True, add_completion=False, rich_markup_mode="markdown",
-        pretty_exceptions_enable=False,
+        add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False,
     )
     app.callback()(lambda: None)
     points = {point.name: point for point in metadata.entry_points(group=GROUP)}
     for name in sorted(points, key=lambda n: (ORDER.index(n) if n in ORDER else len(ORDER), n)):
-        app.command(name)(points[name].load())
+        command, known = _load(points[name])
+        app.command(name, context_settings={} if known else _ANY_ARGUMENTS)(command)
     return app
 
 
-def run(name: str, **arguments: object) -> None:
-    """Runs the registered command ``name`` from another command."""
-    (point,) = metadata.entry_points(group=GROUP, name=name)
-    point.load()(**arguments)
+def _load(point: metadata.EntryPoint) -> tuple[Callable[..., None], bool]:
+    """The command, or where its part is broken, one that says so; the others still work."""
+    try:
+        return point.load(), True
+    except (ImportError, AttributeError) as error:
+        reason = str(error)
+
+        def unavailable() -> None:
+            raise SpikewrightError(
+                f"command {point.name!r} cannot be loaded from {point.value} ({reason}); "
+                f"reinstall the package that offers it"
+            )
+
+        unavailable.__doc__ = f"Not available: {reason}."
+        return unavailable, False
+
+
+def run(name: str, **arguments: Any) -> dict[str, Any]:
+    """Runs the registered command ``name`` from another command, and returns its result.
+
+    Progress still goes to stderr; what the command would print on stdout is returned instead, as
+    the object that ``--json`` prints.
+
+    Raises
+    ------
+    SpikewrightError
+        As the command does, and if no installed part offers it.
+    typer.Exit
+        If the command found a check that failed.
+    """
+    points = metadata.entry_points(group=GROUP, name=name)
+    if not points:
+        raise SpikewrightError(f"command {name!r} is not installed; reinstall spikewright")
+    command: Callable[..., None] = next(iter(points)).load()
+    with console.captured() as results:
+        command(**arguments)
+    return results[-1]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the ``spikewright`` script."""
-    sys.exit(_exit_code(arguments))
+    sys.exit(_exit_code(sys.argv[1:] if arguments is None else arguments))
 
 
-def _exit_code(arguments: Sequence[str] | None) -> int:
+def _exit_code(arguments: Sequence[str]) -> int:
     try:
-        return application()(arguments, standalone_mode=False) or 0
-    except click.exceptions.NoArgsIsHelpError:
-        return 2
-    except click.ClickException as error:
-        hint = ""
-        if isinstance(error, click.UsageError) and error.ctx is not None:
-            hint = f" (see: {error.ctx.command_path} --help)"
-        return _refuse(error.format_message() + hint)
+        # Without standalone mode typer hands over its errors, and returns the code of an Exit.
+        code = application()(list(arguments) or ["--help"], prog_name="spikewright",
+                             standalone_mode=False) or 0
     except SpikewrightError as error:
         return _refuse(str(error))
-    except (click.Abort, KeyboardInterrupt):
-        return _refuse("interrupted; nothing half-written was left")
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        hint = f"; see: {context.command_path} --help" if context else ""
+        return _refuse(error.format_message().rstrip(".") + hint)
+    except typer.Abort:
+        code = _INTERRUPTED
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "spikewright":
+            raise  # a bug of ours, not a package that the user left out
+        return _refuse(
+            f"this command needs the package {error.name!r}, which is not installed; run: "
+            f"pip install 'spikewright[train,build,report]'"
+        )
+    if code == _INTERRUPTED:
+        _refuse("interrupted; nothing half-written was left")
+    return code
 
 
 def _refuse(message: str) -> int:

@@ -5,6 +5,9 @@ Per layer; all counters are cleared together and count until they are read.
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 
 @dataclass(frozen=True)
 class Counter:
@@ -36,3 +39,8 @@ COUNTERS = (
 CYCLE_COUNTERS = ("busy", "sweeping", "stalled", "starved")
 
 FUNCTIONAL_COUNTERS = tuple(counter.name for counter in COUNTERS if counter.functional)
+
+
+def total(counter: str, values: npt.NDArray[np.int64]) -> int:
+    """``counter`` over samples: counts add up, a high-water mark is the highest of them."""
+    return int(values.max() if counter == "queue_peak" else values.sum())

@@ -4,14 +4,24 @@ A run folder holds the held-back samples in this form, already binned and binari
 checking, benchmarking and driving a board need neither torch nor the data set.
 """
 
+from __future__ import annotations
+
 import zipfile
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from .errors import DataError
+
+if TYPE_CHECKING:
+    from .runfolder import RunFolder
+
+#: Entry points ``function(rest: str, run: RunFolder) -> Stimulus``, by scheme.
+GROUP = "spikewright.stimuli"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +49,7 @@ class Stimulus:
     def __len__(self) -> int:
         return len(self.spikes)
 
-    def __getitem__(self, which: slice) -> "Stimulus":
+    def __getitem__(self, which: slice) -> Stimulus:
         return Stimulus(self.spikes[which], self.labels[which])
 
     def save(self, path: Path | str) -> None:
@@ -54,7 +64,7 @@ class Stimulus:
             )
 
     @classmethod
-    def load(cls, path: Path | str) -> "Stimulus":
+    def load(cls, path: Path | str) -> Stimulus:
         """Reads what :meth:`save` wrote; DataError if it is missing or damaged."""
         try:
             with np.load(path, allow_pickle=False) as archive:
@@ -73,6 +83,30 @@ class Stimulus:
         return cls(spikes, labels)
 
 
-def from_file(path: str, run: object = None) -> Stimulus:
+def from_argument(argument: str, run: RunFolder) -> Stimulus:
+    """The samples that ``SCHEME:REST`` names, encoded as ``run`` encodes its input.
+
+    Raises
+    ------
+    DataError
+        If the scheme is unknown, lacks a package, or finds nothing usable at REST.
+    """
+    scheme, colon, rest = argument.partition(":")
+    points = {point.name: point for point in metadata.entry_points(group=GROUP)}
+    if not (colon and rest) or scheme not in points:
+        allowed = ", ".join(f"{name}:…" for name in sorted(points))
+        raise DataError(
+            f"data {argument!r} is not understood; give SCHEME:PATH with one of {allowed}"
+        )
+    try:
+        return points[scheme].load()(rest, run)
+    except ModuleNotFoundError as error:
+        raise DataError(
+            f"data {argument!r} needs the package {error.name!r}, which is not installed; run: "
+            f"pip install 'spikewright[train]'"
+        ) from error
+
+
+def from_file(path: str, run: RunFolder | None = None) -> Stimulus:
     """``--data spikes:FILE.npz``: samples that are already encoded."""
     return Stimulus.load(path)

@@ -74,23 +74,24 @@ def simulate(
         if not np.isin(spikes, (0, 1)).all():
             raise DataError("spikes hold values other than 0 and 1; binarise them first")
         spikes = spikes.astype(np.bool_)
-    if engine not in available_engines():
-        raise SpikewrightError(
-            f"engine {engine!r} is unknown; available are {', '.join(available_engines())}"
-        )
     options = Options(
         folding=folding or Folding(),
         membranes=membranes,
         waveform=Path(waveform) if waveform is not None else None,
         progress=progress,
     )
-    return _load(engine)(spec, spikes, options)
+    return load_engine(engine)(spec, spikes, options)
 
 
-def _load(engine: str) -> Callable[[NetworkSpec, npt.NDArray[np.bool_], Options], Trace]:
-    (point, *_) = metadata.entry_points(group=GROUP, name=engine)
+def load_engine(engine: str) -> Callable[[NetworkSpec, npt.NDArray[np.bool_], Options], Trace]:
+    """The function behind ``engine``; SpikewrightError if it is unknown or lacks a package."""
+    points = list(metadata.entry_points(group=GROUP, name=engine))
+    if not points:
+        raise SpikewrightError(
+            f"engine {engine!r} is unknown; available are {', '.join(available_engines())}"
+        )
     try:
-        return point.load()
+        return points[0].load()
     except ModuleNotFoundError as error:
         raise SpikewrightError(
             f"engine {engine!r} needs the package {error.name!r}, which is not installed; "

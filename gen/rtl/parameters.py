@@ -2,7 +2,7 @@
 
 from amaranth import *
 from amaranth.lib import data, memory, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In
 
 from ..arithmetic import signed_bits
 from ..folding import LayerPlan

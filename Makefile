@@ -1,0 +1,46 @@
+# Two commands are all: `make demo` and `make test`. Both first make .venv, once, with the versions
+# in constraints.txt. PYTHON chooses the interpreter, WORKERS the processes of the test run.
+
+PYTHON ?= python3
+WORKERS ?= 2
+BIN := $(CURDIR)/.venv/bin
+STAMP := .venv/.installed
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
+
+export PATH := $(BIN):$(PATH)
+
+.PHONY: demo test verify lint types clean
+
+demo: $(STAMP)
+	spikewright demo -o runs/demo
+
+test: $(STAMP)
+	$(PYTEST) -m "not slow"
+
+# The tests that take minutes each.
+verify: $(STAMP)
+	$(PYTEST) -m slow
+
+lint: $(STAMP)
+	ruff check .
+
+# Setuptools' editable install maps the folders with an import hook, which no type checker follows;
+# so they are linked under the names they are imported by.
+types: $(STAMP)
+	mkdir -p .venv/types/spikewright
+	ln -sfn $(addprefix $(CURDIR)/,gen model boards) .venv/types/spikewright/
+	pyright --pythonpath $(BIN)/python
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	  "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; set PYTHON=")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	# torch on its own, at its pinned version, before anything with an open range asks for it.
+	$(BIN)/python -m pip install --quiet "$$(grep '^torch==' constraints.txt)"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist waves .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,347 @@
+"""The commands of the hardware side: ``simulate``, ``check`` and ``generate``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from . import console
+from .counters import COUNTERS, total
+from .engines import load_engine
+from .engines import simulate as run_engine
+from .errors import DataError, FoldingError, SpikewrightError
+from .folding import Folding
+from .runfolder import RunFolder, write_output
+from .spec import NetworkSpec
+from .stimulus import Stimulus, from_argument
+from .trace import Difference, Trace, first_difference, mismatched_samples
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.", show_default=False)]
+Samples = Annotated[
+    int | None,
+    typer.Option(min=1, help="How many samples, from the first. "
+                             "[default: all; 10 on engine amaranth]", show_default=False),
+]
+Lanes = Annotated[
+    str | None,
+    typer.Option(help="Neurons updated per cycle: one number for all layers, or one per layer, as "
+                      "in 64,10. [default: every neuron]", show_default=False),
+]
+
+#: The engine that every other one is compared with.
+REFERENCE = "golden"
+
+#: Samples that an engine runs unless told otherwise; those not named run all.
+DEFAULT_SAMPLES = {"amaranth": 10}
+
+#: Samples compared at a time, so that a whole data set's membranes need not fit in memory.
+_BATCH = 256
+
+
+def folding_of(lanes: str | None, spec: NetworkSpec) -> Folding:
+    """What ``--lanes`` means for ``spec``; FoldingError if it is no list of numbers, or of another
+    length than the layers. One number is cut down to the neurons of layers that have fewer."""
+    if lanes is None:
+        return Folding()
+    try:
+        numbers = [int(part) for part in lanes.split(",")]
+    except ValueError:
+        raise FoldingError(
+            f"lanes {lanes!r} is not understood; give a number, or one per layer, as in 64,10"
+        ) from None
+    if len(numbers) == 1 and len(spec.layers) > 1:
+        numbers = [min(numbers[0], layer.neurons) for layer in spec.layers]
+    folding = Folding.lanes(*numbers, spec=spec)
+    folding.plans(spec)
+    return folding
+
+
+def simulate(
+    run: Run,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="SCHEME:PATH", show_default=False,
+                     help="Other samples: spikes:FILE.npz, events:FILE.npz, dataset:NAME. "
+                          "[default: the run's held-back samples]"),
+    ] = None,
+    engine: Annotated[str, typer.Option(help="golden, torch, amaranth, …")] = REFERENCE,
+    samples: Samples = None,
+    lanes: Lanes = None,
+    membranes: Annotated[
+        bool, typer.Option("--membranes", help="Report the range of every layer's membrane.")
+    ] = False,
+    waveform: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.vcd", show_default=False,
+                     help="Record every signal (engine amaranth)."),
+    ] = None,
+    json: console.Json = False,
+) -> None:
+    """Run samples through the integer network: accuracy, spikes, counters and cycles.
+
+    Results on the run's own samples are kept in its results.json, one entry per engine.
+
+    Example: `spikewright simulate runs/demo --engine amaranth --samples 5`
+    """
+    folder = RunFolder.open(run)
+    spec = folder.spec()
+    folding = folding_of(lanes, spec)
+    load_engine(engine)
+    stimulus = folder.stimulus() if data is None else from_argument(data, folder)
+    stimulus = _first(stimulus, samples or DEFAULT_SAMPLES.get(engine))
+    with console.progress(f"simulating on {engine}", len(stimulus)) as advance:
+        trace = run_engine(spec, stimulus.spikes, engine=engine, folding=folding,
+                           membranes=membranes, waveform=waveform, progress=advance)
+    figures = summary(spec, folding, stimulus, trace)
+    if data is None:
+        kept = folder.read_json("results.json", "simulate") if "results.json" in folder else {}
+        folder.record("simulate", {**kept.get("simulate", {}), engine: figures})
+    console.finish({"run": str(run), "data": data, **figures},
+                   *_tables(spec, figures), as_json=json)
+
+
+def summary(
+    spec: NetworkSpec, folding: Folding, stimulus: Stimulus, trace: Trace
+) -> dict[str, Any]:
+    """What ``simulate`` reports of ``trace``; everything JSON can hold.
+
+    ``utilisation`` of a layer is its synaptic operations ÷ (lanes × cycles): 1 would be a new
+    weight for every lane in every cycle.
+    """
+    known = stimulus.labels >= 0
+    names = [layer.name for layer in spec.layers]
+    neuron_steps = trace.spikes[0].shape[0] * trace.spikes[0].shape[1]
+    spikes = {name: int(s.sum()) for name, s in zip(names, trace.spikes, strict=True)}
+    figures: dict[str, Any] = {
+        "engine": trace.engine,
+        "samples": len(trace),
+        "timesteps": trace.spikes[0].shape[1],
+        "accuracy": (float((trace.prediction == stimulus.labels)[known].mean())
+                     if known.any() else None),
+        "labelled": int(known.sum()),
+        "input_spikes": int(stimulus.spikes.sum()),
+        "input_rate": float(stimulus.spikes.mean()),
+        "spikes_per_layer": spikes,
+        "rate_per_layer": {layer.name: spikes[layer.name] / (neuron_steps * layer.neurons)
+                           for layer in spec.layers},
+        "synops": trace.synops,
+        "counters": {
+            name: {
+                counter.name: total(counter.name, trace.counters[counter.name][:, i])
+                for counter in COUNTERS if counter.name in trace.counters
+            }
+            for i, name in enumerate(names)
+        },
+        "cycles": None,
+    }
+    if trace.membranes is not None:
+        figures["membranes"] = {
+            name: {"low": int(m.min()), "high": int(m.max()), "proven": list(bounds.membrane)}
+            for name, m, bounds in zip(names, trace.membranes, spec.bounds, strict=True)
+        }
+    if trace.cycles is not None:
+        cycles = int(trace.cycles.sum())
+        plans = folding.plans(spec)
+        figures["cycles"] = {"mean": cycles / len(trace), "min": int(trace.cycles.min()),
+                             "max": int(trace.cycles.max())}
+        figures["lanes"] = {plan.layer.name: plan.lanes for plan in plans}
+        figures["utilisation"] = {
+            plan.layer.name: int(trace.counters["synops"][:, i].sum()) / (plan.lanes * cycles)
+            for i, plan in enumerate(plans)
+        }
+        figures["per_sample"] = {
+            "input_spikes": stimulus.spikes.sum(axis=(1, 2)).tolist(),
+            "cycles": trace.cycles.tolist(),
+        }
+    return figures
+
+
+def check(
+    run: Run,
+    engines: Annotated[
+        str | None,
+        typer.Option(help="Engines to compare with golden. [default: torch, amaranth, as far as "
+                          "their packages are installed]", show_default=False),
+    ] = None,
+    samples: Samples = None,
+    lanes: Lanes = None,
+    json: console.Json = False,
+) -> None:
+    """Prove that the engines agree: spikes and membranes of every layer, readout, counters.
+
+    Equality, never tolerance. Exit code 1 and the first difference if there is one.
+
+    Example: `spikewright check runs/demo --engines torch,golden,amaranth --samples 20`
+    """
+    folder = RunFolder.open(run)
+    spec, stimulus = folder.spec(), folder.stimulus()
+    folding = folding_of(lanes, spec)
+    names, left_out = _engines(engines)
+    compared: dict[str, int] = {}
+    mismatches, first = 0, None
+    for name in names:
+        tried = _first(stimulus, samples or DEFAULT_SAMPLES.get(name))
+        compared[name] = len(tried)
+        wrong, difference = _compare(spec, folding, tried, name)
+        mismatches += wrong
+        first = first or difference
+    result = {
+        "run": str(run),
+        "samples": min(compared.values()),
+        "mismatches": mismatches,
+        "engines": names,
+        "samples_per_engine": compared,
+        "left_out": left_out,
+        "timesteps": stimulus.spikes.shape[1],
+        "lanes": {plan.layer.name: plan.lanes for plan in folding.plans(spec)},
+        "first_difference": None if first is None else {
+            "what": first.what, "sample": first.sample, "layer": first.layer,
+            "timestep": first.timestep, "neuron": first.neuron,
+            "values": dict(zip(first.engines, first.values, strict=True)),
+        },
+    }
+    folder.record("check", {key: value for key, value in result.items() if key != "run"})
+    for name, reason in left_out.items():
+        console.say(f"left out: {name} ({reason})")
+    if first is not None:
+        console.say(f"first difference: {first}")
+    console.finish(
+        result,
+        console.table(f"{run}: " + ("all equal" if first is None else "NOT equal"),
+                      ("engine", "samples", "compared with"),
+                      [(name, compared[name], REFERENCE) for name in names if name != REFERENCE]),
+        as_json=json,
+    )
+    if first is not None:
+        raise typer.Exit(1)
+
+
+def _engines(listed: str | None) -> tuple[list[str], dict[str, str]]:
+    """Engines to compare, and why engines that were only asked for by default are left out."""
+    left_out = {}
+    if listed is not None:
+        names = list(dict.fromkeys(part.strip() for part in listed.split(",")))
+        for name in names:
+            load_engine(name)
+    else:
+        names = []
+        for name in ("torch", REFERENCE, "amaranth"):
+            try:
+                load_engine(name)
+                names.append(name)
+            except SpikewrightError as error:
+                left_out[name] = str(error)
+    if not set(names) - {REFERENCE}:
+        raise SpikewrightError(
+            f"nothing to compare {REFERENCE} with; name another engine, as in --engines amaranth"
+            + "".join(f"; {reason}" for reason in left_out.values())
+        )
+    return [*(name for name in names if name != REFERENCE), REFERENCE], left_out
+
+
+def _compare(
+    spec: NetworkSpec, folding: Folding, stimulus: Stimulus, engine: str
+) -> tuple[int, Difference | None]:
+    """Samples on which ``engine`` differs from the golden model, and the first difference."""
+    if engine == REFERENCE:
+        return 0, None
+    wrong, first = 0, None
+    with console.progress(f"{engine} = {REFERENCE}?", len(stimulus)) as advance:
+        for start in range(0, len(stimulus), _BATCH):
+            spikes = stimulus.spikes[start : start + _BATCH]
+            reference = run_engine(spec, spikes, engine=REFERENCE, membranes=True)
+            trace = run_engine(spec, spikes, engine=engine, folding=folding, membranes=True,
+                               progress=advance)
+            if trace.membranes is None:
+                raise SpikewrightError(f"engine {engine!r} reports no membranes to compare")
+            wrong += int(mismatched_samples(reference, trace).sum())
+            found = first_difference(reference, trace, [layer.name for layer in spec.layers])
+            if first is None and found is not None:
+                first = Difference(found.what, start + found.sample, found.layer, found.timestep,
+                                   found.neuron, found.engines, found.values)
+    return wrong, first
+
+
+def generate(
+    run: Run,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", show_default=False,
+                     help="Where to write. [default: RUN/verilog]"),
+    ] = None,
+    lanes: Lanes = None,
+    json: console.Json = False,
+) -> None:
+    """Write the accelerator as one Verilog file that needs nothing else.
+
+    Example: `spikewright generate runs/demo --lanes 64,10`
+    """
+    from . import verilog
+
+    folder = RunFolder.open(run)
+    spec = folder.spec()
+    folding = folding_of(lanes, spec)
+    with console.progress("writing Verilog", 1) as advance:
+        text = verilog.convert(spec, folding)
+        advance()
+    name = f"{spec.name}.v"
+    if output is None:
+        with folder.writing("generate") as staging:
+            (staging / "verilog").mkdir()
+            (staging / "verilog" / name).write_text(text, encoding="utf-8")
+        written = folder.path / "verilog" / name
+    else:
+        written = output / name
+        write_output(written, text)
+    ports = [{"name": port.name, "direction": port.direction, "width": port.width,
+              "meaning": port.meaning} for port in verilog.ports(spec)]
+    figures = {
+        "verilog": str(written),
+        "module": spec.name,
+        "lines": text.count("\n"),
+        "digest": spec.digest,
+        "lanes": {plan.layer.name: plan.lanes for plan in folding.plans(spec)},
+        "ports": ports,
+    }
+    folder.record("generate", figures)
+    console.finish(
+        {"run": str(run), **figures},
+        console.table(f"{written}: module {spec.name}", ("port", "direction", "bits", "meaning"),
+                      [tuple(port.values()) for port in ports]),
+        as_json=json,
+    )
+
+
+def _first(stimulus: Stimulus, samples: int | None) -> Stimulus:
+    if not len(stimulus):
+        raise DataError("there are no samples in the data; give a file with at least one")
+    return stimulus if samples is None else stimulus[:samples]
+
+
+def _tables(spec: NetworkSpec, figures: dict[str, Any]) -> Sequence[Any]:
+    accuracy, cycles = figures["accuracy"], figures["cycles"]
+    rows = [
+        ("samples", figures["samples"]),
+        ("timesteps", figures["timesteps"]),
+        ("accuracy", None if accuracy is None else f"{accuracy:.2%}"),
+        ("input spikes a sample", figures["input_spikes"] / figures["samples"]),
+        ("synaptic operations a sample", figures["synops"] / figures["samples"]),
+    ]
+    if cycles is not None:
+        rows += [(f"cycles, {which}", cycles[which]) for which in ("mean", "min", "max")]
+    layers = [layer.name for layer in spec.layers]
+    counters = list(next(iter(figures["counters"].values())))
+    tables = [
+        console.table(f"{spec.name} on {figures['engine']}", ("figure", "value"), rows),
+        console.table("All samples, per layer", ("layer", "spikes", "rate", *counters),
+                      [(name, figures["spikes_per_layer"][name], figures["rate_per_layer"][name],
+                        *figures["counters"][name].values()) for name in layers]),
+    ]
+    if "membranes" in figures:
+        tables.append(console.table(
+            "Membranes", ("layer", "lowest", "highest", "proven lowest", "proven highest"),
+            [(name, m["low"], m["high"], *m["proven"])
+             for name, m in figures["membranes"].items()],
+        ))
+    return tables

@@ -1,0 +1,221 @@
+"""The command line: exit codes, one line for bad input, one JSON object on stdout."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spikewright.gen import cli, console
+from spikewright.gen.errors import SpikewrightError
+
+
+@pytest.fixture
+def spikewright(capsys):
+    """Runs a command line in this process: (exit code, stdout, stderr)."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit:
+            cli.main([str(a) for a in arguments])
+        return int(exit.value.code or 0), *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def refused(spikewright):
+    """Runs a command line that must be refused in one line; returns the line."""
+
+    def run(*arguments: object) -> str:
+        code, out, err = spikewright(*arguments)
+        assert (code, out) == (2, "")
+        (line,) = err.splitlines()
+        assert line.startswith("error: ")
+        return line
+
+    return run
+
+
+def test_help_of_every_command_has_an_example(spikewright):
+    code, out, _ = spikewright("--help")
+    assert code == 0
+    for name in cli.ORDER:
+        assert name in out
+        code, help_text, _ = spikewright(name, "--help")
+        assert code == 0
+        assert "Example" in help_text, name
+        assert f"spikewright {name}" in help_text, name
+        assert "--json" in help_text, name
+
+
+def test_nothing_asked_shows_help(spikewright):
+    code, out, _ = spikewright()
+    assert code == 0
+    assert "Usage" in out
+
+
+def test_simulate_json(spikewright, make_run, small_stimulus):
+    run = make_run()
+    code, out, _ = spikewright("simulate", run.path, "--json")
+    assert code == 0
+    result = json.loads(out)
+    assert result["samples"] == 6
+    assert result["accuracy"] == pytest.approx(5 / 6)
+    assert result["input_spikes"] == small_stimulus.spikes.sum()
+    assert set(result["spikes_per_layer"]) == {"hidden", "output"}
+    assert result["synops"] == 8 * result["input_spikes"] + 4 * result["spikes_per_layer"]["hidden"]
+    assert result["counters"]["output"]["events_in"] == result["spikes_per_layer"]["hidden"]
+    assert result["cycles"] is None
+    kept = json.loads((run.path / "results.json").read_text())["simulate"]["golden"]
+    assert kept.items() <= result.items()
+
+
+def test_simulate_as_tables(spikewright, make_run):
+    code, out, _ = spikewright("simulate", make_run().path, "--membranes", "--samples", 2)
+    assert code == 0
+    assert "hidden" in out
+    assert "proven" in out
+
+
+def test_simulate_other_spikes_leaves_run_alone(spikewright, make_run, small_stimulus, tmp_path):
+    run = make_run()
+    type(small_stimulus)(small_stimulus.spikes, np.full(6, -1)).save(tmp_path / "other.npz")
+    code, out, _ = spikewright("simulate", run.path, "--data", f"spikes:{tmp_path}/other.npz",
+                               "--samples", 4, "--json")
+    assert code == 0
+    assert json.loads(out)["accuracy"] is None
+    assert json.loads(out)["samples"] == 4
+    assert not (run.path / "results.json").exists()
+
+
+def test_bad_input_is_one_line(refused, make_run, tmp_path):
+    run = make_run().path
+    assert "No such option: --fast" in refused("simulate", run, "--fast")
+    assert "No such command" in refused("melt", run)
+    assert "Missing argument" in refused("simulate")
+    assert "no run folder" in refused("simulate", tmp_path / "nowhere")
+    assert "no run folder" in refused("check", tmp_path / "nowhere")
+    assert "no run folder" in refused("generate", tmp_path / "nowhere")
+    assert "engine 'abacus' is unknown; available are" in refused("simulate", run, "--engine",
+                                                                  "abacus")
+    assert "engine 'abacus' is unknown" in refused("check", run, "--engines", "golden,abacus")
+    assert "nothing to compare golden with" in refused("check", run, "--engines", "golden")
+    assert "spikes:…" in refused("simulate", run, "--data", "carrier-pigeon:x")
+    assert "SCHEME:PATH" in refused("simulate", run, "--data", "file.npz")
+    assert "cannot be read" in refused("simulate", run, "--data", "spikes:/nowhere.npz")
+    assert "no clock" in refused("simulate", run, "--waveform", tmp_path / "x.vcd")
+    assert "9 lanes for 8 neurons" in refused("simulate", run, "--lanes", "9,4")
+    assert "3 lane counts for 2 layers" in refused("simulate", run, "--lanes", "1,1,1")
+    assert "'many' is not understood" in refused("simulate", run, "--lanes", "many")
+    assert "Invalid value for '--samples'" in refused("simulate", run, "--samples", "0")
+    assert refused("simulate", run, "--engine", "abacus", "--json")
+
+
+@pytest.mark.parametrize("name", ["run.json", "spec.json", "spec.npz", "stimulus.npz"])
+@pytest.mark.parametrize("damage", ["missing", "truncated", "edited"])
+def test_damaged_run_folder(refused, make_run, name, damage):
+    file = make_run().path / name
+    content = file.read_bytes()
+    if damage == "missing":
+        file.unlink()
+    elif damage == "truncated":
+        file.write_bytes(content[: len(content) // 2])
+    else:
+        middle = len(content) // 2
+        file.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+    before = sorted(file.parent.iterdir())
+    line = refused("simulate", file.parent)
+    assert str(file.parent) in line
+    assert "train" in line or "compile" in line
+    assert sorted(file.parent.iterdir()) == before
+
+
+def test_unknown_versions(refused, make_run):
+    run = make_run()
+    manifest = run.path / "run.json"
+    text = manifest.read_text()
+    manifest.write_text(text.replace('"version": 1', '"version": 99'))
+    assert "version 99; this spikewright reads 1" in refused("simulate", run.path)
+    manifest.write_text(text)
+    description = json.loads((run.path / "spec.json").read_text())
+    with run.writing("compile") as folder:
+        (folder / "spec.json").write_text(json.dumps({**description, "version": 99}))
+    assert "version 99; this spikewright reads 1" in refused("simulate", run.path)
+
+
+def test_spikes_of_another_net(refused, make_run, tmp_path, small_stimulus):
+    type(small_stimulus)(small_stimulus.spikes[:, :, :5], small_stimulus.labels).save(
+        tmp_path / "narrow.npz")
+    line = refused("simulate", make_run().path, "--data", f"spikes:{tmp_path}/narrow.npz")
+    assert "(6, 5, 5)" in line
+    assert "12" in line
+
+
+def test_missing_package_is_named(refused, make_run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "spikewright.gen.engines.golden", None)
+    monkeypatch.delattr("spikewright.gen.engines.golden", raising=False)
+    assert "golden" in refused("simulate", make_run().path)
+
+
+def test_interrupt(spikewright, make_run, monkeypatch):
+    run = make_run().path
+
+    def interrupted(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("spikewright.gen.commands.run_engine", interrupted)
+    code, out, err = spikewright("simulate", run)
+    assert (code, out) == (130, "")
+    assert "interrupted" in err
+    assert "Traceback" not in err
+
+
+def test_bug_of_ours_keeps_its_traceback(make_run, monkeypatch):
+    run = make_run().path
+
+    def broken(*_arguments, **_options):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("spikewright.gen.commands.run_engine", broken)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["simulate", str(run)])
+
+
+def test_run_returns_what_json_prints(make_run, capsys):
+    run = make_run().path
+    result = cli.run("simulate", run=run)
+    assert capsys.readouterr().out == ""
+    assert result["samples"] == 6
+    with pytest.raises(SpikewrightError, match="not installed"):
+        cli.run("melt")
+
+
+def test_table_cells():
+    made = console.table("t", ("a", "b"), [("x", 1234567), ("y", None), ("z", 0.5)])
+    assert list(made.columns[1].cells) == ["1,234,567", "–", "0.500"]
+
+
+class TestAsAProcess:
+    """The installed script, with streams that are no terminal."""
+
+    @staticmethod
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        script = Path(sys.executable).with_name("spikewright")
+        return subprocess.run([script, *map(str, arguments)], capture_output=True, text=True,
+                              env={**os.environ, "COLUMNS": "200"}, timeout=60)
+
+    def test_json_is_the_whole_stdout(self, make_run):
+        done = self.run("simulate", make_run().path, "--json")
+        assert done.returncode == 0
+        assert json.loads(done.stdout)["samples"] == 6
+        assert "simulating on golden" in done.stderr
+
+    def test_bad_input(self, tmp_path):
+        done = self.run("simulate", tmp_path / "nowhere", "--json")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("error: ")
+        assert done.stderr.count("\n") == 1
