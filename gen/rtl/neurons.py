@@ -146,9 +146,9 @@ class _Lane(wiring.Component):
 
         theta, bias, factor = (later(theta, "threshold"), later(bias, "bias"),
                                later(factor, "decay"))
-        leaked, above = self._leak(m, neuron, factor, theta)
+        leaked, round_up, reset_due = self._leak(m, neuron, factor, theta)
         theta, bias = later(theta, "threshold"), later(bias, "bias")
-        self._store(m, neuron, leaked, above, theta, bias)
+        self._store(m, neuron, leaked, round_up, reset_due, theta, bias)
         return m
 
     def _fire(self, m: Module, neuron: Neuron, u: Value, flag: Value, theta: Value):
@@ -169,38 +169,46 @@ class _Lane(wiring.Component):
         return spike, Mux(spike, 0, u)
 
     def _leak(self, m: Module, neuron: Neuron, factor: Value, theta: Value):
+        """⌊m·B / 2ⁿ⌋, what rounding adds to it (0 or 1), and whether a delayed reset is due."""
         constant = self.parameters.constant("decay", self.lane)
-        membrane = self.o_membrane
-        product = membrane * factor if constant is None else multiply(membrane, constant)
-        fraction = neuron.decay_fraction
+        membrane, fraction = self.o_membrane, neuron.decay_fraction
+        product = Signal(signed(self.plan.leaked_bits + fraction))
+        m.d.comb += product.eq(
+            membrane * factor if constant is None else multiply(membrane, constant)
+        )
+        round_up = C(0)
         if fraction and neuron.rounding is Rounding.NEAREST:
-            product = product + (1 << (fraction - 1))
+            round_up = product[fraction - 1]
         elif fraction and neuron.rounding is Rounding.TOWARD_ZERO:
-            negative = (membrane < 0) ^ (factor < 0)
-            product = product + Mux(negative, (1 << fraction) - 1, 0)
-        leaked = Signal(signed(self.plan.leaked_bits), reset_less=True)
-        above = Signal(reset_less=True)
-        m.d.sync += leaked.eq(product >> fraction)
+            round_up = product[-1] & product[:fraction].any()
+        due = self.o_spike
         if not neuron.reset_delay and neuron.reset is Reset.SUBTRACT:
-            m.d.sync += above.eq(membrane > theta)
-        else:
-            m.d.sync += above.eq(self.o_spike)
-        return leaked, above
+            due = membrane > theta
+        leaked = Signal(signed(self.plan.leaked_bits), reset_less=True)
+        rounded_up, reset_due = Signal(reset_less=True), Signal(reset_less=True)
+        m.d.sync += [
+            leaked.eq(product >> fraction), rounded_up.eq(round_up), reset_due.eq(due),
+        ]
+        return leaked, rounded_up, reset_due
 
-    def _store(self, m: Module, neuron: Neuron, leaked: Value, above: Value, theta: Value,
-               bias: Value):
+    def _store(self, m: Module, neuron: Neuron, leaked: Value, round_up: Value, reset_due: Value,
+               theta: Value, bias: Value):
+        offset = bias
         if neuron.reset is Reset.SUBTRACT:
-            theta_of, bias_of = (self.parameters.constant(name, self.lane)
-                                 for name in ("threshold", "bias"))
-            if theta_of is not None and bias_of is not None:
-                reset = Const.cast(bias_of - theta_of)
+            constants = [self.parameters.constant(name, self.lane)
+                         for name in ("threshold", "bias")]
+            if None in constants:
+                offset = Mux(reset_due, bias - theta, bias)
             else:
-                reset = bias - theta
-            following = leaked + Mux(above, reset, bias)
+                offset = Mux(reset_due, constants[1] - constants[0], bias)
         elif neuron.reset is Reset.ZERO_KEEP_INPUT and neuron.reset_delay:
-            following = Mux(above, 0, leaked) + bias
-        else:
-            following = leaked + bias
+            leaked, round_up = Mux(reset_due, 0, leaked), round_up & ~reset_due
+        # One adder: the bit below the lowest carries the rounding in.
+        terms = [Signal(signed(len(term) + 1), name=name)
+                 for term, name in ((leaked, "kept"), (offset, "offset"))]
+        m.d.comb += [signal.eq(term) for signal, term in zip(terms, (leaked, offset), strict=True)]
+        following = (Cat(C(1, 1), terms[0]).as_signed()
+                     + Cat(round_up, terms[1]).as_signed()) >> 1
         m.d.comb += self.store_word.eq(Mux(self.i_last, bias, following))
         if needs_flag(neuron):
-            m.d.comb += self.store_flag.eq(above & ~self.i_last)
+            m.d.comb += self.store_flag.eq(reset_due & ~self.i_last)

@@ -1,0 +1,81 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from spikewright.gen import SpikewrightError, specfile
+
+from .examples import two_layers
+from .strategies import networks
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(networks())
+def test_round_trip(tmp_path, spec):
+    path = tmp_path / "net.json"
+    specfile.save(spec, path)
+    loaded = specfile.load(path)
+    assert loaded == spec
+    assert loaded.bounds == spec.bounds
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "net.json"
+    specfile.save(two_layers(), path)
+    return path
+
+
+def edit(path, change):
+    description = json.loads(path.read_text())
+    change(description)
+    path.write_text(json.dumps(description))
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda d: d.update(version=2), "has version 2; this spikewright reads 1"),
+    (lambda d: d.update(format="other"), "is not a spikewright-network file"),
+    (lambda d: d.update(timesteps=9), "was changed after it was written"),
+    (lambda d: d.pop("timesteps"), "lacks or mistypes a field"),
+    (lambda d: d["layers"][0]["neuron"].update(threshold=0), "every threshold must be at least 1"),
+    (lambda d: d["layers"][0]["neuron"].update(reset="sideways"), "lacks or mistypes"),
+    (lambda d: d["layers"][0]["neuron"].update(extra=1), "lacks or mistypes"),
+    (lambda d: d["layers"][0]["synapse"].update(kind="conv9d"), "kind 'conv9d' is unknown"),
+    (lambda d: d["layers"][0]["synapse"].update(weight="nowhere"), "lacks or mistypes"),
+    (lambda d: d.update(layers=7), "lacks or mistypes"),
+])
+def test_an_edited_description_is_refused(saved, change, message):
+    edit(saved, change)
+    with pytest.raises(SpikewrightError, match=message):
+        specfile.load(saved)
+
+
+def test_edited_weights_are_refused(saved):
+    arrays = dict(np.load(saved.with_suffix(".npz")))
+    arrays["fc1.weight"][0, 0] ^= 1
+    np.savez(saved.with_suffix(".npz"), **arrays)
+    with pytest.raises(SpikewrightError, match="was changed after it was written"):
+        specfile.load(saved)
+
+
+@pytest.mark.parametrize("suffix", [".json", ".npz"])
+@pytest.mark.parametrize("keep", [0, 1, 100])
+def test_truncated_files_are_refused(saved, suffix, keep):
+    path = saved.with_suffix(suffix)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(SpikewrightError, match="damaged"):
+        specfile.load(saved)
+
+
+@pytest.mark.parametrize("suffix", [".json", ".npz"])
+def test_missing_files_are_named(saved, suffix):
+    saved.with_suffix(suffix).unlink()
+    with pytest.raises(SpikewrightError, match=rf"net{suffix} cannot be read"):
+        specfile.load(saved)
+
+
+def test_pickles_are_never_read(saved):
+    np.savez(saved.with_suffix(".npz"), **{"fc1.weight": np.array([{"a": 1}], object)})
+    with pytest.raises(SpikewrightError, match="damaged"):
+        specfile.load(saved)
