@@ -4,6 +4,7 @@ Text and axes take the colour of the page around them, so that one picture serve
 paper. Needs matplotlib; nothing of torch.
 """
 
+import html
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -46,8 +47,9 @@ def svg(figure: Figure, title: str) -> str:
     text = out.getvalue()
     text = text[text.index("<svg") :].replace(_INK, "currentColor")
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    return re.sub(r'(<svg [^>]*?)width="[^"]*"', rf'\1 role="img" aria-label="{title}"', text,
-                  count=1).replace("height=", "data-height=", 1)
+    size = re.compile(r' (width|height)="[^"]*"')
+    head, end, body = text.partition(">")
+    return f'{size.sub("", head)} role="img" aria-label="{html.escape(title)}"{end}{body}'
 
 
 def _axes(rows: int = 1, *, height: float = _HEIGHT, sharex: bool = False) -> tuple[Figure, list]:
@@ -113,7 +115,7 @@ def membranes(
         axis.axhline(thresholds[neurons[0]], color=_INK, linestyle="--", linewidth=0.8)
     axis.set(xlabel="timestep", ylabel="membrane (steps)")
     axis.xaxis.get_major_locator().set_params(integer=True)
-    axis.legend(title="neuron", ncols=5, fontsize=7, title_fontsize=7, loc="lower left",
+    axis.legend(title="neuron", ncols=5, fontsize=8, title_fontsize=8, loc="lower left",
                 bbox_to_anchor=(0, 1))
     return figure
 
@@ -129,7 +131,7 @@ def cycle_split(layers: Mapping[str, Mapping[str, int]], samples: int) -> Figure
         axis.barh(names, width, left=left, label=kind, color=COLOURS[number], linewidth=0)
         left += width
     axis.set(xlabel="cycles a sample")
-    axis.legend(ncols=4, fontsize=7, loc="lower left", bbox_to_anchor=(0, 1))
+    axis.legend(ncols=4, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1))
     return figure
 
 

@@ -162,6 +162,7 @@ class Page:
         yield self._equality()
         yield self._cycles()
         yield self._boards()
+        yield self._verilog()
         yield self._files()
 
     def cards(self) -> list[Card]:
@@ -182,17 +183,21 @@ class Page:
             cards.append(Card(f"differences: {engines}, {check['samples']} samples",
                               f"{check['mismatches']}",
                               "bad" if check["mismatches"] else "good"))
-        builds = self.results.get("build", {})
         if self.hardware:
-            mean = self.hardware["cycles"]["mean"]
-            cards.append(Card("cycles an inference, mean", f"{mean:,.0f}"))
-            cards += [Card(f"latency on {name} at {build['clock_hz'] / 1e6:g} MHz",
-                           _seconds(mean / build["clock_hz"]))
-                      for name, build in builds.items()]
-        for name, build in builds.items():
-            fmax = build["fmax_hz"]
-            cards.append(Card(f"Fmax on {name}", f"{fmax / 1e6:.1f} MHz",
-                              "good" if fmax >= build["clock_hz"] else "bad"))
+            cards.append(Card("cycles an inference, mean", f"{self.hardware['cycles']['mean']:,.0f}"))
+        for name, build in self.results.get("build", {}).items():
+            clock = build["clock_mhz"]
+            if self._is_simulated(build):
+                seconds = self.hardware["cycles"]["mean"] / (clock * 1e6)
+                cards.append(Card(f"latency on {name} at {clock:g} MHz", _seconds(seconds)))
+            what, share = max(
+                ((what, row["used"] / row["available"])
+                 for what, row in build["utilisation"].items() if row["available"]),
+                key=lambda item: item[1],
+            )
+            cards.append(Card(f"of the {what} of {name}", f"{share:.0%}"))
+            cards.append(Card(f"Fmax on {name}", f"{min(build['fmax_mhz'].values()):.1f} MHz",
+                              "good" if build["meets_timing"] else "bad"))
         return cards
 
     def _training(self) -> Section:
@@ -361,13 +366,40 @@ class Page:
         from . import figures
 
         for name, build in builds.items():
-            shares = {cell: (entry["used"], entry["available"])
-                      for cell, entry in build["utilisation"].items()}
+            shares = {what: (row["used"], row["available"])
+                      for what, row in build["utilisation"].items() if row["available"]}
+            lanes = ",".join(map(str, build["lanes"]))
+            fmax = ", ".join(f"{value:g}" for value in build["fmax_mhz"].values())
             section.figures.append(Figure(
                 name, f"boards/{name}/build.json",
                 figures.svg(figures.resources(shares), f"Resources of {name}"),
-                f"Fmax {build['fmax_hz'] / 1e6:.1f} MHz, clocked at {build['clock_hz'] / 1e6:g}.",
+                f"{build['device']}, lanes {lanes}; Fmax {fmax} MHz, clocked at "
+                f"{build['clock_mhz']:g} MHz.",
             ))
+            if not self._is_simulated(build):
+                section.text = "The cycles above are not of the lanes of every board."
+                section.missing.append(
+                    self._command("simulate") + f" --engine amaranth --lanes {lanes}"
+                )
+        return section
+
+    def _is_simulated(self, build: dict[str, Any]) -> bool:
+        """Whether the cycles of the report are those of this build's hardware."""
+        return self.hardware is not None and build["network"] == self.spec.digest and (
+            list(self.hardware["lanes"].values()) == build["lanes"]
+        )
+
+    def _verilog(self) -> Section:
+        section = Section("Verilog")
+        generated = self.results.get("generate")
+        if generated is None:
+            section.missing.append(self._command("generate"))
+            return section
+        section.text = f"{generated['lines']:,} lines, module {generated['module']}."
+        section.tables.append(Table(
+            ("port", "direction", "bits", "meaning"),
+            [tuple(port.values()) for port in generated["ports"]], "results.json",
+        ))
         return section
 
     def _files(self) -> Section:
@@ -377,8 +409,6 @@ class Page:
             [(name, f"spikewright {self.folder.written_by(name)}") for name in self.folder.names()],
             "run.json",
         ))
-        if "generate" not in self.results:
-            section.missing.append(self._command("generate"))
         return section
 
 
