@@ -9,11 +9,12 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
+from cycler import cycler
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
@@ -23,11 +24,11 @@ COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#9
 #: Stands for the page's own text colour until the picture is in the page.
 _INK = "#010203"
 
-_STYLE = {
+_STYLE: Any = {
     "svg.fonttype": "none", "font.size": 9, "axes.titlesize": 9, "figure.facecolor": "none",
     "axes.facecolor": "none", "legend.framealpha": 0.0, "legend.frameon": False,
     "axes.spines.top": False, "axes.spines.right": False, "savefig.facecolor": "none",
-    "axes.prop_cycle": mpl.cycler(color=COLOURS),
+    "axes.prop_cycle": cycler(color=COLOURS),
     **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "axes.titlecolor",
                      "xtick.color", "ytick.color", "patch.edgecolor"), _INK),
 }
@@ -42,7 +43,7 @@ def svg(figure: Figure, title: str) -> str:
     """``figure`` as an ``<svg>`` element to put into a page, with ``title`` for screen readers."""
     out = io.StringIO()
     # The salt keeps the ids of two pictures in one page apart, and the same from run to run.
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": title}):
+    with mpl.rc_context(_STYLE | {"svg.hashsalt": title}):
         figure.savefig(out, format="svg", metadata={"Date": None, "Title": title})
     text = out.getvalue()
     text = text[text.index("<svg") :].replace(_INK, "currentColor")

@@ -110,8 +110,8 @@ def _render(page: Page, sections: list[Section]) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined)
-    template = resources.files(__package__).joinpath("report.html").read_text(encoding="utf-8")
-    return environment.from_string(template).render(
+    template = resources.files("spikewright.model").joinpath("report.html")
+    return environment.from_string(template.read_text(encoding="utf-8")).render(
         title=f"{page.spec.name}: {page.architecture}", subtitle=page.subtitle,
         cards=page.cards(), sections=sections,
     )
@@ -184,10 +184,11 @@ class Page:
                               f"{check['mismatches']}",
                               "bad" if check["mismatches"] else "good"))
         if self.hardware:
-            cards.append(Card("cycles an inference, mean", f"{self.hardware['cycles']['mean']:,.0f}"))
+            mean = self.hardware["cycles"]["mean"]
+            cards.append(Card("cycles an inference, mean", f"{mean:,.0f}"))
         for name, build in self.results.get("build", {}).items():
             clock = build["clock_mhz"]
-            if self._is_simulated(build):
+            if self.hardware and self._is_simulated(build):
                 seconds = self.hardware["cycles"]["mean"] / (clock * 1e6)
                 cards.append(Card(f"latency on {name} at {clock:g} MHz", _seconds(seconds)))
             what, share = max(
@@ -305,7 +306,7 @@ class Page:
             section.missing.append(self._command("check"))
             return section
         first = check["first_difference"]
-        section.text = "Spikes and membranes of every layer, readout and counters, by equality. " + (
+        section.text = "Compared: spikes and membranes of every layer, readout, counters. " + (
             "No difference was found." if first is None else
             f"First difference: {first['what']} of sample {first['sample']}, layer "
             f"{first['layer']}, timestep {first['timestep']}, neuron {first['neuron']}: "
