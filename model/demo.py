@@ -34,7 +34,8 @@ def demo(
     """
     begun = time.perf_counter()
     steps = Steps(output)
-    steps.run("train", f"{output}", recipe="digits", output=output, epochs=epochs, overwrite=True)
+    steps.run("train", f"digits -o {output} --overwrite",
+              recipe="digits", output=output, epochs=epochs, overwrite=True)
     steps.run("compile", f"{output} --bits 4 --method qat", run=output, bits=4, method="qat")
     steps.run("build", f"{output} --board {BOARD}", run=output, board=BOARD)
     lanes = ",".join(map(str, steps.results()["build"][BOARD]["lanes"]))

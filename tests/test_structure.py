@@ -86,7 +86,8 @@ def test_the_import_reader_sees_all_forms(tmp_path, monkeypatch):
     file = tmp_path / "gen" / "rtl" / "x.py"
     file.write_text("import torch.nn\nfrom ...model import a\n"
                     "from ..spec import b\n"
-                    "def f():\n    from . import c\n    from .d import e\n    from snntorch import g\n")
+                    "def f():\n    from . import c\n    from .d import e\n"
+                    "    from snntorch import g\n")
     assert imported(file) == {"torch.nn", "spikewright.model.a", "spikewright.gen.spec.b",
                               "spikewright.gen.rtl.c", "spikewright.gen.rtl.d.e", "snntorch.g"}
 
