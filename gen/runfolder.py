@@ -102,6 +102,10 @@ class RunFolder:
         """All files of the run, with forward slashes."""
         return sorted(self._files)
 
+    def written_by(self, name: str) -> str:
+        """The command that wrote file ``name``."""
+        return self._files[name]["command"]
+
     def file(self, name: str, command: str) -> Path:
         """Path of file ``name``, verified; ``command`` is what the message tells to run."""
         entry = self._files.get(name)
