@@ -13,6 +13,7 @@ neuromorphic datasets using saccades").
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -84,7 +85,7 @@ class Camera(BaseModel):
         before = self._log_intensity(images, times[0])
         reference = before.copy()
         found = [self._noise(len(images), rng)]
-        for start, end in zip(times[:-1], times[1:], strict=True):
+        for start, end in pairwise(times):
             now = self._log_intensity(images, end)
             for polarity, theta in ((1, theta_on), (-1, theta_off)):
                 crossings = np.floor(np.maximum(polarity * (now - reference), 0) / theta)
@@ -137,7 +138,9 @@ class Camera(BaseModel):
         where = np.arange(self.size) - (self.size - length) / 2 + shift
         return np.maximum(0, 1 - np.abs(where[:, None] - np.arange(length)))
 
-    def _noise(self, samples: int, rng: np.random.Generator) -> tuple[npt.NDArray[np.int64], Events]:
+    def _noise(
+        self, samples: int, rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.int64], Events]:
         """Events that nothing caused: a Poisson process of :attr:`noise_rate` at every pixel."""
         rate = self.noise_rate * 1e-6 * self.duration * self.size**2
         sample = np.repeat(np.arange(samples), rng.poisson(rate, samples))

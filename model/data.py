@@ -120,9 +120,9 @@ def _digits(data: Data) -> Splits:
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
-    digits = load_digits()
-    labels = digits.target.astype(np.int64)
-    events, offsets = data.camera.record(digits.images / 16)
+    pixels, target = load_digits(return_X_y=True)
+    labels = target.astype(np.int64)
+    events, offsets = data.camera.record(pixels.reshape(-1, 8, 8) / 16)
     dataset = EventDataset(
         name="digits", sensor_size=data.camera.sensor_size, classes=10, labels=labels,
         read=lambda i: events[offsets[i] : offsets[i + 1]],

@@ -11,6 +11,7 @@ Read from snnTorch 1.0.0's source: Leaky (``leaky.py``) clamps β to [0, 1]. Lap
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -124,7 +125,7 @@ def _check_unhooked(shown: str, module: nn.Module) -> None:
         )
 
 
-def _float_layer(path: str, linear: nn.Linear, shown: str, neuron: nn.Module) -> FloatLayer:
+def _float_layer(path: str, linear: nn.Linear, shown: str, neuron: Any) -> FloatLayer:
     _check_plain(shown, neuron)
     neurons = linear.out_features
 
@@ -167,11 +168,11 @@ def _float_layer(path: str, linear: nn.Linear, shown: str, neuron: nn.Module) ->
         threshold=threshold,
         reset=_reset(neuron),
         reset_delay=getattr(neuron, "reset_delay", True),
-        spike_grad=neuron.spike_grad,  # type: ignore[arg-type]
+        spike_grad=neuron.spike_grad,
     )
 
 
-def _reset(neuron: nn.Module) -> Reset:
+def _reset(neuron: Any) -> Reset:
     match neuron.reset_mechanism:
         case "subtract":
             return Reset.SUBTRACT
@@ -182,7 +183,7 @@ def _reset(neuron: nn.Module) -> Reset:
             return Reset.NONE
 
 
-def _check_plain(shown: str, neuron: nn.Module) -> None:
+def _check_plain(shown: str, neuron: Any) -> None:
     """Refuses the options of a neuron that the contract has no place for."""
     unsupported: dict[str, tuple[Callable[[], bool], str]] = {
         "inhibition=True": (lambda: bool(neuron.inhibition), "train without it"),

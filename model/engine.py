@@ -47,7 +47,7 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
         counters={
             "events_in": events[:, :-1],
             "events_out": events[:, 1:],
-            "synops": events[:, :-1] * [layer.neurons for layer in spec.layers],
+            "synops": events[:, :-1] * np.array([layer.neurons for layer in spec.layers]),
             "saturations": np.stack(saturations, axis=1),
         },
     )

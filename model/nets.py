@@ -1,6 +1,7 @@
 """Nets as snnTorch users write them, and how they run over time."""
 
 from collections import OrderedDict
+from itertools import pairwise
 from typing import Any
 
 import snntorch as snn
@@ -19,7 +20,7 @@ def build(recipe: Recipe, inputs: int, classes: int) -> nn.Sequential:
     net, training = recipe.net, recipe.training
     modules: OrderedDict[str, nn.Module] = OrderedDict()
     widths = (inputs, *net.hidden, classes)
-    for i, (before, after) in enumerate(zip(widths[:-1], widths[1:], strict=True), 1):
+    for i, (before, after) in enumerate(pairwise(widths), 1):
         share = training.input_dropout if i == 1 else training.dropout
         if share:
             modules[f"drop{i}"] = nn.Dropout(share)
@@ -41,8 +42,8 @@ def _neuron(recipe: Recipe) -> nn.Module:
     }
     if net.neuron == "leaky":
         return snn.Leaky(beta=net.beta, reset_delay=net.reset_delay, **common)
-    electric = {key: value for key in ("beta", "R", "C") if (value := getattr(net, key)) is not None}
-    return snn.Lapicque(time_step=net.time_step, **electric, **common)
+    electric = net.model_dump(include={"beta", "R", "C", "time_step"}, exclude_none=True)
+    return snn.Lapicque(**electric, **common)
 
 
 def unroll(net: nn.Sequential, x: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Recipes: everything that decides what a run becomes, read from TOML and checked field by field."""
+"""Recipes: everything that decides what a run becomes, read from TOML, checked by field."""
 
 import tomllib
 from importlib import resources
@@ -197,6 +197,15 @@ class Recipe(_Part):
         values[part].update(given)
         return self.check(values, "option")
 
+    def from_source(self, source: str | None) -> Self:
+        """A copy that reads ``source``; one of another kind is split its own way."""
+        if source is None or source == self.data.source:
+            return self
+        values = self.model_dump(mode="json")
+        kinds = [name.partition(":")[0] for name in (source, self.data.source)]
+        values["data"].update(source=source, **({} if kinds[0] == kinds[1] else {"train": None}))
+        return self.check(values, "option")
+
 
 def bundled() -> list[str]:
     """Names of the recipes that come with the package."""
@@ -212,6 +221,8 @@ def one_line(error: ValidationError) -> str:
     for problem in error.errors():
         field = ".".join(str(part) for part in problem["loc"]) or "recipe"
         given = problem["input"]
-        shown = "" if isinstance(given, dict) or problem["type"] == "missing" else f" (given: {given!r})"
-        problems.append(f"{field}: {problem['msg'].removeprefix('Value error, ')}{shown}")
+        message = problem["msg"].removeprefix("Value error, ")
+        if not isinstance(given, dict) and problem["type"] != "missing":
+            message += f" (given: {given!r})"
+        problems.append(f"{field}: {message}")
     return "; ".join(problems)

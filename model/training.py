@@ -6,10 +6,10 @@ was stopped after any epoch goes on to the same weights, bit for bit, as one tha
 
 import math
 import pickle
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -121,8 +121,8 @@ class Trainer:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Goes back to a :meth:`state`; RunFolderError if it is of another net."""
+        restore_weights(self.module, state)
         try:
-            self.module.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             torch.set_rng_state(state["random"])
             self.epoch = int(state["epoch"])
@@ -132,8 +132,21 @@ class Trainer:
             ) from error
 
 
+def restore_weights(module: nn.Module, state: dict[str, Any]) -> None:
+    """Gives ``module`` the weights of a :meth:`Trainer.state`; RunFolderError if they do not
+    fit."""
+    try:
+        module.load_state_dict(state["model"])
+    except (TypeError, RuntimeError, AttributeError) as error:
+        raise RunFolderError(
+            f"the checkpoint does not belong to the recipe ({str(error).splitlines()[0]:.200}); "
+            f"train anew"
+        ) from error
+
+
 def seeded(seed: int) -> None:
-    """Makes all that follows in torch depend on ``seed`` alone."""
+    """Makes all that follows in torch depend on ``seed`` alone, not on the number of cores."""
+    torch.set_num_threads(1)
     torch.manual_seed(seed)
 
 
@@ -171,7 +184,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         state = torch.load(path, weights_only=True, map_location="cpu")
     except OSError as error:
         raise RunFolderError(f"{path} cannot be read ({error.strerror or error})") from error
-    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError, BadZipFile) as error:
         raise RunFolderError(
             f"{path} is no checkpoint, or was truncated ({str(error).splitlines()[0]:.100}); "
             f"restore it, or train anew"
