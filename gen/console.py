@@ -44,7 +44,7 @@ def progress(description: str, total: int | None) -> Iterator[Callable[..., None
         task = bar.add_task(description, total=total)
 
         def advance(steps: int = 1, note: str | None = None) -> None:
-            bar.update(task, advance=steps, **({} if note is None else {"description": note}))
+            bar.update(task, advance=steps, description=note)
 
         try:
             yield advance

@@ -102,6 +102,10 @@ class RunFolder:
         """All files of the run, with forward slashes."""
         return sorted(self._files)
 
+    def written_by(self, name: str) -> str:
+        """The command that wrote file ``name``."""
+        return self._files[name]["command"]
+
     def file(self, name: str, command: str) -> Path:
         """Path of file ``name``, verified; ``command`` is what the message tells to run."""
         entry = self._files.get(name)
@@ -165,6 +169,14 @@ class RunFolder:
             shutil.rmtree(staging, ignore_errors=True)
             if made and self.path.is_dir() and not any(self.path.iterdir()):
                 self.path.rmdir()
+
+    def clear(self) -> None:
+        """Deletes every file of the run; what else lies in the folder stays."""
+        names, self._files = self.names(), {}
+        with self.writing("train"):
+            pass
+        for name in names:
+            (self.path / name).unlink(missing_ok=True)
 
     def record(self, command: str, figures: dict[str, Any]) -> None:
         """Sets ``results.json[command]`` to ``figures``."""

@@ -1,4 +1,4 @@
-"""Guards of the layout: what the package holds, who imports whom, and what a wheel needs to live."""
+"""Guards of the layout: what the package holds, who imports whom, what a wheel needs to live."""
 
 import ast
 import os
@@ -84,8 +84,10 @@ def test_the_import_reader_sees_all_forms(tmp_path, monkeypatch):
     monkeypatch.setitem(globals(), "ROOT", tmp_path)
     (tmp_path / "gen" / "rtl").mkdir(parents=True)
     file = tmp_path / "gen" / "rtl" / "x.py"
-    file.write_text("import torch.nn\nfrom ...model import a\nfrom ..spec import b\n"
-                    "def f():\n    from . import c\n    from .d import e\n    from snntorch import g")
+    file.write_text("import torch.nn\nfrom ...model import a\n"
+                    "from ..spec import b\n"
+                    "def f():\n    from . import c\n    from .d import e\n"
+                    "    from snntorch import g\n")
     assert imported(file) == {"torch.nn", "spikewright.model.a", "spikewright.gen.spec.b",
                               "spikewright.gen.rtl.c", "spikewright.gen.rtl.d.e", "snntorch.g"}
 
@@ -149,7 +151,7 @@ def wheel(tmp_path_factory) -> Path:
     for file in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, source)
     done = subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(target), str(source)],
+        [sys.executable, "-m", "pip", "wheel", "--no-deps", "-w", str(target), str(source)],
         capture_output=True, text=True, timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -169,7 +171,8 @@ def test_wheel_holds_the_tree(wheel):
 def test_wheel_works_without_torch(wheel, tmp_path):
     """Beside the dependencies that are installed here, but with the heavy ones blocked."""
     done = subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--no-deps", "--target", str(tmp_path), str(wheel)],
+        [sys.executable, "-m", "pip", "install", "--no-deps", "--target", str(tmp_path),
+         str(wheel)],
         capture_output=True, text=True, timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -18,7 +18,8 @@ rng = np.random.default_rng(1)
 def spec():
     return NetworkSpec(
         input_shape=(2, 3, 3), timesteps=4, name="tiny",
-        layers=(Layer(name="only", synapse=Linear(weight=rng.integers(-4, 8, (5, 18)), weight_bits=4),
+        layers=(Layer(name="only",
+                      synapse=Linear(weight=rng.integers(-4, 8, (5, 18)), weight_bits=4),
                       neuron=Neuron(decay=3, decay_fraction=2, threshold=9)),))
 
 spikes = rng.random((3, 4, 18)) < 0.5
