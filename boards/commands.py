@@ -31,6 +31,8 @@ def build(
 
     Example: `spikewright build runs/demo --board icebreaker`
     """
+    from rich.text import Text
+
     from . import build as building
     from .fit import default_folding
     from .registry import find_board
@@ -64,7 +66,7 @@ def build(
 
     path = folder.path / "boards" / target.name / made.figures["bitstream"]
     finish({**made.figures, "cached": made.cached, "path": str(path)}, *_tables(made.figures),
-           f"bitstream: {path}", as_json=json)
+           Text(f"bitstream: {path}", no_wrap=True, overflow="ignore"), as_json=json)
     if not made.figures["meets_timing"]:
         say(f"too slow for the board's {made.figures['clock_mhz']:g} MHz; try another --seed or "
             f"fewer lanes")
