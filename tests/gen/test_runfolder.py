@@ -76,7 +76,8 @@ def test_a_manifest_that_is_none(make_run, content):
 
 @pytest.mark.parametrize("files", [
     [], {"a": 1}, {"a": {"sha256": 1, "command": "x"}}, {"a": {"sha256": "0"}},
-    {"../outside": {"sha256": "0", "command": "x"}}, {"/etc/passwd": {"sha256": "0", "command": "x"}},
+    {"../outside": {"sha256": "0", "command": "x"}},
+    {"/etc/passwd": {"sha256": "0", "command": "x"}},
     {"": {"sha256": "0", "command": "x"}},
 ])
 def test_a_manifest_whose_files_are_wrong(make_run, files):
