@@ -170,6 +170,14 @@ class RunFolder:
             if made and self.path.is_dir() and not any(self.path.iterdir()):
                 self.path.rmdir()
 
+    def clear(self) -> None:
+        """Deletes every file of the run; what else lies in the folder stays."""
+        names, self._files = self.names(), {}
+        with self.writing("train"):
+            pass
+        for name in names:
+            (self.path / name).unlink(missing_ok=True)
+
     def record(self, command: str, figures: dict[str, Any]) -> None:
         """Sets ``results.json[command]`` to ``figures``."""
         results = {}

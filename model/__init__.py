@@ -1,1 +1,29 @@
-"""The torch side: data, training, quantisation, and the way from a torch module to a NetworkSpec."""
+"""The torch side: data, training, quantisation, and the way from a torch module to a NetworkSpec.
+
+Importing this package imports neither torch nor anything that needs it; using a name does.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .compiler import compile, quantise
+    from .data import EventDataset
+    from .quantised import QuantizedNet
+    from .recipe import Recipe
+
+_HOMES = {
+    "EventDataset": "data",
+    "QuantizedNet": "quantised",
+    "Recipe": "recipe",
+    "compile": "compiler",
+    "quantise": "compiler",
+}
+
+__all__ = ["EventDataset", "QuantizedNet", "Recipe", "compile", "quantise"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

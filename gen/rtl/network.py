@@ -15,8 +15,11 @@ from .streams import event_stream, result_stream
 class Network(wiring.Component):
     """Spikes in, class counts out; every layer works on its own timestep at the same time.
 
-    Throughput is that of the busiest layer; see :class:`~.array.NeuronArray`. A network of one
-    layer whose timesteps all have events takes ``rows · events + constant`` cycles an inference.
+    Throughput is that of the busiest layer; see :class:`~.array.NeuronArray`. An inference of a
+    network of one layer takes ``rows · events + 10 + classes`` cycles if every timestep has enough
+    events to cover the sweep before (1 for at least 6 rows, 5 for a single row) and none of its
+    neurons fires: 2 in the queue, 5 in the array, 3 in the router (4 with more than 16 lanes), and
+    the result.
 
     An inference is a sequence of beats whose ``last`` tick ends it; the next one may follow at
     once. It must have at most ``spec.timesteps`` ticks. To abandon an inference, send its last

@@ -22,11 +22,11 @@ def two_layers(inputs: int = 20, hidden: int = 12, classes: int = 5, timesteps: 
     )
 
 
-def one_layer(inputs: int, neurons: int, timesteps: int = 4) -> NetworkSpec:
+def one_layer(inputs: int, neurons: int, timesteps: int = 4, threshold: int = 20) -> NetworkSpec:
     rng = np.random.default_rng(inputs * neurons)
     weight = rng.integers(-7, 8, (neurons, inputs))
     return NetworkSpec(
         input_shape=(inputs,), timesteps=timesteps,
         layers=(Layer(name="fc", synapse=Linear(weight=weight, weight_bits=4),
-                      neuron=Neuron(decay=7, decay_fraction=3, threshold=20)),),
+                      neuron=Neuron(decay=7, decay_fraction=3, threshold=threshold)),),
     )

@@ -1,0 +1,223 @@
+"""From a network to the bitstream of a board: synthesis, place-and-route, packing, and a cache."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from amaranth.build.run import BuildPlan
+
+from ..gen.errors import DoesNotFitError, ToolError
+from ..gen.folding import Folding
+from ..gen.runfolder import write_json
+from ..gen.spec import NetworkSpec
+from .fit import REMEDY, require_memory
+from .registry import BOARDS, Board
+from .toolchain import Tool, find_tool
+from .top import BoardTop
+
+STAGES = ("synthesis", "place-and-route", "packing")
+
+REPORT = "report.json"
+FIGURES = "build.json"
+
+
+@dataclass(frozen=True)
+class Build:
+    """A finished bitstream. ``folder`` holds it, nextpnr's ``report.json`` and ``build.json``;
+    ``figures`` is the latter."""
+
+    folder: Path
+    figures: dict[str, Any]
+    #: Nothing was run: the same design had been built before with the same tools.
+    cached: bool
+
+
+def build(
+    spec: NetworkSpec,
+    board: Board,
+    folding: Folding,
+    *,
+    seed: int = 1,
+    use_cache: bool = True,
+    progress: Callable[[str], None] = lambda stage: None,
+) -> Build:
+    """Builds ``spec``, folded by ``folding``, for ``board``.
+
+    ``seed`` varies the placement. ``progress`` is called with each of :data:`STAGES` as it begins.
+    Builds are kept under :func:`cache_folder`, by the design and the versions of the tools.
+
+    Raises
+    ------
+    DoesNotFitError
+        With what is needed and what the part has.
+    ToolError
+        If a tool is missing, too old, or failed.
+    FoldingError, LinkError
+        If the folding or the number of inputs does not belong to the network or the link.
+    """
+    plans = folding.plans(spec)
+    require_memory(spec, board)
+    tools = [find_tool(name) for name in board.family.tools]
+    plan = board.make_platform().prepare(
+        BoardTop(board, spec, folding),
+        # Source positions would make the design, and so the cache, depend on where this is
+        # installed.
+        emit_src=False,
+        nextpnr_opts=f"--report {REPORT} --seed {seed} --timing-allow-fail",
+    )
+    key = _key(plan, tools)
+    cache = cache_folder() / "builds"
+    entry = cache / key
+    if use_cache and (figures := _intact(entry, board)) is not None:
+        return Build(entry, figures, cached=True)
+
+    cache.mkdir(parents=True, exist_ok=True)
+    working = Path(tempfile.mkdtemp(prefix="build-", dir=cache))
+    try:
+        plan.extract(working)
+        seconds = _run(plan, tools, working, spec, board, progress)
+        bitstream = working / board.family.bitstream
+        figures = {
+            "board": board.name,
+            "device": board.part.device,
+            "network": spec.digest,
+            "lanes": [layer.lanes for layer in plans],
+            "seed": seed,
+            **_read_report(working / REPORT, board),
+            "seconds": seconds,
+            "tools": {tool.name: tool.version for tool in tools},
+            "design": key,
+            "bitstream": bitstream.name,
+            "bitstream_sha256": hashlib.sha256(bitstream.read_bytes()).hexdigest(),
+        }
+        for file in working.iterdir():
+            if file.name not in (bitstream.name, REPORT):
+                file.unlink()
+        write_json(working / FIGURES, figures)
+        shutil.rmtree(entry, ignore_errors=True)
+        os.replace(working, entry)
+    finally:
+        shutil.rmtree(working, ignore_errors=True)
+    return Build(entry, figures, cached=False)
+
+
+def cache_folder() -> Path:
+    """``$SPIKEWRIGHT_CACHE``, else ``spikewright`` in the user's cache folder."""
+    if given := os.environ.get("SPIKEWRIGHT_CACHE"):
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spikewright"
+
+
+def _key(plan: BuildPlan, tools: list[Tool]) -> str:
+    hasher = hashlib.sha256(plan.digest())
+    for tool in tools:
+        hasher.update(f"{tool.name}\0{tool.version}\0".encode())
+    return hasher.hexdigest()
+
+
+def _intact(entry: Path, board: Board) -> dict[str, Any] | None:
+    """The figures of a cached build, None if there is none or it was damaged."""
+    try:
+        figures = json.loads((entry / FIGURES).read_text(encoding="utf-8"))
+        bitstream = (entry / board.family.bitstream).read_bytes()
+        _read_report(entry / REPORT, board)
+    except (OSError, ValueError, ToolError):
+        return None
+    intact = hashlib.sha256(bitstream).hexdigest() == figures.get("bitstream_sha256")
+    return figures if intact else None
+
+
+def _run(
+    plan: BuildPlan, tools: list[Tool], working: Path, spec: NetworkSpec, board: Board,
+    progress: Callable[[str], None],
+) -> dict[str, float]:
+    """Runs the plan's own commands; seconds of each stage."""
+    commands = json.loads(plan.files[f"{plan.script}.json"])["commands"]
+    seconds = {}
+    for stage, tool, (_, *arguments) in zip(STAGES, tools, commands, strict=True):
+        progress(stage)
+        begun = time.monotonic()
+        done = _call(tool, arguments, working)
+        seconds[stage] = round(time.monotonic() - begun, 2)
+        if done.returncode != 0:
+            if stage == "place-and-route":
+                _explain_fit(tool, arguments, working, spec, board)
+            raise ToolError(_complaint(stage, tool, done))
+    return seconds
+
+
+def _call(tool: Tool, arguments: list[str], working: Path) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            [tool.path, *arguments], cwd=working, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors="replace",
+        )
+    except OSError as error:
+        raise ToolError(f"{tool.path} does not run ({error}); install it again") from error
+
+
+def _complaint(stage: str, tool: Tool, done: subprocess.CompletedProcess[str]) -> str:
+    errors = [line for line in done.stdout.splitlines() if line.startswith("ERROR")]
+    said = errors[0] if errors else f"exit code {done.returncode}: {done.stdout[-300:]}"
+    return f"{stage} with {tool.name} failed ({said}); try another seed or fewer lanes"
+
+
+def _explain_fit(
+    tool: Tool, arguments: list[str], working: Path, spec: NetworkSpec, board: Board
+) -> None:
+    """Raises DoesNotFitError if the design needs more of anything than the part has."""
+    report = working / "fit.json"
+    arguments = [report.name if argument == REPORT else argument for argument in arguments]
+    # nextpnr writes no report when placement fails, but it does when it is told to stop before.
+    if _call(tool, [*arguments, "--pack-only"], working).returncode != 0 or not report.exists():
+        return
+    used = _utilisation(json.loads(report.read_text(encoding="utf-8")), board)
+    short = [f"{row['used']} of {row['available']} {what}"
+             for what, row in used.items() if row["used"] > row["available"]]
+    if short:
+        raise DoesNotFitError(
+            f"network {spec.name} does not fit {board.name}: it needs {', '.join(short)}; "
+            f"{REMEDY}{_larger(board)}"
+        )
+
+
+def _larger(board: Board) -> str:
+    larger = [other.name for other in BOARDS if other.part.logic > board.part.logic]
+    return f" ({', '.join(larger)})" if larger else ""
+
+
+def _utilisation(report: dict[str, Any], board: Board) -> dict[str, dict[str, int]]:
+    return {
+        name: {key: int(report["utilization"][cell][key]) for key in ("used", "available")}
+        for cell, name in board.family.cells.items() if cell in report["utilization"]
+    }
+
+
+def _read_report(path: Path, board: Board) -> dict[str, Any]:
+    """Utilisation and timing, from what nextpnr writes for machines."""
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        clocks = report["fmax"].items()
+        # The design has one clock domain, whichever of its nets nextpnr names it after.
+        fmax = {
+            "sync" if len(clocks) == 1 else name: round(clock["achieved"], 2)
+            for name, clock in clocks
+        }
+        return {
+            "utilisation": _utilisation(report, board),
+            "fmax_mhz": fmax,
+            "clock_mhz": board.clock_hz / 1e6,
+            "meets_timing": all(value >= board.clock_hz / 1e6 for value in fmax.values()),
+        }
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ToolError(
+            f"nextpnr wrote no usable report ({error!r}); unset AMARANTH_nextpnr_opts if it is set"
+        ) from error

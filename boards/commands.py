@@ -1,0 +1,106 @@
+"""The command ``build``."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..gen.console import Json, finish, progress, say
+from ..gen.errors import FoldingError
+from ..gen.runfolder import RunFolder
+
+
+def build(
+    run: Annotated[Path, typer.Argument(help="Run folder of `spikewright compile`.")],
+    board: Annotated[str, typer.Option(help="Board to build for.")] = "icebreaker",
+    lanes: Annotated[
+        str | None,
+        typer.Option(help="Neurons updated per cycle, one number per layer, such as 8,10. "
+                          "By default as many as the board is sure to hold."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the placement.")] = 1,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Build even if the same design was built before.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Build a bitstream with Yosys and nextpnr.
+
+    Writes boards/BOARD/ in the run folder: the bitstream, nextpnr's report, and build.json with
+    utilisation and Fmax. Exits with 1 if the design is slower than the board's clock.
+
+    Example: spikewright build runs/digits --board ulx3s-85f --lanes 16,10
+    """
+    from ..gen.folding import Folding
+    from . import build as building
+    from .fit import default_folding
+    from .registry import find_board
+
+    target = find_board(board)
+    folder = RunFolder.open(run)
+    spec = folder.spec()
+    folding = default_folding(spec, target)
+    if lanes is not None:
+        folding = Folding.lanes(*_numbers(lanes), spec=spec)
+
+    with progress(f"building for {target.name}", len(building.STAGES)) as advance:
+        begun: list[str] = []
+
+        def note(stage: str) -> None:
+            advance(1 if begun else 0, note=f"{stage} for {target.name}")
+            begun.append(stage)
+
+        made = building.build(
+            spec, target, folding, seed=seed, use_cache=not no_cache, progress=note
+        )
+        advance(1 if begun else len(building.STAGES), note=f"built for {target.name}")
+    if made.cached:
+        say("this design was built before with the same tools; --no-cache builds it again")
+
+    with folder.writing("build") as staging:
+        target_folder = staging / "boards" / target.name
+        target_folder.mkdir(parents=True)
+        for file in made.folder.iterdir():
+            (target_folder / file.name).write_bytes(file.read_bytes())
+    results = folder.read_json("results.json", "build") if "results.json" in folder else {}
+    folder.record("build", {**results.get("build", {}), target.name: made.figures})
+
+    path = folder.path / "boards" / target.name / made.figures["bitstream"]
+    finish({**made.figures, "cached": made.cached, "path": str(path)}, *_tables(made.figures),
+           f"bitstream: {path}", as_json=as_json)
+    if not made.figures["meets_timing"]:
+        say(f"too slow for the board's {made.figures['clock_mhz']:g} MHz; try another --seed or "
+            f"fewer lanes")
+        raise typer.Exit(1)
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError:
+        raise FoldingError(
+            f"--lanes is {text!r}; give whole numbers, one per layer, such as 8,10"
+        ) from None
+
+
+def _tables(figures: dict[str, Any]) -> list[Any]:
+    from rich.table import Table
+
+    used = Table(title=f"{figures['board']} ({figures['device']}), "
+                       f"lanes {', '.join(map(str, figures['lanes']))}")
+    used.add_column("resource")
+    for column in ("used", "available", "%"):
+        used.add_column(column, justify="right")
+    for resource, row in figures["utilisation"].items():
+        share = 100 * row["used"] / row["available"] if row["available"] else 0
+        used.add_row(resource, str(row["used"]), str(row["available"]), f"{share:.0f}")
+    timing = Table()
+    for column in ("clock", "needed MHz", "Fmax MHz"):
+        timing.add_column(column, justify="left" if column == "clock" else "right")
+    for clock, fmax in figures["fmax_mhz"].items():
+        timing.add_row(clock, f"{figures['clock_mhz']:.2f}", f"{fmax:.2f}")
+    seconds = Table()
+    for stage, took in figures["seconds"].items():
+        seconds.add_column(f"{stage} s", justify="right")
+    seconds.add_row(*(f"{took:.1f}" for took in figures["seconds"].values()))
+    return [used, timing, seconds]

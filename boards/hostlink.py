@@ -1,0 +1,324 @@
+"""The board's side of :mod:`~spikewright.boards.protocol`: bytes to beats, results to bytes."""
+
+from amaranth import *
+from amaranth.lib import enum, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from ..gen.rtl.streams import event_stream, result_stream
+from .protocol import Command, Fault, Identity, Tag
+
+
+class Request(enum.Enum, shape=2):
+    """Frames that the host asks for."""
+
+    IDENTITY = 0
+    COUNTERS = 1
+    PONG = 2
+    READY = 3
+
+
+class CommandDecoder(wiring.Component):
+    """Bytes from the host to beats and requests.
+
+    An event is kept until it is known whether the timestep ends with it, so that its tick rides on
+    it, as in :func:`spikewright.gen.beats.beats`. Whatever bytes come, the beats keep the network's
+    contract: addresses exist and come at most once a timestep, and no inference is too long.
+
+    Throughput: one byte per cycle. Latency: a beat leaves in the cycle in which the next event's
+    second byte, or the tick, is offered.
+
+    Parameters
+    ----------
+    identity : Identity
+
+    Members
+    -------
+    i : In(stream of 8 bits)
+    o : Out(stream of EventLayout)
+    request : Out(stream of Request)
+        Taken when its frame has been sent.
+    pending : In
+        A result is still to come.
+    resetting : Out
+        Results are to be dropped.
+    clear : Out
+        Zeroes the counters.
+    faults : Out
+        High for one cycle per ignored byte or event.
+    """
+
+    def __init__(self, identity: Identity):
+        self.identity = identity
+        super().__init__({
+            "i": In(stream.Signature(8)),
+            "o": Out(event_stream(identity.inputs)),
+            "request": Out(stream.Signature(Request)),
+            "pending": In(1),
+            "resetting": Out(1),
+            "clear": Out(1),
+            "faults": Out(Fault),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        high, half = Signal(7), Signal()
+        held, held_address = Signal(), Signal.like(self.o.payload.address)
+        ticks = Signal(range(self.identity.timesteps))
+        address = Signal(15)
+        m.d.comb += [
+            address.eq(Cat(self.i.payload, high)),
+            self.o.payload.address.eq(held_address),
+            self.o.payload.event.eq(held),
+        ]
+
+        def fault(which: Fault):
+            m.d.comb += [self.faults.eq(which), self.i.ready.eq(1)]
+
+        def ask(which: Request):
+            m.d.comb += [
+                self.request.valid.eq(1), self.request.payload.eq(which),
+                self.i.ready.eq(self.request.ready),
+            ]
+
+        def second_half():
+            with m.If((address >= self.identity.inputs) | (held & (address <= held_address))):
+                fault(Fault.ADDRESS)
+            with m.Else():
+                m.d.comb += [self.o.valid.eq(held), self.i.ready.eq(~held | self.o.ready)]
+                with m.If(self.i.ready):
+                    m.d.sync += [held.eq(1), held_address.eq(address)]
+            with m.If(self.i.ready):
+                m.d.sync += half.eq(0)
+
+        def tick(last: bool):
+            m.d.comb += [
+                self.o.valid.eq(1), self.o.payload.tick.eq(1), self.o.payload.last.eq(last),
+            ]
+            with m.If(self.o.ready):
+                m.d.sync += [held.eq(0), ticks.eq(0 if last else ticks + 1)]
+
+        with m.If(self.i.valid):
+            with m.If(half):
+                second_half()
+            with m.Elif(self.i.payload[7]):
+                m.d.comb += self.i.ready.eq(1)
+                m.d.sync += [high.eq(self.i.payload[:7]), half.eq(1)]
+            with m.Else(), m.Switch(self.i.payload):
+                with m.Case(Command.TICK):
+                    with m.If(ticks == self.identity.timesteps - 1):
+                        fault(Fault.TIMESTEPS)
+                    with m.Else():
+                        tick(last=False)
+                        m.d.comb += self.i.ready.eq(self.o.ready)
+                with m.Case(Command.LAST):
+                    tick(last=True)
+                    m.d.comb += self.i.ready.eq(self.o.ready)
+                with m.Case(Command.COUNTERS), m.If(~self.pending):
+                    ask(Request.COUNTERS)
+                with m.Case(Command.CLEAR), m.If(~self.pending):
+                    m.d.comb += [self.clear.eq(1), self.i.ready.eq(1)]
+                with m.Case(Command.IDENTIFY):
+                    ask(Request.IDENTITY)
+                with m.Case(Command.PING):
+                    ask(Request.PONG)
+                with m.Case(Command.RESET):
+                    with m.If(~self.resetting):
+                        tick(last=True)
+                        m.d.sync += self.resetting.eq(self.o.ready)
+                    with m.Elif(~self.pending):
+                        m.d.comb += self.clear.eq(1)
+                        ask(Request.READY)
+                        with m.If(self.request.ready):
+                            m.d.sync += self.resetting.eq(0)
+                with m.Default():
+                    fault(Fault.UNKNOWN)
+        return m
+
+
+class ReplyEncoder(wiring.Component):
+    """Results, requests and faults to frames; one at a time: faults first, then results.
+
+    Throughput: one byte per cycle, and 2 cycles between frames and between counter words.
+
+    Parameters
+    ----------
+    identity : Identity
+
+    Members
+    -------
+    results : In(stream of ResultLayout)
+        A beat is taken with its last byte.
+    drop_results : In
+        Results that have not begun to be sent are taken and forgotten.
+    request : In(stream of Request)
+        Taken with the last byte of its frame.
+    faults : In
+    spilled : In
+    counter_address, counter_data : Out, In
+        As of :class:`spikewright.gen.rtl.network.Network`.
+    o : Out(stream of 8 bits)
+    """
+
+    def __init__(self, identity: Identity):
+        self.identity = identity
+        super().__init__({
+            "results": In(result_stream(identity.classes, identity.timesteps)),
+            "drop_results": In(1),
+            "request": In(stream.Signature(Request)),
+            "faults": In(Fault),
+            "spilled": In(1),
+            "counter_address": Out(range(max(identity.counter_words, 2))),
+            "counter_data": In(32),
+            "o": Out(stream.Signature(8)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        identity = self.identity
+        body = C(int.from_bytes(identity.pack(), "little"), 8 * identity.BYTES)
+        place = Signal(range(max(identity.BYTES, identity.counter_words)))
+        byte = Signal(2)
+        gathered, reported = Signal(Fault), Signal(Fault)
+        tag = Signal(8)
+        m.d.comb += self.counter_address.eq(place)
+        m.d.sync += gathered.eq(gathered | self.faults)
+
+        def send(value, *, valid=1):
+            m.d.comb += [self.o.valid.eq(valid), self.o.payload.eq(value)]
+            return self.o.valid & self.o.ready
+
+        def last_byte_of(value, width: int, *, valid=1):
+            """Sends ``width`` bytes of ``value``; the condition that the last of them is taken."""
+            sent = send(Value.cast(value).word_select(byte, 8), valid=valid)
+            last = byte == width - 1
+            with m.If(sent):
+                m.d.sync += byte.eq(Mux(last, 0, byte + 1))
+            return sent & last
+
+        asked = {
+            Request.IDENTITY: (Tag.IDENTITY, "IDENTITY"),
+            Request.COUNTERS: (Tag.COUNTERS, "FETCH"),
+            Request.PONG: (Tag.PONG, "END"),
+            Request.READY: (Tag.READY, "END"),
+        }
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.sync += [place.eq(0), byte.eq(0)]
+                with m.If(gathered.any()):
+                    m.d.sync += [tag.eq(Tag.ERROR), reported.eq(gathered), gathered.eq(self.faults)]
+                    m.next = "TAG"
+                with m.Elif(self.results.valid):
+                    m.d.comb += self.results.ready.eq(self.drop_results)
+                    with m.If(~self.drop_results):
+                        m.d.sync += tag.eq(Tag.RESULT)
+                        m.next = "TAG"
+                with m.Elif(self.request.valid):
+                    with m.Switch(self.request.payload):
+                        for request, (name, _) in asked.items():
+                            with m.Case(request):
+                                m.d.sync += tag.eq(name)
+                    m.next = "TAG"
+            with m.State("TAG"), m.If(send(tag)), m.Switch(tag):
+                with m.Case(Tag.ERROR):
+                    m.next = "ERROR"
+                with m.Case(Tag.RESULT):
+                    m.next = "COUNT"
+                for name, state in asked.values():
+                    with m.Case(name):
+                        if state == "END":
+                            m.d.comb += self.request.ready.eq(1)
+                            m.next = "IDLE"
+                        else:
+                            m.next = state
+            with m.State("ERROR"), m.If(send(reported)):
+                m.next = "IDLE"
+
+            with m.State("COUNT"):
+                result = self.results.payload
+                done = last_byte_of(result.count, identity.count_bytes, valid=self.results.valid)
+                with m.If(done & result.last):
+                    m.next = "WINNER"
+                with m.Else():
+                    m.d.comb += self.results.ready.eq(done)
+            with m.State("WINNER"), m.If(
+                last_byte_of(self.results.payload.winner, identity.index_bytes)
+            ):
+                m.d.comb += self.results.ready.eq(1)
+                m.next = "IDLE"
+
+            with m.State("FETCH"):
+                m.next = "WORD"
+            with m.State("WORD"), m.If(last_byte_of(self.counter_data, 4)):
+                m.d.sync += place.eq(place + 1)
+                m.next = "FETCH"
+                with m.If(place == identity.counter_words - 1):
+                    m.next = "SPILLED"
+            with m.State("SPILLED"), m.If(send(self.spilled)):
+                m.d.comb += self.request.ready.eq(1)
+                m.next = "IDLE"
+
+            with m.State("IDENTITY"), m.If(send(body.word_select(place, 8))):
+                m.d.sync += place.eq(place + 1)
+                with m.If(place == identity.BYTES - 1):
+                    m.d.comb += self.request.ready.eq(1)
+                    m.next = "IDLE"
+        return m
+
+
+class HostLink(wiring.Component):
+    """Decoder and encoder side by side: a stream of bytes each way, the network on the other side.
+
+    Throughput and latency are those of :class:`CommandDecoder` and :class:`ReplyEncoder`.
+
+    Parameters
+    ----------
+    identity : Identity
+
+    Members
+    -------
+    i, o : In, Out(stream of 8 bits)
+    events : Out(stream of EventLayout)
+    results : In(stream of ResultLayout)
+    clear : Out
+    counter_address, counter_data : Out, In
+    pending, spilled : In
+        As of :class:`~spikewright.boards.buffer.InferenceBuffer`.
+    framing_error, overrun : In
+        As of :class:`~spikewright.boards.uart.UartReceiver`.
+    """
+
+    def __init__(self, identity: Identity):
+        self.identity = identity
+        self._decoder, self._encoder = CommandDecoder(identity), ReplyEncoder(identity)
+        passed = {name: self._encoder.signature.members[name]
+                  for name in ("o", "results", "counter_address", "counter_data", "spilled")}
+        super().__init__({
+            "i": In(stream.Signature(8)),
+            "events": Out(event_stream(identity.inputs)),
+            "clear": Out(1),
+            "pending": In(1),
+            "framing_error": In(1),
+            "overrun": In(1),
+            **passed,
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.decoder = decoder = self._decoder
+        m.submodules.encoder = encoder = self._encoder
+        connect(m, flipped(self.i), decoder.i)
+        connect(m, decoder.o, flipped(self.events))
+        connect(m, decoder.request, encoder.request)
+        connect(m, flipped(self.results), encoder.results)
+        connect(m, encoder.o, flipped(self.o))
+        line = Mux(self.framing_error, Fault.FRAMING, 0) | Mux(self.overrun, Fault.OVERRUN, 0)
+        m.d.comb += [
+            decoder.pending.eq(self.pending),
+            self.clear.eq(decoder.clear),
+            encoder.drop_results.eq(decoder.resetting),
+            encoder.faults.eq(decoder.faults | line),
+            encoder.spilled.eq(self.spilled),
+            self.counter_address.eq(encoder.counter_address),
+            encoder.counter_data.eq(self.counter_data),
+        ]
+        return m

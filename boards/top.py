@@ -1,0 +1,132 @@
+"""The accelerator on a board: a serial line on one side, the network on the other."""
+
+from amaranth import *
+from amaranth.lib import fifo, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from ..gen.folding import Folding
+from ..gen.rtl.network import Network
+from ..gen.spec import NetworkSpec
+from .buffer import InferenceBuffer
+from .hostlink import HostLink
+from .protocol import Identity
+from .registry import Board
+from .uart import UartReceiver, UartTransmitter
+
+
+class SerialAccelerator(wiring.Component):
+    """A network that speaks :mod:`~spikewright.boards.protocol` over two wires.
+
+    Throughput: a spike arrives every ``20 · divisor`` cycles; inferences then run at the network's
+    own speed, one at a time. Latency: that of the wire plus that of the network.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    folding : Folding
+    divisor : int
+        Clock cycles per bit.
+    window : int
+        Bytes held while the network is busy.
+    buffer : int
+        Beats of an inference held before it begins.
+
+    Members
+    -------
+    rx, tx : In, Out
+        Serial lines.
+    active : Out
+        An inference is under way, or bytes pass.
+
+    Raises
+    ------
+    FoldingError, LinkError, BaudError
+        If the parameters do not belong to the network, or are out of range.
+    """
+
+    def __init__(
+        self, spec: NetworkSpec, folding: Folding, *, divisor: int, window: int, buffer: int
+    ):
+        self.network = Network(spec, folding)
+        #: What the board answers to IDENTIFY.
+        self.identity = Identity.of(
+            spec, counter_words=self.network.counter_count, window=window, buffer=buffer
+        )
+        self._receiver, self._transmitter = UartReceiver(divisor), UartTransmitter(divisor)
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "active": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        identity = self.identity
+        m.submodules.receiver = receiver = self._receiver
+        # One byte is the output register of the queue.
+        m.submodules.window = window = fifo.SyncFIFOBuffered(width=8, depth=identity.window + 1)
+        m.submodules.link = link = HostLink(identity)
+        m.submodules.buffer = buffer = InferenceBuffer(identity.inputs, identity.buffer)
+        m.submodules.network = network = self.network
+        # Takes a whole result at once, so that the network's cycles do not depend on the wire.
+        m.submodules.results = results = fifo.SyncFIFOBuffered(
+            width=network.o.payload.shape().size, depth=identity.classes + 1
+        )
+        m.submodules.transmitter = transmitter = self._transmitter
+
+        connect(m, link.events, buffer.i)
+        connect(m, buffer.o, network.i)
+        connect(m, link.o, transmitter.i)
+        m.d.comb += [
+            receiver.rx.eq(self.rx),
+            window.w_en.eq(receiver.o.valid), window.w_data.eq(receiver.o.payload),
+            receiver.o.ready.eq(window.w_rdy),
+            link.i.valid.eq(window.r_rdy), link.i.payload.eq(window.r_data),
+            window.r_en.eq(link.i.ready),
+            self.tx.eq(transmitter.tx),
+            results.w_en.eq(network.o.valid), results.w_data.eq(network.o.payload),
+            network.o.ready.eq(results.w_rdy),
+            link.results.valid.eq(results.r_rdy), link.results.payload.eq(results.r_data),
+            results.r_en.eq(link.results.ready),
+
+            link.framing_error.eq(receiver.framing_error),
+            link.overrun.eq(receiver.overrun),
+            link.pending.eq(buffer.pending),
+            link.spilled.eq(buffer.spilled),
+            buffer.done.eq(link.results.valid & link.results.ready & link.results.payload.last),
+            buffer.clear.eq(link.clear),
+            network.clear.eq(link.clear),
+            network.counter_address.eq(link.counter_address),
+            link.counter_data.eq(network.counter_data),
+            self.active.eq(receiver.o.valid | link.o.valid | buffer.pending),
+        ]
+        return m
+
+
+class BoardTop(Elaboratable):
+    """:class:`SerialAccelerator` on the pins of ``board``.
+
+    LED 0 blinks about once a second while the design runs; LED 1 lights while bytes or inferences
+    pass, for at least a twentieth of a second.
+    """
+
+    def __init__(self, board: Board, spec: NetworkSpec, folding: Folding):
+        self.board = board
+        self.accelerator = SerialAccelerator(
+            spec, folding, divisor=board.divisor, window=board.window, buffer=board.buffer
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.accelerator = accelerator = self.accelerator
+        uart = platform.request("uart", 0)
+        m.d.comb += [accelerator.rx.eq(uart.rx.i), uart.tx.o.eq(accelerator.tx)]
+
+        beat = Signal(range(self.board.clock_hz))
+        m.d.sync += beat.eq(beat + 1)
+        shown = Signal(range(self.board.clock_hz // 20 + 1))
+        with m.If(accelerator.active):
+            m.d.sync += shown.eq(self.board.clock_hz // 20)
+        with m.Elif(shown != 0):
+            m.d.sync += shown.eq(shown - 1)
+        m.d.comb += [
+            platform.request("led", 0).o.eq(beat[-1]),
+            platform.request("led", 1).o.eq(shown != 0),
+        ]
+        return m

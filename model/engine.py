@@ -1,0 +1,57 @@
+"""Engine ``torch``: the module that quantisation-aware training trains, run as it stands."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ..gen.engines import Options
+from ..gen.errors import SpikewrightError
+from ..gen.spec import NetworkSpec
+from ..gen.trace import Trace
+from .quantised import QuantizedNet
+
+#: Tensors of a batch are held below this many elements.
+_BATCH_ELEMENTS = 1 << 25
+
+
+def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> Trace:
+    """See :func:`spikewright.gen.simulate`."""
+    if options.waveform is not None:
+        raise SpikewrightError("torch has no clock, so no waveform; use engine amaranth")
+    net = QuantizedNet(spec)
+    widest = max(spec.inputs, *(layer.neurons for layer in spec.layers))
+    batch = max(1, _BATCH_ELEMENTS // (spikes.shape[1] * widest))
+    parts = []
+    with torch.no_grad():
+        for start in range(0, len(spikes), batch):
+            x = torch.from_numpy(spikes[start : start + batch].transpose(1, 0, 2).copy())
+            parts.append([
+                (_by_sample(s, np.bool_), _by_sample(m, np.int64), saturated.numpy())
+                for s, m, saturated in net.trace(x)
+            ])
+            options.progress(x.shape[1])
+    out, membranes, saturations = (
+        tuple(np.concatenate([part[i][what] for part in parts]) for i in range(len(spec.layers)))
+        for what in range(3)
+    )
+    events = np.stack(
+        [s.sum(axis=(1, 2), dtype=np.int64) for s in (spikes, *out)], axis=1
+    )
+    counts = out[-1].sum(axis=1, dtype=np.int64)
+    return Trace(
+        engine="torch",
+        spikes=out,
+        membranes=membranes if options.membranes else None,
+        counts=counts,
+        prediction=counts.argmax(axis=1),
+        counters={
+            "events_in": events[:, :-1],
+            "events_out": events[:, 1:],
+            "synops": events[:, :-1] * np.array([layer.neurons for layer in spec.layers]),
+            "saturations": np.stack(saturations, axis=1),
+        },
+    )
+
+
+def _by_sample(tensor: torch.Tensor, dtype: type) -> npt.NDArray:
+    return tensor.numpy().transpose(1, 0, 2).astype(dtype)

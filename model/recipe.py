@@ -1,0 +1,228 @@
+"""Recipes: everything that decides what a run becomes, read from TOML, checked by field."""
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from ..gen.errors import RecipeError
+from ..gen.spec import Rounding
+from .camera import Camera
+from .encoding import Encoding
+from .surrogates import PARAMETERS
+
+Width = Annotated[int, Field(ge=1, le=65536)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(_Part):
+    """Where recordings come from; see :func:`spikewright.model.data.load`."""
+
+    #: ``digits``, ``nmnist``, ``dvs-gesture``, ``cifar10-dvs`` or ``events:FILE.npz``.
+    source: str = "digits"
+    #: Samples to train on, where the source has no split of its own: the rest is held back.
+    #: None: four fifths.
+    train: int | None = Field(default=None, ge=1)
+    #: The camera that looks at the digits.
+    camera: Camera = Camera()
+
+
+class Net(_Part):
+    """Fully connected layers of one neuron kind, under snnTorch's names."""
+
+    #: Neurons of each hidden layer.
+    hidden: tuple[Width, ...] = (64,)
+    neuron: Literal["leaky", "lapicque"] = "leaky"
+    #: Decay of Leaky; Lapicque may have it in place of R and C.
+    beta: float | None = Field(default=None, ge=0, le=1)
+    R: float | None = Field(default=None, gt=0)
+    C: float | None = Field(default=None, gt=0)
+    time_step: float = Field(default=1.0, gt=0)
+    threshold: float = Field(default=1.0, gt=0)
+    reset_mechanism: Literal["subtract", "zero", "none"] = "subtract"
+    reset_delay: bool = True
+    bias: bool = True
+
+    @model_validator(mode="after")
+    def _neuron(self) -> Self:
+        if self.neuron == "leaky":
+            if self.beta is None or self.R is not None or self.C is not None:
+                raise ValueError("neuron 'leaky' needs beta, and has no R and C")
+        elif self.beta is None and (self.R is None or self.C is None):
+            raise ValueError("neuron 'lapicque' needs beta, or R and C")
+        elif self.beta is not None and not 0 < self.beta < 1:
+            raise ValueError("beta of neuron 'lapicque' must lie between 0 and 1, both excluded")
+        elif None not in (self.beta, self.R, self.C):
+            raise ValueError("neuron 'lapicque' takes two of beta, R and C; drop one")
+        elif not self.reset_delay:
+            raise ValueError("neuron 'lapicque' always delays its reset; drop reset_delay, or use "
+                             "neuron 'leaky'")
+        return self
+
+
+class Surrogate(_Part):
+    """Surrogate gradient, by the name of its function in :mod:`snntorch.surrogate`."""
+
+    name: str = "fast_sigmoid"
+    slope: float | None = Field(default=None, gt=0)
+    alpha: float | None = Field(default=None, gt=0)
+    beta: float | None = Field(default=None, gt=0)
+    mean: float | None = None
+    variance: float | None = Field(default=None, gt=0)
+    B: float | None = None
+    threshold: float | None = Field(default=None, gt=0)
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in PARAMETERS:
+            raise ValueError(f"{name!r} is unknown; allowed are {', '.join(sorted(PARAMETERS))}")
+        return name
+
+    @model_validator(mode="after")
+    def _parameters(self) -> Self:
+        allowed = PARAMETERS[self.name]
+        for given in self.given():
+            if given not in allowed:
+                raise ValueError(f"{self.name} has no {given}; it takes "
+                                 f"{', '.join(allowed) or 'no parameters'}")
+        return self
+
+    def given(self) -> dict[str, float]:
+        """The parameters that are set."""
+        return self.model_dump(exclude={"name"}, exclude_none=True)
+
+
+class Training(_Part):
+    """How weights are found: AdamW, the learning rate falling to zero along half a cosine."""
+
+    epochs: int = Field(default=30, ge=1, le=100_000)
+    batch: int = Field(default=64, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    #: Share of spikes dropped in front of each layer after the first.
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    #: Share of input spikes dropped.
+    input_dropout: float = Field(default=0.0, ge=0, lt=1)
+    #: Recordings are moved by up to this many pixels, each way, at random.
+    shift: int = Field(default=0, ge=0, le=16)
+    #: By the name of the class in :mod:`snntorch.functional`.
+    loss: Literal["ce_count_loss", "ce_rate_loss", "mse_count_loss"] = "ce_count_loss"
+    #: Share of timesteps in which the right and the wrong classes ought to fire (mse_count_loss).
+    correct_rate: float = Field(default=0.8, ge=0, le=1)
+    incorrect_rate: float = Field(default=0.1, ge=0, le=1)
+    #: Factor on PyTorch's initial weights, so that sparse input makes a new net fire.
+    gain: float = Field(default=1.0, gt=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
+
+
+class Quantisation(_Part):
+    """How floats become integers; see :mod:`spikewright.model.quantisation`."""
+
+    bits: int = Field(default=4, ge=2, le=8)
+    #: Post-training, or training on with the integers in the forward pass.
+    method: Literal["ptq", "qat"] = "qat"
+    #: How the weight step of a layer is found.
+    scale: Literal["mse", "percentile"] = "mse"
+    #: The weight magnitude that becomes the largest integer, for scale = "percentile".
+    percentile: float = Field(default=99.5, gt=0, le=100)
+    #: f: one weight step is 2ᶠ membrane steps.
+    weight_shift: int = Field(default=4, ge=0, le=16)
+    #: n: a decay is an integer over 2ⁿ.
+    decay_fraction: int = Field(default=8, ge=0, le=16)
+    rounding: Rounding = Rounding.TOWARD_ZERO
+    #: Narrower than proven, with counted saturation; None: as wide as needed.
+    membrane_bits: int | None = Field(default=None, ge=2, le=32)
+    #: Epochs and learning rate of quantisation-aware training.
+    epochs: int = Field(default=15, ge=1, le=100_000)
+    learning_rate: float = Field(default=1e-3, gt=0)
+
+
+class Recipe(_Part):
+    """A whole run."""
+
+    name: str = Field(default="snn", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    data: Data = Data()
+    encoding: Encoding
+    net: Net
+    surrogate: Surrogate = Surrogate()
+    training: Training = Training()
+    quantisation: Quantisation = Quantisation()
+
+    @classmethod
+    def check(cls, fields: Any, where: str) -> Self:
+        """A recipe from plain ``fields``; RecipeError in one line, naming the field, if wrong."""
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            raise RecipeError(f"{where}: {one_line(error)}") from error
+
+    @classmethod
+    def load(cls, recipe: str) -> Self:
+        """The recipe in TOML file ``recipe``, or the bundled one of that name.
+
+        Raises
+        ------
+        RecipeError
+            If there is no such recipe, it is no TOML, or a field is unknown or out of range.
+        """
+        path = Path(recipe)
+        if path.suffix != ".toml":
+            if recipe not in bundled():
+                raise RecipeError(
+                    f"{recipe!r} is no recipe; give a .toml file, or one of {', '.join(bundled())}"
+                )
+            text = (_folder() / f"{recipe}.toml").read_text(encoding="utf-8")
+        else:
+            try:
+                text = path.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise RecipeError(f"{path} cannot be read ({error}); give a .toml file, or one of "
+                                  f"{', '.join(bundled())}") from error
+        try:
+            fields = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise RecipeError(f"{recipe} is no valid TOML: {error}") from error
+        return cls.check(fields, recipe)
+
+    def override(self, part: str, **fields: Any) -> Self:
+        """A copy in which those ``fields`` of ``part`` that are not None are replaced."""
+        given = {key: value for key, value in fields.items() if value is not None}
+        values = self.model_dump(mode="json")
+        values[part].update(given)
+        return self.check(values, "option")
+
+    def from_source(self, source: str | None) -> Self:
+        """A copy that reads ``source``; one of another kind is split its own way."""
+        if source is None or source == self.data.source:
+            return self
+        values = self.model_dump(mode="json")
+        kinds = [name.partition(":")[0] for name in (source, self.data.source)]
+        values["data"].update(source=source, **({} if kinds[0] == kinds[1] else {"train": None}))
+        return self.check(values, "option")
+
+
+def bundled() -> list[str]:
+    """Names of the recipes that come with the package."""
+    return sorted(Path(p.name).stem for p in _folder().iterdir() if p.name.endswith(".toml"))
+
+
+def _folder():
+    return resources.files("spikewright.model") / "recipes"
+
+
+def one_line(error: ValidationError) -> str:
+    problems = []
+    for problem in error.errors():
+        field = ".".join(str(part) for part in problem["loc"]) or "recipe"
+        given = problem["input"]
+        message = problem["msg"].removeprefix("Value error, ")
+        if not isinstance(given, dict) and problem["type"] != "missing":
+            message += f" (given: {given!r})"
+        problems.append(f"{field}: {message}")
+    return "; ".join(problems)

@@ -1,0 +1,175 @@
+"""The accelerator as its user meets it: through the two wires."""
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+
+from spikewright.boards.protocol import (
+    BoardFaultError,
+    Command,
+    CounterWords,
+    Fault,
+    Identity,
+    Pong,
+    Ready,
+    ReplyParser,
+    Result,
+    encode_inference,
+)
+from spikewright.boards.top import SerialAccelerator
+from spikewright.gen import Folding, simulate
+from spikewright.gen.counters import COUNTERS
+
+from ..gen.examples import two_layers
+from .serial import receive_byte, send_bytes
+
+DIVISOR = 4
+SPEC = two_layers(inputs=20, hidden=12, classes=4, timesteps=5)
+FOLDING = Folding.lanes(4, 4, spec=SPEC)
+SPIKES = np.random.default_rng(2).random((4, 5, 20)) < 0.3
+
+
+def converse(turns, *, spec=SPEC, folding=FOLDING, window=64, buffer=128):
+    """Sends bytes on ``rx`` and parses ``tx``, turn by turn: (bytes, replies to wait for).
+
+    Returns all replies; a fault of the board stands among them as :class:`Fault`.
+    """
+    dut = SerialAccelerator(spec, folding, divisor=DIVISOR, window=window, buffer=buffer)
+    parser = ReplyParser(dut.identity)
+    replies = []
+
+    async def host(ctx):
+        expected = 0
+        for data, answers in turns:
+            expected += answers
+            await send_bytes(ctx, dut.rx, data, DIVISOR)
+            waited = 0
+            while len(replies) < expected:
+                await ctx.tick()
+                waited += 1
+                assert waited < 20_000, f"{expected} replies expected, got {replies}"
+        await ctx.tick().repeat(40 * DIVISOR)
+
+    async def listen(ctx):
+        while True:
+            byte = bytes([await receive_byte(ctx, dut.tx, DIVISOR)])
+            try:
+                replies.extend(parser.feed(byte))
+            except BoardFaultError as error:
+                replies.append(error.faults)
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(host)
+    simulator.add_testbench(listen, background=True)
+    simulator.run()
+    return replies
+
+
+def inference(sample) -> bytes:
+    return bytes([Command.CLEAR]) + encode_inference(sample) + bytes([Command.COUNTERS])
+
+
+def test_results_and_all_counters_equal_the_simulated_network():
+    """Cycle counters too: what a board reports is what the accelerator itself took."""
+    golden = simulate(SPEC, SPIKES, engine="golden")
+    trace = simulate(SPEC, SPIKES, folding=FOLDING)
+    replies = converse([(inference(sample), 2) for sample in SPIKES])
+    results, counters = replies[::2], replies[1::2]
+    assert results == [
+        Result(tuple(counts), winner)
+        for counts, winner in zip(golden.counts.tolist(), golden.prediction.tolist(), strict=True)
+    ]
+    for sample, words in enumerate(counters):
+        assert isinstance(words, CounterWords)
+        assert not words.spilled
+        assert words.cycles == trace.cycles[sample]
+        for column, counter in enumerate(COUNTERS):
+            np.testing.assert_array_equal(
+                words.layers[:, column], trace.counters[counter.name][sample], counter.name
+            )
+
+
+def test_inferences_may_be_sent_without_waiting():
+    golden = simulate(SPEC, SPIKES, engine="golden")
+    replies = converse([(b"".join(map(encode_inference, SPIKES)), len(SPIKES))])
+    assert [reply.counts for reply in replies] == [tuple(c) for c in golden.counts.tolist()]
+
+
+def test_an_inference_longer_than_the_buffer_has_the_same_result():
+    golden = simulate(SPEC, SPIKES, engine="golden")
+    replies = converse([(inference(SPIKES[0]), 2)], buffer=8)
+    assert replies[0] == Result(tuple(golden.counts[0].tolist()), golden.prediction[0])
+    assert replies[1].spilled
+    functional = [n for n, counter in enumerate(COUNTERS) if counter.functional]
+    for n in functional:
+        np.testing.assert_array_equal(
+            replies[1].layers[:, n], golden.counters[COUNTERS[n].name][0]
+        )
+
+
+def test_board_tells_who_it_is():
+    (identity,) = converse([(bytes([Command.IDENTIFY]), 1)])
+    assert identity == Identity.of(SPEC, counter_words=2 * len(COUNTERS) + 1, window=64, buffer=128)
+    identity.expect(SPEC)
+
+
+def test_ping_is_answered_in_turn():
+    data = bytes([Command.PING]) + encode_inference(SPIKES[0])
+    replies = converse([(data, 2)])
+    assert replies[0] == Pong()
+    assert isinstance(replies[1], Result)
+
+
+@pytest.mark.parametrize("cut", [1, 2, 5, 8])
+def test_reset_in_the_middle_of_an_inference(cut):
+    golden = simulate(SPEC, SPIKES[1:2], engine="golden")
+    broken = encode_inference(SPIKES[0])[:cut]
+    reset = bytes([Command.RESET, Command.RESET])
+    replies = converse([(broken + reset + encode_inference(SPIKES[1])
+                         + bytes([Command.COUNTERS]), 3)])
+    results = [reply for reply in replies if not isinstance(reply, Ready | Fault)]
+    assert 1 <= replies.count(Ready()) <= 2
+    assert results[0] == Result(tuple(golden.counts[0].tolist()), golden.prediction[0])
+
+
+def test_a_pending_result_is_dropped_by_reset():
+    reset = bytes([Command.RESET, Command.RESET])
+    replies = converse([(encode_inference(SPIKES[0]) + reset + bytes([Command.COUNTERS]), 3)])
+    assert [type(reply) for reply in replies if not isinstance(reply, Result)] == [
+        Ready, Ready, CounterWords
+    ]
+    assert replies[-1].cycles == 0
+    assert not replies[-1].layers.any()
+
+
+def test_too_many_bytes_are_reported():
+    """COUNTERS holds the decoder up, so that the window of 8 bytes overflows."""
+    replies = converse([(bytes([Command.COUNTERS] * 30), 1)], window=8)
+    assert Fault.OVERRUN in replies
+
+
+def test_unknown_bytes_are_reported_and_harmless():
+    golden = simulate(SPEC, SPIKES[:1], engine="golden")
+    replies = converse([(b"\x7e" + encode_inference(SPIKES[0]), 2)])
+    assert replies == [Fault.UNKNOWN, Result(tuple(golden.counts[0].tolist()),
+                                             golden.prediction[0])]
+
+
+def test_a_byte_without_stop_bit_is_reported():
+    dut = SerialAccelerator(SPEC, FOLDING, divisor=DIVISOR, window=8, buffer=8)
+    got = []
+
+    async def bench(ctx):
+        await send_bytes(ctx, dut.rx, [Command.PING], DIVISOR, stop=0)
+
+    async def listen(ctx):
+        got.extend([await receive_byte(ctx, dut.tx, DIVISOR) for _ in range(2)])
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.add_testbench(listen)
+    simulator.run()
+    with pytest.raises(BoardFaultError, match="baud rate"):
+        list(ReplyParser().feed(bytes(got)))
