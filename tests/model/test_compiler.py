@@ -21,14 +21,22 @@ def _pair(fan_in=4, neurons=3, **neuron):
 def test_readme_net_compiles():
     net = nn.Sequential(
         nn.Flatten(), nn.Dropout(0.1),
-        nn.Sequential(nn.Linear(8, 5), snn.Leaky(beta=0.9, init_hidden=True)),
+        nn.Sequential(nn.Linear(8, 5), nn.Dropout(0.2), snn.Leaky(beta=0.9, init_hidden=True)),
         nn.Identity(), nn.Linear(5, 2), Lapicque(beta=0.8, init_hidden=True),
     )
     spec = compile(net, input_shape=(2, 2, 2), timesteps=5, bits=3, name="tiny")
     assert [layer.name for layer in spec.layers] == ["layer2_0", "layer4"]
     assert (spec.name, spec.inputs, spec.classes, spec.timesteps) == ("tiny", 8, 2, 5)
     assert [layer.synapse.weight_bits for layer in spec.layers] == [3, 3]
-    assert compile(QuantizedNet(spec), (8,), 5) == spec
+
+
+def test_a_quantised_net_is_taken_as_it_stands():
+    spec = compile(nn.Sequential(*_pair()), 4, 5, bits=3)
+    assert compile(QuantizedNet(spec), 4, 5) == spec
+    with pytest.raises(SpecError, match=r"inputs \(4,\) and 5 timesteps; .* \(4,\) and 6"):
+        compile(QuantizedNet(spec), 4, 6)
+    with pytest.raises(RecipeError, match="drop bits"):
+        compile(QuantizedNet(spec), 4, 5, bits=4)
 
 
 def test_named_modules_give_layer_names():
@@ -74,7 +82,6 @@ def _shared():
     (lambda: nn.Sequential(snn.Leaky(0.9)), "no Linear in front"),
     (lambda: nn.Sequential(), "no layers"),
     (lambda: nn.Sequential(nn.Flatten(0), *_pair()), "flattens dimensions 0 to -1"),
-    (lambda: nn.Sequential(nn.Linear(4, 3), nn.Dropout(), snn.Leaky(0.9)), "in front of the Lin"),
     (lambda: nn.Sequential(*_pair(state_quant=lambda m: m)), r"module 1 \(Leaky\) has state_quant"),
     (lambda: nn.Sequential(*_pair(graded_spikes_factor=2.0)), "graded spikes"),
     (lambda: nn.Sequential(nn.Linear(4, 3), snn.Synaptic(0.9, 0.8)), "Synaptic"),
@@ -119,7 +126,9 @@ def test_unrepresentable(net, words):
 
 
 @pytest.mark.parametrize(("options", "words"), [
-    ({"bits": 9}, "bits"), ({"bits": 1}, "bits"), ({"colour": 3}, "colour"),
+    ({"bits": 9}, "bits"), ({"bits": 1}, "bits"),
+    ({"colour": 3}, "no option colour; allowed are bits, decay_fraction"),
+    ({"method": "qat"}, "no option method"),
     ({"rounding": "sideways"}, "rounding"), ({"decay_fraction": 17}, "decay_fraction"),
 ])
 def test_options_out_of_range(options, words):

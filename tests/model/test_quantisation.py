@@ -27,7 +27,7 @@ def _net(seed=0, scale=1.0, neurons=5):
 @pytest.mark.parametrize("bits", range(2, 9))
 @pytest.mark.parametrize("scale", ["mse", "percentile"])
 def test_training_starts_from_the_rounded_net(bits, scale):
-    quantised = quantise(_net(), (12,), 4, bits=bits, scale=scale, method="qat")
+    quantised = quantise(_net(), (12,), 4, bits=bits, scale=scale)
     assert quantised.trainable().spec() == quantised.spec
     for layer, floats, step in zip(
         quantised.spec.layers, quantised.floats, quantised.steps, strict=True

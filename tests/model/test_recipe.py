@@ -25,7 +25,7 @@ def _with(**parts):
     (_with(training={"epochs": 0}), r"training.epochs: .* \(given: 0\)"),
     (_with(quantisation={"bits": 9}), "quantisation.bits"),
     (_with(net={"neuron": "izhikevich"}), "net.neuron: .*'leaky' or 'lapicque'"),
-    (_with(net={"R": 1}), "needs beta, and has no R and C"),
+    (_with(net={"R": 1}), "needs beta, and has no R, C and time_step"),
     (_with(net={"neuron": "lapicque", "beta": None, "R": 2}), "needs beta, or R and C"),
     (_with(net={"neuron": "lapicque", "beta": 1}), "between 0 and 1"),
     (_with(net={"neuron": "lapicque", "R": 1, "C": 1}), "two of beta, R and C"),
