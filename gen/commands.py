@@ -170,7 +170,8 @@ def check(
 ) -> None:
     """Prove that the engines agree: spikes and membranes of every layer, readout, counters.
 
-    Equality, never tolerance. Exit code 1 and the first difference if there is one.
+    Equality, never tolerance. Exit code 1 and the first difference if there is one. `samples` in
+    the JSON is what every engine ran; faster ones may have run more.
 
     Example: `spikewright check runs/demo --engines torch,golden,amaranth --samples 20`
     """
@@ -179,19 +180,20 @@ def check(
     folding = folding_of(lanes, spec)
     names, left_out = _engines(engines)
     compared: dict[str, int] = {}
-    mismatches, first = 0, None
+    mismatches: dict[str, int] = {}
+    first = None
     for name in names:
         tried = _first(stimulus, samples or DEFAULT_SAMPLES.get(name))
         compared[name] = len(tried)
-        wrong, difference = _compare(spec, folding, tried, name)
-        mismatches += wrong
+        mismatches[name], difference = _compare(spec, folding, tried, name)
         first = first or difference
     result = {
         "run": str(run),
         "samples": min(compared.values()),
-        "mismatches": mismatches,
+        "mismatches": sum(mismatches.values()),
         "engines": names,
         "samples_per_engine": compared,
+        "mismatches_per_engine": mismatches,
         "left_out": left_out,
         "timesteps": stimulus.spikes.shape[1],
         "lanes": {plan.layer.name: plan.lanes for plan in folding.plans(spec)},
@@ -209,8 +211,9 @@ def check(
     console.finish(
         result,
         console.table(f"{run}: " + ("all equal" if first is None else "NOT equal"),
-                      ("engine", "samples", "compared with"),
-                      [(name, compared[name], REFERENCE) for name in names if name != REFERENCE]),
+                      ("engine", "samples", f"differ from {REFERENCE}"),
+                      [(name, compared[name], mismatches[name])
+                       for name in names if name != REFERENCE]),
         as_json=json,
     )
     if first is not None:

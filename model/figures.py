@@ -142,10 +142,10 @@ def cycles_against_spikes(spikes: _Ints, cycles: _Ints, line: tuple[float, float
     figure, (axis,) = _axes()
     slope, intercept = line
     axis.plot(spikes, cycles, ".", label="sample")
-    ends = np.array([spikes.min(), spikes.max()])
+    ends = np.array([0, spikes.max()])
     axis.plot(ends, slope * ends + intercept, linewidth=1,
               label=f"{slope:.2f} · spikes {'+' if intercept >= 0 else '−'} {abs(intercept):.0f}")
-    axis.set(xlabel="input spikes", ylabel="cycles")
+    axis.set(xlabel="input spikes", ylabel="cycles", xlim=(0, None), ylim=(0, None))
     axis.legend()
     return figure
 

@@ -7,7 +7,7 @@ makes them. Needs matplotlib and jinja2, but not torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ..gen.spec import NetworkSpec
     from ..gen.stimulus import Stimulus
     from ..gen.trace import Trace
+
+PAGE = "report.html"
 
 #: Membranes drawn of one layer.
 _TRACES = 5
@@ -47,6 +49,12 @@ class Table:
     headings: tuple[str, ...]
     rows: list[tuple[Any, ...]]
     source: str
+
+    @property
+    def words(self) -> list[bool]:
+        """Which columns hold words, not figures."""
+        return [all(str(row[i])[:1].isalpha() for row in self.rows)
+                for i in range(len(self.headings))]
 
 
 @dataclass
@@ -83,18 +91,18 @@ def report(
     Example: `spikewright report runs/demo`
     """
     folder = RunFolder.open(run)
-    with console.progress("drawing the report", None) as advance:
-        page = Page(folder, sample)
-        sections = []
-        for section in page.sections():
-            sections.append(section)
-            advance(note=f"drew: {section.title}")
+    page = Page(folder, sample)
+    sections = []
+    with console.progress("drawing the report", len(page.parts)) as advance:
+        for part in page.parts:
+            sections.append(part())
+            advance()
         html = _render(page, sections)
     with folder.writing("report") as staging:
-        (staging / "report.html").write_text(html, encoding="utf-8")
+        (staging / PAGE).write_text(html, encoding="utf-8")
     result = {
         "run": str(run),
-        "report": str(folder.path / "report.html"),
+        "report": str(folder.path / PAGE),
         "sections": [section.title for section in sections],
         "missing": [command for section in sections for command in section.missing],
     }
@@ -154,16 +162,11 @@ class Page:
         return (f"{self.spec.timesteps} timesteps, {self.spec.synapses:,} synapses, digest "
                 f"{self.spec.digest[:16]}…")
 
-    def sections(self) -> Iterator[Section]:
-        """All parts of the page, in order."""
-        yield self._training()
-        yield self._quantisation()
-        yield self._behaviour()
-        yield self._equality()
-        yield self._cycles()
-        yield self._boards()
-        yield self._verilog()
-        yield self._files()
+    @property
+    def parts(self) -> tuple[Callable[[], Section], ...]:
+        """What makes the sections of the page, in order."""
+        return (self._training, self._quantisation, self._behaviour, self._equality, self._cycles,
+                self._boards, self._verilog, self._files)
 
     def cards(self) -> list[Card]:
         """The figures that people ask for first."""
@@ -313,8 +316,10 @@ class Page:
             + ", ".join(f"{engine} has {value}" for engine, value in first["values"].items()) + "."
         ) + "".join(f" Left out: {name} ({why})." for name, why in check["left_out"].items())
         section.tables.append(Table(
-            ("engine", "samples"),
-            [(name, f"{n:,}") for name, n in check["samples_per_engine"].items()], "results.json",
+            ("engine", "samples", "that differ from golden"),
+            [(name, f"{n:,}", f"{check['mismatches_per_engine'][name]:,}")
+             for name, n in check["samples_per_engine"].items() if name != "golden"],
+            "results.json",
         ))
         return section
 
@@ -354,7 +359,7 @@ class Page:
                 "Cost follows spikes", "results.json",
                 figures.svg(figures.cycles_against_spikes(spikes, taken, (slope, intercept)),
                             "Cycles against input spikes"),
-                "cycles of each sample, and the least-squares line.",
+                "cycles of each sample, and the least-squares line back to no spikes.",
             ))
         return section
 
@@ -407,7 +412,8 @@ class Page:
         section = Section("Files")
         section.tables.append(Table(
             ("file", "written by"),
-            [(name, f"spikewright {self.folder.written_by(name)}") for name in self.folder.names()],
+            [(name, f"spikewright {self.folder.written_by(name)}")
+             for name in self.folder.names() if name != PAGE],
             "run.json",
         ))
         return section
