@@ -120,8 +120,8 @@ class BoardTop(Elaboratable):
         m = Module()
         m.submodules.accelerator = accelerator = self.accelerator
         uart = platform.request("uart", 0, dir="-")
-        m.submodules.rx = rx = io.Buffer("i", uart.rx)
-        m.submodules.tx = tx = io.Buffer("o", uart.tx)
+        m.submodules.rx = rx = io.Buffer(io.Direction.Input, uart.rx)
+        m.submodules.tx = tx = io.Buffer(io.Direction.Output, uart.tx)
         m.d.comb += [accelerator.rx.eq(rx.i), tx.o.eq(accelerator.tx)]
 
         beat = Signal(range(self.board.clock_hz))
@@ -130,7 +130,7 @@ class BoardTop(Elaboratable):
         with m.If(beat[-4] != before):
             m.d.sync += [shown.eq(seen), seen.eq(accelerator.active)]
         for number, light in enumerate((beat[-1], shown)):
-            pin = io.Buffer("o", platform.request("led", number, dir="-"))
+            pin = io.Buffer(io.Direction.Output, platform.request("led", number, dir="-"))
             m.submodules[f"led_{number}"] = pin
             m.d.comb += pin.o.eq(light)
         return m

@@ -125,8 +125,7 @@ def test_no_report_is_no_traceback(fake_tools, monkeypatch):
 
 def test_what_cannot_be_built_is_refused_before_any_tool_runs(fake_tools):
     with pytest.raises(DoesNotFitError, match="weights need"):
-        big = one_layer(1000, 200)
-        build(big, BOARD, Folding())
+        build(one_layer(1000, 200), BOARD, Folding())
     with pytest.raises(FoldingError, match="3 lanes for 2 neurons"):
         build(SPEC, BOARD, Folding.lanes(3, spec=SPEC))
     with pytest.raises(LinkError, match="the host link addresses 32768"):
