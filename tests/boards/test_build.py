@@ -75,20 +75,13 @@ def test_other_tools_build_anew(fake_tools, monkeypatch):
     assert not build(SPEC, BOARD, FOLDING).cached
 
 
-@pytest.mark.parametrize(("name", "damage"), [
-    ("build.json", "truncated"), ("report.json", "truncated"), ("top.bin", "truncated"),
-    ("top.bin", "missing"),
-])
-def test_a_damaged_cache_entry_is_replaced(fake_tools, name, damage):
-    made = build(SPEC, BOARD, FOLDING)
-    file = made.folder / name
-    whole = file.read_bytes()
-    if damage == "missing":
-        file.unlink()
-    else:
-        file.write_bytes(whole[: len(whole) // 2])
-    again = build(SPEC, BOARD, FOLDING)
-    assert not again.cached
+def test_a_damaged_cache_entry_is_replaced(fake_tools):
+    for name in ("build.json", "report.json", "top.bin"):
+        file = build(SPEC, BOARD, FOLDING).folder / name
+        file.write_bytes(file.read_bytes()[:-5])
+        assert not build(SPEC, BOARD, FOLDING).cached, name
+    file.unlink()
+    assert not build(SPEC, BOARD, FOLDING).cached
     assert build(SPEC, BOARD, FOLDING).cached
 
 
@@ -143,3 +136,11 @@ def test_cache_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_folder() == tmp_path / ".cache" / "spikewright"
+
+
+def test_a_cache_that_cannot_be_written(fake_tools, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("SPIKEWRIGHT_CACHE", str(tmp_path / "file"))
+    with pytest.raises(ToolError, match=r"cannot be written .*; set SPIKEWRIGHT_CACHE to a folder"):
+        build(SPEC, BOARD, FOLDING)
+    assert fake_tools.runs() == []
