@@ -14,12 +14,13 @@ from typing import Any
 
 from amaranth.build.run import BuildPlan
 
-from ..gen.errors import DoesNotFitError, ToolError
+from ..gen.errors import ToolError
 from ..gen.folding import Folding
 from ..gen.runfolder import write_json
 from ..gen.spec import NetworkSpec
-from .fit import REMEDY, require_memory
-from .registry import BOARDS, Board
+from .fit import does_not_fit, require_memory
+from .protocol import require_inputs
+from .registry import Board
 from .toolchain import Tool, find_tool
 from .top import BoardTop
 
@@ -64,6 +65,7 @@ def build(
         If the folding or the number of inputs does not belong to the network or the link.
     """
     plans = folding.plans(spec)
+    require_inputs(spec)
     require_memory(spec, board)
     tools = [find_tool(name) for name in board.family.tools]
     plan = board.make_platform().prepare(
@@ -183,15 +185,7 @@ def _explain_fit(
     short = [f"{row['used']} of {row['available']} {what}"
              for what, row in used.items() if row["used"] > row["available"]]
     if short:
-        raise DoesNotFitError(
-            f"network {spec.name} does not fit {board.name}: it needs {', '.join(short)}; "
-            f"{REMEDY}{_larger(board)}"
-        )
-
-
-def _larger(board: Board) -> str:
-    larger = [other.name for other in BOARDS if other.part.logic > board.part.logic]
-    return f" ({', '.join(larger)})" if larger else ""
+        raise does_not_fit(spec, board, f"it needs {', '.join(short)}")
 
 
 def _utilisation(report: dict[str, Any], board: Board) -> dict[str, dict[str, int]]:

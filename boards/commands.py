@@ -1,37 +1,36 @@
 """The command ``build``."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ..gen.commands import Run, folding_of
 from ..gen.console import Json, finish, progress, say
-from ..gen.errors import FoldingError
 from ..gen.runfolder import RunFolder
 
 
 def build(
-    run: Annotated[Path, typer.Argument(help="Run folder of `spikewright compile`.")],
+    run: Run,
     board: Annotated[str, typer.Option(help="Board to build for.")] = "icebreaker",
     lanes: Annotated[
         str | None,
-        typer.Option(help="Neurons updated per cycle, one number per layer, such as 8,10. "
-                          "By default as many as the board is sure to hold."),
+        typer.Option(help="Neurons updated per cycle: one number for all layers, or one per layer, "
+                          "as in 8,1. [default: as many as are likely to fit]",
+                     show_default=False),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the placement.")] = 1,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Build even if the same design was built before.")
     ] = False,
-    as_json: Json = False,
+    json: Json = False,
 ) -> None:
     """Build a bitstream with Yosys and nextpnr.
 
     Writes boards/BOARD/ in the run folder: the bitstream, nextpnr's report, and build.json with
     utilisation and Fmax. Exits with 1 if the design is slower than the board's clock.
 
-    Example: spikewright build runs/digits --board ulx3s-85f --lanes 16,10
+    Example: `spikewright build runs/demo --board icebreaker`
     """
-    from ..gen.folding import Folding
     from . import build as building
     from .fit import default_folding
     from .registry import find_board
@@ -39,9 +38,7 @@ def build(
     target = find_board(board)
     folder = RunFolder.open(run)
     spec = folder.spec()
-    folding = default_folding(spec, target)
-    if lanes is not None:
-        folding = Folding.lanes(*_numbers(lanes), spec=spec)
+    folding = default_folding(spec, target) if lanes is None else folding_of(lanes, spec)
 
     with progress(f"building for {target.name}", len(building.STAGES)) as advance:
         begun: list[str] = []
@@ -67,20 +64,11 @@ def build(
 
     path = folder.path / "boards" / target.name / made.figures["bitstream"]
     finish({**made.figures, "cached": made.cached, "path": str(path)}, *_tables(made.figures),
-           f"bitstream: {path}", as_json=as_json)
+           f"bitstream: {path}", as_json=json)
     if not made.figures["meets_timing"]:
         say(f"too slow for the board's {made.figures['clock_mhz']:g} MHz; try another --seed or "
             f"fewer lanes")
         raise typer.Exit(1)
-
-
-def _numbers(text: str) -> list[int]:
-    try:
-        return [int(number) for number in text.split(",")]
-    except ValueError:
-        raise FoldingError(
-            f"--lanes is {text!r}; give whole numbers, one per layer, such as 8,10"
-        ) from None
 
 
 def _tables(figures: dict[str, Any]) -> list[Any]:
@@ -100,7 +88,7 @@ def _tables(figures: dict[str, Any]) -> list[Any]:
     for clock, fmax in figures["fmax_mhz"].items():
         timing.add_row(clock, f"{figures['clock_mhz']:.2f}", f"{fmax:.2f}")
     seconds = Table()
-    for stage, took in figures["seconds"].items():
+    for stage in figures["seconds"]:
         seconds.add_column(f"{stage} s", justify="right")
     seconds.add_row(*(f"{took:.1f}" for took in figures["seconds"].values()))
     return [used, timing, seconds]

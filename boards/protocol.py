@@ -20,8 +20,8 @@ Version 1. The host sends
 and the board answers in frames of fixed length, numbers with their low byte first:
 
 =============  =====  ==============================================================================
-``RESULT``     0x11   spike count of each class, then the winner; widths: :attr:`Identity.count_bytes`
-                      and :attr:`Identity.index_bytes`
+``RESULT``     0x11   spike count of each class, then the winner; :attr:`Identity.count_bytes` and
+                      :attr:`Identity.index_bytes` wide
 ``COUNTERS``   0x12   every counter word, 4 bytes each, then one byte: 1 if an inference since CLEAR
                       was longer than the board's buffer (its cycles then depend on the wire)
 ``IDENTITY``   0x13   :class:`Identity`
@@ -121,6 +121,15 @@ class WrongBitstreamError(LinkError):
     """A board carries another network, or speaks another version, than the host expects."""
 
 
+def require_inputs(spec: NetworkSpec) -> None:
+    """Raises LinkError if ``spec`` has more inputs than an EVENT can address."""
+    if spec.inputs > MAX_INPUTS:
+        raise LinkError(
+            f"network {spec.name} has {spec.inputs} inputs; the host link addresses "
+            f"{MAX_INPUTS}; pool or crop the input"
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Identity:
     """What a board says about its bitstream.
@@ -146,11 +155,7 @@ class Identity:
     @classmethod
     def of(cls, spec: NetworkSpec, *, counter_words: int, window: int, buffer: int) -> "Identity":
         """What a bitstream of ``spec`` says."""
-        if spec.inputs > MAX_INPUTS:
-            raise LinkError(
-                f"network {spec.name} has {spec.inputs} inputs; the host link addresses "
-                f"{MAX_INPUTS}; pool or crop the input"
-            )
+        require_inputs(spec)
         return cls(
             version=VERSION, digest=bytes.fromhex(spec.digest)[:8], inputs=spec.inputs,
             classes=spec.classes, timesteps=spec.timesteps, layers=len(spec.layers),
@@ -205,8 +210,8 @@ class Result:
 
 @dataclass(frozen=True, eq=False)
 class CounterWords:
-    """``layers``: int64 (layers, counters), columns as in :data:`spikewright.gen.counters.COUNTERS`.
-    ``cycles``: of all inferences. ``spilled``: one was longer than the board's buffer, so those
+    """``layers``: int64 (layers, counters) in order of :data:`spikewright.gen.counters.COUNTERS`.
+    ``cycles``: of all inferences. ``spilled``: one was longer than the board's buffer, so counters
     that need a clock depend on the wire."""
 
     layers: npt.NDArray[np.int64]

@@ -15,8 +15,7 @@ class UnknownBoardError(SpikewrightError):
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """What an FPGA holds. ``logic``: 4-input LUTs, with a flip-flop each. ``blocks``: block memories.
-    """
+    """What an FPGA holds. ``logic``: 4-input LUTs, with a flip-flop each. ``blocks``: memories."""
 
     device: str
     logic: int

@@ -1,5 +1,6 @@
 """Finding the tools that turn a design into a bitstream, and telling one version from another."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -28,7 +29,7 @@ _KNOWN = {
     "nextpnr-ice40": _Known("--version", r"nextpnr-(\d+)\.(\d+)", (0, 6)),
     "nextpnr-ecp5": _Known("--version", r"nextpnr-(\d+)\.(\d+)", (0, 6)),
     "ecppack": _Known("--version", r"Version (\d+)\.(\d+)", (1, 0)),
-    # Has no version.
+    # Has no version; its file tells one build from another.
     "icepack": None,
 }
 
@@ -85,8 +86,8 @@ def _examine(name: str, path: str) -> tuple[Tool | None, str]:
     """The tool at ``path``, or why it will not do."""
     known = _KNOWN[name]
     if known is None:
-        status = Path(path).stat()
-        return Tool(name, path, f"{name} of {status.st_size} bytes, {int(status.st_mtime)}"), ""
+        digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        return Tool(name, path, f"{name} sha256 {digest[:16]}"), ""
     try:
         done = subprocess.run(
             [path, known.argument], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

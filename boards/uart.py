@@ -82,7 +82,7 @@ class UartReceiver(wiring.Component):
     def __init__(self, divisor: int):
         self.divisor = _checked(divisor)
         super().__init__({
-            "rx": In(1, init=1),
+            "rx": In(1, init=1),  # pyright: ignore[reportCallIssue]
             "o": Out(stream.Signature(8)),
             "framing_error": Out(1),
             "overrun": Out(1),
@@ -155,7 +155,10 @@ class UartTransmitter(wiring.Component):
 
     def __init__(self, divisor: int):
         self.divisor = _checked(divisor)
-        super().__init__({"i": In(stream.Signature(8)), "tx": Out(1, init=1)})
+        super().__init__({
+            "i": In(stream.Signature(8)),
+            "tx": Out(1, init=1),  # pyright: ignore[reportCallIssue]
+        })
 
     def elaborate(self, platform):
         m = Module()

@@ -70,9 +70,7 @@ def float_layers(net: nn.Module) -> list[FloatLayer]:
                 raise UnsupportedModuleError(f"{shown} flattens dimensions {module.start_dim} to "
                                              f"{module.end_dim}; use nn.Flatten()")
         elif type(module) in _TRANSPARENT:
-            if linear and type(module) is nn.Dropout:
-                raise UnsupportedModuleError(f"{shown} stands between {linear[0]} and its neuron; "
-                                             f"move it in front of the Linear")
+            pass
         elif type(module) is nn.Linear:
             if linear:
                 raise UnsupportedModuleError(

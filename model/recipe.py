@@ -3,7 +3,7 @@
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -12,6 +12,8 @@ from ..gen.spec import Rounding
 from .camera import Camera
 from .encoding import Encoding
 from .surrogates import PARAMETERS
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 Width = Annotated[int, Field(ge=1, le=65536)]
 
@@ -42,7 +44,8 @@ class Net(_Part):
     beta: float | None = Field(default=None, ge=0, le=1)
     R: float | None = Field(default=None, gt=0)
     C: float | None = Field(default=None, gt=0)
-    time_step: float = Field(default=1.0, gt=0)
+    #: T of Lapicque; 1 if not given.
+    time_step: float | None = Field(default=None, gt=0)
     threshold: float = Field(default=1.0, gt=0)
     reset_mechanism: Literal["subtract", "zero", "none"] = "subtract"
     reset_delay: bool = True
@@ -51,8 +54,8 @@ class Net(_Part):
     @model_validator(mode="after")
     def _neuron(self) -> Self:
         if self.neuron == "leaky":
-            if self.beta is None or self.R is not None or self.C is not None:
-                raise ValueError("neuron 'leaky' needs beta, and has no R and C")
+            if self.beta is None or (self.R, self.C, self.time_step) != (None,) * 3:
+                raise ValueError("neuron 'leaky' needs beta, and has no R, C and time_step")
         elif self.beta is None and (self.R is None or self.C is None):
             raise ValueError("neuron 'lapicque' needs beta, or R and C")
         elif self.beta is not None and not 0 < self.beta < 1:
@@ -157,10 +160,7 @@ class Recipe(_Part):
     @classmethod
     def check(cls, fields: Any, where: str) -> Self:
         """A recipe from plain ``fields``; RecipeError in one line, naming the field, if wrong."""
-        try:
-            return cls.model_validate(fields)
-        except ValidationError as error:
-            raise RecipeError(f"{where}: {one_line(error)}") from error
+        return checked(cls, fields, where)
 
     @classmethod
     def load(cls, recipe: str) -> Self:
@@ -216,7 +216,15 @@ def _folder():
     return resources.files("spikewright.model") / "recipes"
 
 
-def one_line(error: ValidationError) -> str:
+def checked(model: type[_Model], fields: Any, where: str) -> _Model:
+    """A ``model`` from plain ``fields``; RecipeError in one line, naming the field, if wrong."""
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        raise RecipeError(f"{where}: {_one_line(error)}") from error
+
+
+def _one_line(error: ValidationError) -> str:
     problems = []
     for problem in error.errors():
         field = ".".join(str(part) for part in problem["loc"]) or "recipe"

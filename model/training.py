@@ -7,6 +7,7 @@ was stopped after any epoch goes on to the same weights, bit for bit, as one tha
 import math
 import pickle
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -128,7 +129,7 @@ class Trainer:
             self.epoch = int(state["epoch"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise RunFolderError(
-                f"the checkpoint does not belong to the recipe ({error}); train anew"
+                f"the checkpoint does not belong to the recipe ({_first_line(error)}); train anew"
             ) from error
 
 
@@ -139,7 +140,7 @@ def restore_weights(module: nn.Module, state: dict[str, Any]) -> None:
         module.load_state_dict(state["model"])
     except (TypeError, RuntimeError, AttributeError) as error:
         raise RunFolderError(
-            f"the checkpoint does not belong to the recipe ({str(error).splitlines()[0]:.200}); "
+            f"the checkpoint does not belong to the recipe ({_first_line(error)}); "
             f"train anew"
         ) from error
 
@@ -167,6 +168,10 @@ def accuracy(module: nn.Module, forward: Forward, samples: Stimulus) -> float:
     return float((predictions(module, forward, samples) == samples.labels).mean())
 
 
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Writes a state that :func:`load_checkpoint` reads."""
     torch.save(state, path)
@@ -181,12 +186,15 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         If the file is missing, truncated, or holds anything but tensors and plain values.
     """
     try:
-        state = torch.load(path, weights_only=True, map_location="cpu")
+        content = path.read_bytes()
     except OSError as error:
         raise RunFolderError(f"{path} cannot be read ({error.strerror or error})") from error
-    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError, BadZipFile) as error:
+    try:
+        state = torch.load(BytesIO(content), weights_only=True, map_location="cpu")
+    except (RuntimeError, ValueError, EOFError, OSError, pickle.UnpicklingError,
+            BadZipFile) as error:
         raise RunFolderError(
-            f"{path} is no checkpoint, or was truncated ({str(error).splitlines()[0]:.100}); "
+            f"{path} is no checkpoint, or was truncated ({_first_line(error)}); "
             f"restore it, or train anew"
         ) from error
     if not isinstance(state, dict) or "model" not in state:

@@ -116,7 +116,7 @@ def test_lengths_are_unknown_before_identity():
 
 def test_faults_are_told_in_words_and_what_follows_is_kept():
     parser = ReplyParser(IDENTITY)
-    with pytest.raises(BoardFaultError, match="no command; .*baud rate") as caught:
+    with pytest.raises(BoardFaultError, match=r"no command; .*baud rate") as caught:
         list(parser.feed(bytes([Tag.ERROR, Fault.UNKNOWN | Fault.FRAMING, Tag.PONG])))
     assert caught.value.faults == Fault.UNKNOWN | Fault.FRAMING
     assert list(parser.feed(b"")) == [Pong()]

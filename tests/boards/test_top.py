@@ -74,6 +74,7 @@ def test_results_and_all_counters_equal_the_simulated_network():
     """Cycle counters too: what a board reports is what the accelerator itself took."""
     golden = simulate(SPEC, SPIKES, engine="golden")
     trace = simulate(SPEC, SPIKES, folding=FOLDING)
+    assert trace.cycles is not None
     replies = converse([(inference(sample), 2) for sample in SPIKES])
     results, counters = replies[::2], replies[1::2]
     assert results == [

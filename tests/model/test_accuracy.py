@@ -1,0 +1,36 @@
+"""The promised accuracies, from recordings to integers, through the commands."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from spikewright.model.commands import compile, train
+
+
+def _judge(recipe, output, capsys, **options):
+    train(recipe, output=output, **options)
+    capsys.readouterr()
+    compile(output, as_json=True)
+    return json.loads(capsys.readouterr().out)
+
+
+def test_digits_in_four_bits(tmp_path, capsys):
+    result = _judge("digits", tmp_path / "run", capsys)
+    assert result["options"]["bits"] == 4
+    assert result["samples"] == 360
+    assert result["accuracy"] >= 0.95
+    assert result["float_accuracy"] - result["accuracy"] <= 0.01
+    assert result["warnings"] == []
+    # What an iCE40 UP5K holds beside the rest of the design.
+    assert 4 * result["synapses"] <= 65536
+
+
+@pytest.mark.slow
+def test_nmnist_in_four_bits(tmp_path, capsys):
+    path = Path(os.environ.get("SPIKEWRIGHT_DATA", "")) / "nmnist" / "train.npz"
+    if not path.is_file():
+        pytest.skip("set SPIKEWRIGHT_DATA to a folder with nmnist/train.npz")
+    result = _judge("nmnist", tmp_path / "run", capsys, data=f"events:{path}")
+    assert result["samples"] == 200
+    assert result["accuracy"] >= 0.90

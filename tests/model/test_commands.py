@@ -1,0 +1,145 @@
+"""train → compile on event files of a few hundred events, as a user runs them."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from spikewright.gen import first_difference, simulate
+from spikewright.gen.errors import DataError, RecipeError, RunFolderError
+from spikewright.gen.runfolder import RunFolder
+from spikewright.model.commands import compile, train
+from spikewright.model.stimuli import from_dataset, from_events
+
+
+@pytest.fixture
+def run(tmp_path, recipe_file):
+    train(str(recipe_file), output=tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_train_and_compile(run, capsys, event_file):
+    capsys.readouterr()
+    compile(run, bits=3, as_json=True)
+    (line,) = capsys.readouterr().out.splitlines()
+    result = json.loads(line)
+    folder = RunFolder.open(run)
+    spec, stimulus = folder.spec(), folder.stimulus()
+    assert spec.digest == result["digest"]
+    assert {layer.synapse.weight_bits for layer in spec.layers} == {3}
+    assert (spec.input_shape, spec.timesteps, spec.name) == ((2, 5, 6), 3, "tiny")
+    assert len(stimulus) == result["samples"] == 10
+    golden = simulate(spec, stimulus.spikes, engine="golden", membranes=True)
+    assert golden.accuracy(stimulus.labels) == result["accuracy"]
+    assert first_difference(
+        golden, simulate(spec, stimulus.spikes, engine="torch", membranes=True)
+    ) is None
+    results = folder.read_json("results.json", "train")
+    assert results["compile"]["accuracy"] == result["accuracy"]
+    assert results["train"]["epochs"] == 4
+    assert folder.read_json("compile.json", "compile")["layers"][0]["spikes"] > 0
+    # The held-back samples are the last ones of the file, encoded in the same way.
+    everything = from_events(str(event_file), folder)
+    assert (everything.spikes[30:] == stimulus.spikes).all()
+    assert (everything.labels[30:] == stimulus.labels).all()
+
+
+def test_people_see_tables(run, capsys):
+    compile(run, method="ptq")
+    out = capsys.readouterr().out
+    assert "fc1" in out
+    assert "accuracy on 10 held-back samples" in " ".join(out.split())
+
+
+def _weights(path):
+    return torch.load(path / "checkpoint.pt", weights_only=True)["model"]
+
+
+def test_resume_gives_what_an_uninterrupted_run_gives(tmp_path, run, recipe_file, monkeypatch):
+    from spikewright.model.training import Trainer
+
+    original = Trainer.train_epoch
+
+    def stop_in_epoch_three(self):
+        if self.epoch == 2:
+            raise KeyboardInterrupt
+        return original(self)
+
+    monkeypatch.setattr(Trainer, "train_epoch", stop_in_epoch_three)
+    stopped = tmp_path / "stopped"
+    with pytest.raises(KeyboardInterrupt):
+        train(str(recipe_file), output=stopped)
+    with pytest.raises(RunFolderError, match=r"stopped after epoch 2; go on with: .* --resume"):
+        compile(stopped)
+    monkeypatch.undo()
+    train(output=stopped, resume=True)
+    whole, resumed = _weights(run), _weights(stopped)
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    histories = [RunFolder.open(p).read_json("training.json", "train")["history"]
+                 for p in (run, stopped)]
+    assert [len(h) for h in histories] == [4, 4]
+    assert [e["loss"] for e in histories[0]] == [e["loss"] for e in histories[1]]
+    train(output=stopped, resume=True)  # finished: nothing to do
+    assert len(RunFolder.open(stopped).read_json("training.json", "train")["history"]) == 4
+
+
+def test_seeds_decide(tmp_path, run, recipe_file):
+    for seed, same in ((0, True), (1, False)):
+        train(str(recipe_file), output=tmp_path / f"seed{seed}", seed=seed)
+        assert torch.equal(_weights(tmp_path / f"seed{seed}")["fc1.weight"],
+                           _weights(run)["fc1.weight"]) is same
+
+
+def test_a_run_is_not_overwritten_by_accident(run, recipe_file):
+    compile(run, method="ptq")
+    with pytest.raises(RunFolderError, match="holds a run already"):
+        train(str(recipe_file), output=run)
+    train(str(recipe_file), output=run, epochs=1, overwrite=True)
+    assert "spec.json" not in RunFolder.open(run)
+    assert not (run / "spec.json").exists()
+
+
+def test_resume_takes_no_other_recipe(run):
+    with pytest.raises(RecipeError, match="drop --epochs"):
+        train(output=run, resume=True, epochs=3)
+    with pytest.raises(RecipeError, match="add -o RUN"):
+        train(resume=True)
+
+
+def test_failures_leave_nothing_behind(tmp_path, recipe_file):
+    with pytest.raises(DataError):
+        train(str(recipe_file), data=f"events:{tmp_path / 'none.npz'}", output=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_damaged_runs(run):
+    checkpoint = run / "checkpoint.pt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-10])
+    with pytest.raises(RunFolderError, match="was changed after"):
+        compile(run)
+
+
+def test_silent_layers_are_reported(tmp_path, recipe_file, capsys):
+    text = recipe_file.read_text().replace("epochs = 4", "epochs = 1\ngain = 1e-4")
+    recipe_file.write_text(text.replace("learning_rate = 0.02", "learning_rate = 1e-9"))
+    train(str(recipe_file), output=tmp_path / "run")
+    capsys.readouterr()
+    compile(tmp_path / "run", method="ptq", as_json=True)
+    warnings = json.loads(capsys.readouterr().out)["warnings"]
+    assert any("layer fc2 is silent" in warning for warning in warnings)
+
+
+def test_stimuli_that_do_not_fit(tmp_path, run, event_arrays):
+    with pytest.raises(DataError, match="needs a run folder"):
+        from_events("x.npz")
+    compile(run, method="ptq")
+    folder = RunFolder.open(run)
+    with pytest.raises(DataError, match="network takes"):
+        from_dataset("digits", folder)
+    path = tmp_path / "other.npz"
+    np.savez(path, **{**event_arrays, "labels": event_arrays["labels"] + 5})
+    with pytest.raises(DataError, match=r"labels \[5, 6\]; the network knows classes 0 to 1"):
+        from_events(str(path), folder)
+    np.savez(path, **{**event_arrays, "sensor_size": np.array([7, 5, 2])})
+    with pytest.raises(DataError, match=r"inputs \(2, 5, 7\); its network takes \(2, 5, 6\)"):
+        from_events(str(path), folder)

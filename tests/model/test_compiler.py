@@ -1,0 +1,142 @@
+"""What compiles, under which names, and what is refused with which words."""
+
+from collections import OrderedDict
+from typing import Any
+
+import pytest
+import snntorch as snn
+import torch
+from spikewright.gen.errors import RecipeError, SpecError, UnsupportedModuleError
+from spikewright.model import QuantizedNet, compile
+from torch import nn
+
+#: snnTorch's annotations say that beta is bool.
+Lapicque: Any = snn.Lapicque
+
+
+def _pair(fan_in=4, neurons=3, **neuron):
+    return nn.Linear(fan_in, neurons), snn.Leaky(**{"beta": 0.9, "init_hidden": True, **neuron})
+
+
+def test_readme_net_compiles():
+    net = nn.Sequential(
+        nn.Flatten(), nn.Dropout(0.1),
+        nn.Sequential(nn.Linear(8, 5), nn.Dropout(0.2), snn.Leaky(beta=0.9, init_hidden=True)),
+        nn.Identity(), nn.Linear(5, 2), Lapicque(beta=0.8, init_hidden=True),
+    )
+    spec = compile(net, input_shape=(2, 2, 2), timesteps=5, bits=3, name="tiny")
+    assert [layer.name for layer in spec.layers] == ["layer2_0", "layer4"]
+    assert (spec.name, spec.inputs, spec.classes, spec.timesteps) == ("tiny", 8, 2, 5)
+    assert [layer.synapse.weight_bits for layer in spec.layers] == [3, 3]
+
+
+def test_a_quantised_net_is_taken_as_it_stands():
+    spec = compile(nn.Sequential(*_pair()), 4, 5, bits=3)
+    assert compile(QuantizedNet(spec), 4, 5) == spec
+    with pytest.raises(SpecError, match=r"inputs \(4,\) and 5 timesteps; .* \(4,\) and 6"):
+        compile(QuantizedNet(spec), 4, 6)
+    with pytest.raises(RecipeError, match="drop bits"):
+        compile(QuantizedNet(spec), 4, 5, bits=4)
+
+
+def test_named_modules_give_layer_names():
+    linear, neuron = _pair()
+    spec = compile(nn.Sequential(OrderedDict(fc1=linear, lif1=neuron)), (4,), 2)
+    assert spec.layers[0].name == "fc1"
+
+
+class Custom(nn.Module):
+    def forward(self, x):
+        return x
+
+
+def _parametrised():
+    linear, neuron = _pair()
+    return nn.Sequential(nn.utils.parametrizations.weight_norm(linear), neuron)
+
+
+def _hooked():
+    linear, neuron = _pair()
+    linear.register_forward_hook(lambda module, inputs, output: output.neg())
+    return nn.Sequential(linear, neuron)
+
+
+def _renamed_reset():
+    linear, neuron = _pair()
+    neuron.reset_mechanism = "zero"
+    return nn.Sequential(linear, neuron)
+
+
+def _shared():
+    linear, neuron = _pair(3, 3)
+    return nn.Sequential(linear, neuron, nn.Linear(3, 3), neuron)
+
+
+@pytest.mark.parametrize(("net", "words"), [
+    (lambda: nn.Sequential(nn.Conv2d(1, 1, 3), *_pair()), r"module 0 \(Conv2d\).*nn.Sequential of"),
+    (lambda: nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)), r"module 1 \(BatchNorm1d\)"),
+    (lambda: nn.Sequential(Custom(), *_pair()), r"module 0 \(Custom\)"),
+    (lambda: Custom(), r"module net \(Custom\)"),
+    (lambda: nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 3), *_pair(3)), "without a neuron"),
+    (lambda: nn.Sequential(*_pair(), nn.Linear(3, 2)), "module 2 .* no neuron behind"),
+    (lambda: nn.Sequential(snn.Leaky(0.9)), "no Linear in front"),
+    (lambda: nn.Sequential(), "no layers"),
+    (lambda: nn.Sequential(nn.Flatten(0), *_pair()), "flattens dimensions 0 to -1"),
+    (lambda: nn.Sequential(*_pair(state_quant=lambda m: m)), r"module 1 \(Leaky\) has state_quant"),
+    (lambda: nn.Sequential(*_pair(graded_spikes_factor=2.0)), "graded spikes"),
+    (lambda: nn.Sequential(nn.Linear(4, 3), snn.Synaptic(0.9, 0.8)), "Synaptic"),
+    (_shared, "used twice"),
+    (_parametrised, "ParametrizedLinear"),
+    (_hooked, "forward hooks"),
+    (_renamed_reset, "changed after it was made"),
+])
+def test_unsupported(net, words):
+    with pytest.raises(UnsupportedModuleError, match=words):
+        compile(net(), (4,), 5)
+
+
+def test_inhibition_is_refused():
+    with pytest.warns(UserWarning, match="unstable"):
+        net = nn.Sequential(*_pair(inhibition=True))
+    with pytest.raises(UnsupportedModuleError, match="inhibition=True"):
+        compile(net, (4,), 5)
+
+
+def _with_weight(value):
+    linear, neuron = _pair()
+    with torch.no_grad():
+        linear.weight[1, 2] = value
+    return nn.Sequential(linear, neuron)
+
+
+@pytest.mark.parametrize(("net", "words"), [
+    (lambda: _with_weight(float("nan")), r"module 0 \(Linear\): weight has NaN"),
+    (lambda: _with_weight(float("inf")), r"module 0 \(Linear\): weight has NaN or infinite"),
+    (lambda: nn.Sequential(*_pair(threshold=0.0)), r"module 1 \(Leaky\): threshold goes down to 0"),
+    (lambda: nn.Sequential(*_pair(threshold=-1.0)), "must be above 0"),
+    (lambda: nn.Sequential(*_pair(beta=float("nan"))), "decay has NaN"),
+    (lambda: nn.Sequential(*_pair(beta=torch.ones(2))), "one per neuron"),
+    (lambda: nn.Sequential(*_pair(threshold=1e-9)), "raise weight_shift"),
+    (lambda: nn.Sequential(*_pair(threshold=1e9)), "layer layer0: threshold .* 32 signed bits"),
+    (lambda: nn.Sequential(*_pair(5)), "fan-in 5, but 4 signals"),
+])
+def test_unrepresentable(net, words):
+    with pytest.raises(SpecError, match=words):
+        compile(net(), (4,), 5)
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    ({"bits": 9}, "bits"), ({"bits": 1}, "bits"),
+    ({"colour": 3}, "no option colour; allowed are bits, decay_fraction"),
+    ({"method": "qat"}, "no option method"),
+    ({"rounding": "sideways"}, "rounding"), ({"decay_fraction": 17}, "decay_fraction"),
+])
+def test_options_out_of_range(options, words):
+    with pytest.raises(RecipeError, match=words):
+        compile(nn.Sequential(*_pair()), (4,), 5, **options)
+
+
+@pytest.mark.parametrize("steps", [[1.0, 1.0], [0.0], [float("nan")]])
+def test_steps_must_be_one_positive_number_per_layer(steps):
+    with pytest.raises(SpecError, match="each of the 1 layers"):
+        compile(nn.Sequential(*_pair()), (4,), 5, steps=steps)

@@ -1,0 +1,124 @@
+"""Quantised torch = golden, by equality, over random networks and spike trains."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spikewright.gen import (
+    Layer,
+    Linear,
+    NetworkSpec,
+    Neuron,
+    Reset,
+    Rounding,
+    SpikewrightError,
+    first_difference,
+    simulate,
+)
+from spikewright.gen.errors import SpecError
+from spikewright.model import engine
+from spikewright.model.quantised import QuantizedNet, exact_dtype
+
+
+@st.composite
+def networks(draw):
+    """Up to three small layers of every neuron kind, and spikes for them."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    timesteps = draw(st.integers(1, 8))
+    sizes = draw(st.lists(st.integers(1, 6), min_size=2, max_size=4))
+    layers = []
+    for i, (fan_in, neurons) in enumerate(pairwise(sizes)):
+        bits = draw(st.integers(2, 8))
+        shift = draw(st.integers(0, 16))
+        fraction = draw(st.integers(0, 16))
+        reach = 1 << (bits - 1)
+        count = () if draw(st.booleans()) else (neurons,)
+        threshold = rng.integers(1, (2 * reach << shift) + 1, count)
+        layers.append(Layer(
+            name=f"layer{i}",
+            synapse=Linear(
+                weight=rng.integers(-reach, reach, (neurons, fan_in)),
+                weight_bits=bits,
+                weight_shift=shift,
+            ),
+            neuron=Neuron(
+                decay=rng.integers(-(2 << fraction), (2 << fraction) + 1, count),
+                decay_fraction=fraction,
+                threshold=threshold,
+                bias=rng.integers(-reach << shift, (reach << shift) + 1, count),
+                reset=draw(st.sampled_from(Reset)),
+                reset_delay=draw(st.booleans()),
+                rounding=draw(st.sampled_from(Rounding)),
+                membrane_bits=draw(st.one_of(
+                    st.none(), st.integers(int(threshold.max()).bit_length() + 2, 32)
+                )),
+            ),
+        ))
+    spec = NetworkSpec(input_shape=(sizes[0],), layers=tuple(layers), timesteps=timesteps)
+    spikes = rng.random((draw(st.integers(1, 4)), timesteps, sizes[0])) < draw(st.floats(0, 1))
+    return spec, spikes
+
+
+@settings(deadline=None, max_examples=150)
+@given(networks())
+def test_torch_equals_golden(case):
+    spec, spikes = case
+    torch_trace, golden = (
+        simulate(spec, spikes, engine=name, membranes=True) for name in ("torch", "golden")
+    )
+    assert first_difference(torch_trace, golden) is None
+    assert torch_trace.counters.keys() == golden.counters.keys()
+
+
+def _chain(*, weight_bits=8, shift=0, decay=1, threshold=3, **neuron):
+    return NetworkSpec(
+        input_shape=(2,), timesteps=40,
+        layers=(Layer(
+            name="only",
+            synapse=Linear(weight=[[100, 27]], weight_bits=weight_bits, weight_shift=shift),
+            neuron=Neuron(decay=decay, decay_fraction=0, threshold=threshold, **neuron),
+        ),),
+    )
+
+
+def test_wide_sums_take_float64_and_stay_exact():
+    narrow, wide = _chain(), _chain(shift=16, reset=Reset.NONE)
+    assert exact_dtype(narrow) is torch.float32
+    assert exact_dtype(wide) is torch.float64
+    spikes = np.ones((1, 40, 2), np.bool_)
+    trace = simulate(wide, spikes, engine="torch", membranes=True)
+    assert trace.membranes is not None
+    assert trace.membranes[0][0, -1, 0] == 40 * 127 << 16 > 2**24
+
+
+@pytest.mark.parametrize("decay", [3, -3])
+def test_float64_is_chosen_for_any_weights_that_training_may_find(decay):
+    try:
+        spec = _chain(decay=decay, membrane_bits=20)
+    except SpecError:
+        pytest.skip("the contract refuses it")
+    assert exact_dtype(spec, any_weights=True) is torch.float64
+
+
+def test_batches_join_in_order(monkeypatch):
+    spec = _chain(decay=0)
+    spikes = np.zeros((5, 3, 2), np.bool_)
+    spikes[2] = True
+    monkeypatch.setattr(engine, "_BATCH_ELEMENTS", 12)
+    steps = []
+    trace = simulate(spec, spikes, engine="torch", progress=steps.append)
+    assert steps == [2, 2, 1]
+    assert trace.counts[:, 0].tolist() == [0, 0, 3, 0, 0]
+
+
+def test_waveform_is_refused():
+    with pytest.raises(SpikewrightError, match="no clock"):
+        simulate(_chain(), np.ones((1, 1, 2)), engine="torch", waveform="x.vcd")
+
+
+def test_spec_survives_the_module():
+    spec = _chain(shift=4, reset_delay=False, membrane_bits=24)
+    assert QuantizedNet(spec).spec() == spec

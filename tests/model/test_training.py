@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+import torch
+from spikewright.gen import Stimulus
+from spikewright.gen.errors import RunFolderError
+from spikewright.model import nets
+from spikewright.model.recipe import Recipe
+from spikewright.model.training import (
+    Trainer,
+    accuracy,
+    load_checkpoint,
+    save_checkpoint,
+    seeded,
+)
+
+RECIPE = Recipe.check({
+    "encoding": {"timesteps": 3},
+    "net": {"hidden": [6], "beta": 0.8},
+    "surrogate": {"name": "atan"},
+    # Dropout and shifts are drawn at random, so resuming must restore the generator too.
+    "training": {"epochs": 4, "batch": 8, "dropout": 0.2, "shift": 1, "learning_rate": 0.02,
+                 "gain": 3},
+}, "test")
+SHAPE = (1, 4, 4)
+
+
+def _samples(n=24):
+    rng = np.random.default_rng(0)
+    labels = np.arange(n) % 2
+    spikes = rng.random((n, 3, 16)) < 0.1
+    spikes[labels == 1, :, :8] |= rng.random((n // 2, 3, 8)) < 0.8
+    return Stimulus(spikes, labels)
+
+
+def _trainer(seed=0):
+    seeded(seed)
+    net = nets.build(RECIPE, 16, 2)
+    return Trainer(net, lambda x: nets.unroll(net, x), _samples(), SHAPE, RECIPE.training)
+
+
+def test_learns():
+    trainer = _trainer()
+    losses = [trainer.train_epoch()["loss"] for _ in range(4)]
+    assert losses[-1] < losses[0]
+    assert accuracy(trainer.module, trainer.forward, _samples()) > 0.8
+
+
+def test_resuming_is_not_interrupting(tmp_path):
+    whole = _trainer()
+    for _ in range(4):
+        whole.train_epoch()
+    first = _trainer()
+    first.train_epoch()
+    save_checkpoint(tmp_path / "c.pt", first.state())
+    second = _trainer(seed=99)
+    second.restore(load_checkpoint(tmp_path / "c.pt"))
+    while second.epoch < second.epochs:
+        second.train_epoch()
+    for ours, theirs in zip(second.module.parameters(), whole.module.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    other = _trainer(seed=99)
+    other.train_epoch()
+    assert not torch.equal(next(other.module.parameters()), next(first.module.parameters()))
+
+
+def test_damaged_checkpoints(tmp_path):
+    path = tmp_path / "c.pt"
+    with pytest.raises(RunFolderError, match="cannot be read"):
+        load_checkpoint(path)
+    save_checkpoint(path, _trainer().state())
+    whole = path.read_bytes()
+    for size in (0, 10, len(whole) // 2, len(whole) - 50):
+        path.write_bytes(whole[:size])
+        with pytest.raises(RunFolderError, match="truncated"):
+            load_checkpoint(path)
+    torch.save([1, 2], path)
+    with pytest.raises(RunFolderError, match="no checkpoint of spikewright"):
+        load_checkpoint(path)
+
+
+class Trap:
+    def __reduce__(self):
+        return exec, ("raise SystemExit('code from a file ran')",)
+
+
+def test_checkpoints_cannot_run_code(tmp_path):
+    torch.save({"model": Trap()}, tmp_path / "c.pt")
+    with pytest.raises(RunFolderError):
+        load_checkpoint(tmp_path / "c.pt")
+
+
+@pytest.mark.parametrize("change", [
+    {"model": {}}, {"optimizer": {}}, {"random": torch.zeros(3)}, {"epoch": "soon"},
+])
+def test_checkpoint_of_something_else(change):
+    trainer = _trainer()
+    with pytest.raises(RunFolderError, match="does not belong"):
+        trainer.restore({**trainer.state(), **change})
+
+
+def test_shifts_move_whole_recordings():
+    trainer = _trainer()
+    frames = torch.zeros(200, 3, 16)
+    frames[:, :, 5] = 1  # pixel (1, 1) of a 4 × 4 sensor
+    moved = trainer._shifted(frames)
+    where = {tuple(row) for row in (moved > 0).nonzero()[:, 1:].tolist()}
+    assert where == {(t, 4 * y + x) for t in range(3) for y in range(3) for x in range(3)}
+    assert (moved.sum((1, 2)) == 3).all()
+    assert (moved == moved[:, :1]).all()
+
+
+@pytest.mark.parametrize("neuron", [
+    {"neuron": "lapicque", "R": 1, "C": 5}, {"neuron": "lapicque", "beta": 0.8, "R": 2.0},
+    {"beta": 0.5, "reset_mechanism": "zero", "reset_delay": False}, {"beta": 0.5, "bias": False},
+])
+@pytest.mark.parametrize("loss", ["ce_count_loss", "ce_rate_loss", "mse_count_loss"])
+def test_every_neuron_and_loss_trains(neuron, loss):
+    fields = RECIPE.model_dump(mode="json")
+    fields["net"] = {"hidden": [6], "threshold": 0.3, **neuron}
+    fields["training"]["loss"] = loss
+    recipe = Recipe.check(fields, "test")
+    seeded(0)
+    net = nets.build(recipe, 16, 2)
+    before = [p.clone() for p in net.parameters()]
+    trainer = Trainer(net, lambda x: nets.unroll(net, x), _samples(), SHAPE, recipe.training)
+    assert np.isfinite(trainer.train_epoch()["loss"])
+    assert all(not torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True))
