@@ -1,0 +1,66 @@
+"""What the README shows, runs."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from spikewright.gen import cli
+
+pytest_plugins = ["pytester"]
+
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+API, IMPORTS, USERS_TEST = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+NET = """
+import numpy as np
+import snntorch as snn
+import torch
+from torch import nn
+
+torch.manual_seed(1)
+net = nn.Sequential(nn.Linear(200, 8), snn.Leaky(beta=0.9, init_hidden=True),
+                    nn.Linear(8, 3), snn.Leaky(beta=0.9, init_hidden=True, output=True))
+spikes = np.random.default_rng(0).random((2, 12, 200)) < 0.1
+"""
+
+
+def test_python_api(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPIKEWRIGHT_CACHE", str(tmp_path))
+    assert len(API.splitlines()) == 6
+    names = {}
+    exec(NET + IMPORTS + API, names)
+    assert names["golden"].spikes[0].any()
+    assert names["made"].figures["meets_timing"]
+    assert (names["made"].folder / names["made"].figures["bitstream"]).stat().st_size > 1000
+
+
+def test_pytest_example(pytester):
+    assert len(USERS_TEST.splitlines()) == 5
+    pytester.makepyfile(NET + USERS_TEST)
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("line", re.findall(r"^\| `(spikewright [^`]*)`", README, re.MULTILINE))
+def test_command_lines_are_understood(line, capsys):
+    """Each command and option exists: what is refused is the run folder, not the command line."""
+    _, command, *arguments = shlex.split(line)
+    with pytest.raises(SystemExit) as exit:
+        cli.main([command, *arguments, "--help"])
+    assert exit.value.code == 0
+    shown = capsys.readouterr().out
+    for argument in arguments:
+        if argument.startswith("-"):
+            assert argument in shown
+    assert command in cli.ORDER
+
+
+def test_every_command_is_in_the_readme():
+    assert re.findall(r"^\| `spikewright (\w+)", README, re.MULTILINE) == list(cli.ORDER)
+
+
+def test_links_lead_somewhere():
+    root = Path(__file__).resolve().parents[2]
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert target.startswith("http") or (root / target).exists(), target
