@@ -81,8 +81,14 @@ def build(
     if use_cache and (figures := _intact(entry, board)) is not None:
         return Build(entry, figures, cached=True)
 
-    cache.mkdir(parents=True, exist_ok=True)
-    working = Path(tempfile.mkdtemp(prefix="build-", dir=cache))
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        working = Path(tempfile.mkdtemp(prefix="build-", dir=cache))
+    except OSError as error:
+        raise ToolError(
+            f"cache folder {cache} cannot be written ({error.strerror}); set SPIKEWRIGHT_CACHE to "
+            f"a folder that can"
+        ) from error
     try:
         plan.extract(working)
         seconds = _run(plan, tools, working, spec, board, progress)
@@ -105,7 +111,12 @@ def build(
                 file.unlink()
         write_json(working / FIGURES, figures)
         shutil.rmtree(entry, ignore_errors=True)
-        os.replace(working, entry)
+        try:
+            os.replace(working, entry)
+        except OSError:
+            # Another process may have put the same build there meanwhile.
+            if _intact(entry, board) is None:
+                raise
     finally:
         shutil.rmtree(working, ignore_errors=True)
     return Build(entry, figures, cached=False)

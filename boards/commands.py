@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from ..gen.commands import Run, folding_of
-from ..gen.console import Json, finish, progress, say
+from ..gen.console import Json, finish, progress, say, table
 from ..gen.runfolder import RunFolder
 
 
@@ -72,23 +72,14 @@ def build(
 
 
 def _tables(figures: dict[str, Any]) -> list[Any]:
-    from rich.table import Table
-
-    used = Table(title=f"{figures['board']} ({figures['device']}), "
-                       f"lanes {', '.join(map(str, figures['lanes']))}")
-    used.add_column("resource")
-    for column in ("used", "available", "%"):
-        used.add_column(column, justify="right")
-    for resource, row in figures["utilisation"].items():
-        share = 100 * row["used"] / row["available"] if row["available"] else 0
-        used.add_row(resource, str(row["used"]), str(row["available"]), f"{share:.0f}")
-    timing = Table()
-    for column in ("clock", "needed MHz", "Fmax MHz"):
-        timing.add_column(column, justify="left" if column == "clock" else "right")
-    for clock, fmax in figures["fmax_mhz"].items():
-        timing.add_row(clock, f"{figures['clock_mhz']:.2f}", f"{fmax:.2f}")
-    seconds = Table()
-    for stage in figures["seconds"]:
-        seconds.add_column(f"{stage} s", justify="right")
-    seconds.add_row(*(f"{took:.1f}" for took in figures["seconds"].values()))
-    return [used, timing, seconds]
+    used = [(name, row["used"], row["available"], f"{row['used'] / row['available']:.0%}")
+            for name, row in figures["utilisation"].items()]
+    return [
+        table(f"{figures['board']} ({figures['device']}), "
+              f"lanes {', '.join(map(str, figures['lanes']))}",
+              ("resource", "used", "available", "share"), used),
+        table("timing", ("clock", "needed MHz", "Fmax MHz"),
+              [(clock, figures["clock_mhz"], fmax)
+               for clock, fmax in figures["fmax_mhz"].items()]),
+        table("time", ("stage", "seconds"), list(figures["seconds"].items())),
+    ]

@@ -47,7 +47,7 @@ def require_memory(spec: NetworkSpec, board: Board) -> None:
     if needed > board.part.blocks:
         raise does_not_fit(
             spec, board,
-            f"its {spec.synapses} weights need {needed} block memories of {board.part.blocks}",
+            f"its {spec.synapses} weights need {needed} of {board.part.blocks} block memories",
         )
 
 

@@ -1,7 +1,7 @@
 """The accelerator on a board: a serial line on one side, the network on the other."""
 
 from amaranth import *
-from amaranth.lib import fifo, wiring
+from amaranth.lib import fifo, io, wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from ..gen.folding import Folding
@@ -119,16 +119,18 @@ class BoardTop(Elaboratable):
     def elaborate(self, platform):
         m = Module()
         m.submodules.accelerator = accelerator = self.accelerator
-        uart = platform.request("uart", 0)
-        m.d.comb += [accelerator.rx.eq(uart.rx.i), uart.tx.o.eq(accelerator.tx)]
+        uart = platform.request("uart", 0, dir="-")
+        m.submodules.rx = rx = io.Buffer(io.Direction.Input, uart.rx)
+        m.submodules.tx = tx = io.Buffer(io.Direction.Output, uart.tx)
+        m.d.comb += [accelerator.rx.eq(rx.i), tx.o.eq(accelerator.tx)]
 
         beat = Signal(range(self.board.clock_hz))
         before, seen, shown = Signal(), Signal(), Signal()
         m.d.sync += [beat.eq(beat + 1), before.eq(beat[-4]), seen.eq(seen | accelerator.active)]
         with m.If(beat[-4] != before):
             m.d.sync += [shown.eq(seen), seen.eq(accelerator.active)]
-        m.d.comb += [
-            platform.request("led", 0).o.eq(beat[-1]),
-            platform.request("led", 1).o.eq(shown),
-        ]
+        for number, light in enumerate((beat[-1], shown)):
+            pin = io.Buffer(io.Direction.Output, platform.request("led", number, dir="-"))
+            m.submodules[f"led_{number}"] = pin
+            m.d.comb += pin.o.eq(light)
         return m

@@ -43,7 +43,7 @@ def decay(
 
 def signed_bits(low: int, high: int) -> int:
     """Width of the narrowest two's complement word that holds every integer of [low, high]."""
-    return 1 + max((~low if low < 0 else low).bit_length(), (~high if high < 0 else high).bit_length())
+    return 1 + max((~end if end < 0 else end).bit_length() for end in (low, high))
 
 
 def signed_digits(constant: int) -> list[tuple[int, int]]:

@@ -216,7 +216,9 @@ class Layer:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.isidentifier():
-            raise SpecError(f"layer name {self.name!r} is not an identifier; use letters and digits")
+            raise SpecError(
+                f"layer name {self.name!r} is not an identifier; use letters and digits"
+            )
         for attribute in ("decay", "threshold", "bias"):
             value = getattr(self.neuron, attribute)
             if isinstance(value, np.ndarray) and value.size != self.neurons:

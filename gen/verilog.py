@@ -4,10 +4,11 @@ import warnings
 from dataclasses import dataclass
 
 from amaranth.back import verilog
-from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal, unsigned
+from amaranth.hdl import Signal, unsigned
 
 from .counters import COUNTERS
 from .folding import Folding
+from .rtl.flat import FlatNetwork
 from .rtl.network import Network
 from .spec import NetworkSpec
 
@@ -70,45 +71,14 @@ def convert(spec: NetworkSpec, folding: Folding | None = None, *, counters: bool
     """
     network = Network(spec, folding or Folding(), counters=counters)
     listed = ports(spec, counters=counters)
-    top = _Top(network, {port.name: Signal(unsigned(port.width), name=port.name)
-                         for port in listed})
+    signals = {port.name: Signal(unsigned(port.width), name=port.name) for port in listed}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         text = verilog.convert(
-            top, name=spec.name, strip_internal_attrs=True, emit_src=False,
-            ports=list(top.signals.values()),
+            FlatNetwork(network, signals), name=spec.name, ports=list(signals.values()),
+            strip_internal_attrs=True, emit_src=False,
         )
     return _header(spec, network, listed) + text
-
-
-class _Top(Elaboratable):
-    """The network with flat, plainly named ports."""
-
-    def __init__(self, network: Network, signals: dict[str, Signal]):
-        self.network = network
-        self.signals = signals
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.network = network = self.network
-        s = self.signals
-        m.domains.sync = sync = ClockDomain()
-        m.d.comb += [sync.clk.eq(s["clk"]), sync.rst.eq(s["rst"])]
-        m.d.comb += [
-            network.i.valid.eq(s["in_valid"]), s["in_ready"].eq(network.i.ready),
-            s["out_valid"].eq(network.o.valid), network.o.ready.eq(s["out_ready"]),
-            *(network.i.payload[name].eq(s[f"in_{name}"])
-              for name in ("address", "event", "tick", "last")),
-            *(s[f"out_{name}"].eq(network.o.payload[name])
-              for name in ("index", "count", "winner", "last")),
-        ]
-        if "counter_clear" in s:
-            m.d.comb += [
-                network.clear.eq(s["counter_clear"]),
-                network.counter_address.eq(s["counter_address"]),
-                s["counter_data"].eq(network.counter_data),
-            ]
-        return m
 
 
 def _index_bits(count: int) -> int:

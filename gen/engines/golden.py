@@ -53,7 +53,7 @@ def _run_batch(spec: NetworkSpec, spikes: _Bools, keep_membranes: bool) -> Trace
         counters={
             "events_in": events[:, :-1],
             "events_out": events[:, 1:],
-            "synops": events[:, :-1] * [layer.neurons for layer in spec.layers],
+            "synops": events[:, :-1] * np.array([layer.neurons for layer in spec.layers]),
             "saturations": np.stack(saturations, axis=1),
         },
     )

@@ -1,5 +1,7 @@
 """A layer's neuron array: weights, membranes and neurons, and the sequence that feeds them."""
 
+from typing import Any
+
 from amaranth import *
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
@@ -86,7 +88,7 @@ class NeuronArray(wiring.Component):
             "tap_membranes": Out(data.ArrayLayout(signed(plan.membrane_bits), plan.lanes)),
         })
 
-    def weight_words(self) -> list[list[int]]:
+    def weight_words(self) -> list[Any]:
         """The weight memory: word row·fan_in + input holds that row's weights, lane by lane."""
         plan = self.plan
         weight = plan.layer.synapse.weight.tolist() + [[0] * plan.layer.fan_in] * plan.padding

@@ -1,4 +1,4 @@
-"""The counters of a network, synthesised beside it: what :mod:`spikewright.gen.counters` defines."""
+"""The counters of a network in hardware: what :mod:`spikewright.gen.counters` defines."""
 
 from collections.abc import Sequence
 

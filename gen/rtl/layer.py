@@ -14,8 +14,8 @@ from .streams import event_stream
 class SpikingLayer(wiring.Component):
     """Address events in, address events out.
 
-    Throughput and latency of the parts: :class:`~.array.NeuronArray`, :class:`~.router.SpikeRouter`;
-    the queue adds 2 cycles.
+    Throughput and latency are those of :class:`~.array.NeuronArray` and
+    :class:`~.router.SpikeRouter`; the queue adds 2 cycles.
 
     Parameters
     ----------

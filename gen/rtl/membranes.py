@@ -4,6 +4,8 @@ Both kinds take one operation per cycle, on row after row, without a bubble betw
 They differ in how they bridge the cycles that a sweep spends in :class:`~.neurons.Neurons`.
 """
 
+from typing import Any
+
 from amaranth import *
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
@@ -39,7 +41,7 @@ class _Membranes(wiring.Component):
             "store_word": In(words), "store_flag": In(plan.lanes),
         })
 
-    def _initial_words(self) -> list[list[int]]:
+    def _initial_words(self) -> list[Any]:
         """Before an inference a membrane is 0, so the stored word is the bias."""
         layer = self.plan.layer
         words = layer.neuron.per_neuron("bias", layer.neurons).tolist()
@@ -66,10 +68,8 @@ class MembraneMemory(_Membranes):
         shape = data.StructLayout({
             "words": data.ArrayLayout(signed(plan.accumulator_bits), plan.lanes), "flags": flags,
         })
-        m.submodules.memory = store = memory.Memory(
-            shape=shape, depth=plan.rows,
-            init=[{"words": words, "flags": 0} for words in self._initial_words()],
-        )
+        initial: list[Any] = [{"words": words, "flags": 0} for words in self._initial_words()]
+        m.submodules.memory = store = memory.Memory(shape=shape, depth=plan.rows, init=initial)
         read, write = store.read_port(), store.write_port()
         word = Signal(shape, reset_less=True)
         m.d.comb += read.addr.eq(self.read_row)

@@ -24,12 +24,10 @@ def needs_flag(neuron: Neuron) -> bool:
 
 def multiply(m: Value, constant: int) -> Value:
     """``m · constant`` as shifted additions, one per canonical signed digit after the first."""
-    terms = [(m << shift) if sign > 0 else -(m << shift) for shift, sign in signed_digits(constant)]
-    if not terms:
-        return C(0, signed(1))
-    while len(terms) > 1:
-        terms = [sum(terms[i : i + 2][1:], terms[i]) for i in range(0, len(terms), 2)]
-    return terms[0]
+    product: Value = C(0, signed(1))
+    for shift, sign in reversed(signed_digits(constant)):
+        product = product + (m << shift) if sign > 0 else product - (m << shift)
+    return product
 
 
 class Neurons(wiring.Component):
@@ -195,12 +193,7 @@ class _Lane(wiring.Component):
                theta: Value, bias: Value):
         offset = bias
         if neuron.reset is Reset.SUBTRACT:
-            constants = [self.parameters.constant(name, self.lane)
-                         for name in ("threshold", "bias")]
-            if None in constants:
-                offset = Mux(reset_due, bias - theta, bias)
-            else:
-                offset = Mux(reset_due, constants[1] - constants[0], bias)
+            offset = Mux(reset_due, bias - theta, bias)
         elif neuron.reset is Reset.ZERO_KEEP_INPUT and neuron.reset_delay:
             leaked, round_up = Mux(reset_due, 0, leaked), round_up & ~reset_due
         # One adder: the bit below the lowest carries the rounding in.

@@ -1,5 +1,7 @@
 """Random networks, foldings and spike trains for property tests."""
 
+import itertools
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -52,7 +54,7 @@ def networks(draw, max_layers: int = 3, max_size: int = 14) -> NetworkSpec:
         timesteps=draw(st.integers(1, 6)),
         layers=tuple(
             draw(layers(f"fc{n}", fan_in, count))
-            for n, (fan_in, count) in enumerate(zip(sizes, sizes[1:], strict=False), start=1)
+            for n, (fan_in, count) in enumerate(itertools.pairwise(sizes), start=1)
         ),
     )
 

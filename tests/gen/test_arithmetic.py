@@ -1,3 +1,4 @@
+import itertools
 import math
 from fractions import Fraction
 
@@ -20,7 +21,7 @@ def test_signed_digits_add_up_and_are_sparse(constant):
     digits = signed_digits(constant)
     assert sum(sign << shift for shift, sign in digits) == constant
     shifts = [shift for shift, _ in digits]
-    assert all(b - a >= 2 for a, b in zip(shifts, shifts[1:], strict=False))
+    assert all(b - a >= 2 for a, b in itertools.pairwise(shifts))
     assert len(digits) <= bin(abs(constant)).count("1") + 1
 
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+
 from spikewright.gen import first_difference, simulate
 from spikewright.gen.errors import DataError, RecipeError, RunFolderError
 from spikewright.gen.runfolder import RunFolder

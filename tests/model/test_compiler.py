@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import snntorch as snn
 import torch
+from torch import nn
+
 from spikewright.gen.errors import RecipeError, SpecError, UnsupportedModuleError
 from spikewright.model import QuantizedNet, compile
-from torch import nn
 
 #: snnTorch's annotations say that beta is bool.
 Lapicque: Any = snn.Lapicque

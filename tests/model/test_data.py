@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from spikewright.gen.errors import DataError
 from spikewright.model.data import from_npz, load
 from spikewright.model.recipe import Data

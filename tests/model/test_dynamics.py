@@ -8,12 +8,13 @@ import snntorch as snn
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
+
 from spikewright.gen import Reset, simulate
 from spikewright.model import compile, quantise
 from spikewright.model.dynamics import float_layers
 from spikewright.model.nets import unroll
 from spikewright.model.surrogates import build
-from torch import nn
 
 #: snnTorch's annotations allow neither tensors nor numbers other than bool.
 Leaky: Any = snn.Leaky

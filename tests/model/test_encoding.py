@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from pydantic import ValidationError
+
 from spikewright.model.camera import EVENT
 from spikewright.model.data import EventDataset
 from spikewright.model.encoding import Encoding

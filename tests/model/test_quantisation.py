@@ -6,11 +6,12 @@ import snntorch as snn
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
+
 from spikewright.gen import Rounding
 from spikewright.model import quantise
 from spikewright.model.quantisation import report, weight_step
 from spikewright.model.recipe import Quantisation
-from torch import nn
 
 
 def _net(seed=0, scale=1.0, neurons=5):

@@ -1,4 +1,5 @@
 import pytest
+
 from spikewright.gen.errors import RecipeError
 from spikewright.model.recipe import Recipe, bundled
 

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from spikewright.model.surrogates import PARAMETERS, build
 
 

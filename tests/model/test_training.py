@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+
 from spikewright.gen import Stimulus
 from spikewright.gen.errors import RunFolderError
 from spikewright.model import nets

@@ -1,0 +1,40 @@
+"""The network behind plain, flat ports, for designs that know no streams."""
+
+from collections.abc import Mapping
+
+from amaranth import *
+
+from .network import Network
+
+
+class FlatNetwork(Elaboratable):
+    """Joins ``network`` to ``signals``, by the port names of :func:`spikewright.gen.verilog.ports`.
+
+    ``clk`` and ``rst`` become the clock and synchronous reset of everything inside.
+    """
+
+    def __init__(self, network: Network, signals: Mapping[str, Signal]):
+        self.network = network
+        self.signals = signals
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.network = network = self.network
+        s = self.signals
+        m.domains.sync = sync = ClockDomain()
+        m.d.comb += [
+            sync.clk.eq(s["clk"]), sync.rst.eq(s["rst"]),
+            network.i.valid.eq(s["in_valid"]), s["in_ready"].eq(network.i.ready),
+            s["out_valid"].eq(network.o.valid), network.o.ready.eq(s["out_ready"]),
+            *(network.i.payload[name].eq(s[f"in_{name}"])
+              for name in ("address", "event", "tick", "last")),
+            *(s[f"out_{name}"].eq(network.o.payload[name])
+              for name in ("index", "count", "winner", "last")),
+        ]
+        if "counter_clear" in s:
+            m.d.comb += [
+                network.clear.eq(s["counter_clear"]),
+                network.counter_address.eq(s["counter_address"]),
+                s["counter_data"].eq(network.counter_data),
+            ]
+        return m

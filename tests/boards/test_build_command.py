@@ -1,0 +1,116 @@
+import json
+
+import pytest
+
+from spikewright.boards.toolchain import find_tool
+from spikewright.gen.errors import ToolError
+from spikewright.gen.runfolder import RunFolder
+
+from ..gen.examples import one_layer
+
+
+def test_bitstream_and_figures_go_into_the_run(fake_tools, make_run, spikewright):
+    run = make_run().path
+    code, out, err = spikewright("build", run, "--lanes", "4,2", "--json")
+    assert code == 0, err
+    folder = RunFolder.open(run)
+    figures = folder.read_json("boards/icebreaker/build.json", "build")
+    assert {key: out[key] for key in figures} == figures
+    assert figures["lanes"] == [4, 2]
+    assert out["path"] == str(folder.file("boards/icebreaker/top.bin", "build"))
+    assert "boards/icebreaker/report.json" in folder
+    assert folder.read_json("results.json", "build")["build"] == {"icebreaker": figures}
+
+
+def test_tables_for_people(fake_tools, make_run, spikewright):
+    code, out, _ = spikewright("build", make_run().path)
+    assert code == 0
+    for text in ("icebreaker (iCE40UP5K)", "logic cells", "1,000", "5,280", "30.000", "top.bin"):
+        assert text in out.replace("\n", "")
+
+
+def test_the_second_time_comes_from_the_cache(fake_tools, make_run, spikewright):
+    run = make_run().path
+    spikewright("build", run)
+    fake_tools.runs()
+    code, out, err = spikewright("build", run, "--json")
+    assert (code, out["cached"], fake_tools.runs()) == (0, True, [])
+    assert "--no-cache builds it again" in err
+    code, out, _ = spikewright("build", run, "--json", "--no-cache")
+    assert (code, out["cached"], len(fake_tools.runs())) == (0, False, 3)
+
+
+def test_a_design_slower_than_the_clock_exits_with_1(
+    fake_tools, make_run, spikewright, monkeypatch
+):
+    monkeypatch.setenv("FAKE_MHZ", "11.5")
+    code, out, err = spikewright("build", make_run().path, "--json")
+    assert code == 1
+    assert out["meets_timing"] is False
+    assert "too slow for the board's 12 MHz; try another --seed or fewer lanes" in err
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--board", "arty"], "board 'arty' is unknown; available are icebreaker, ulx3s-12f"),
+    (["--lanes", "4"], None),
+    (["--lanes", "4,2,1"], "3 lane counts for 2 layers; give one per layer"),
+    (["--lanes", "9,1"], "layer hidden: 9 lanes for 8 neurons; allowed are 1 to 8"),
+    (["--lanes", "many"], "lanes 'many' is not understood"),
+    (["--seed", "-1"], "--seed"),
+])
+def test_bad_input_is_one_line(fake_tools, make_run, spikewright, arguments, message):
+    code, out, err = spikewright("build", make_run().path, *arguments)
+    if message is None:
+        assert code == 0
+        return
+    assert code == 2
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert message in err
+
+
+def test_a_network_too_large_leaves_the_run_as_it_was(fake_tools, make_run, spikewright):
+    run = make_run(spec=one_layer(1000, 200))
+    before = run.names()
+    code, _, err = spikewright("build", run.path)
+    assert code == 2
+    assert "200000 weights need" in err
+    assert RunFolder.open(run.path).names() == before
+    assert not (run.path / "boards").exists()
+
+
+def test_a_failing_tool_leaves_the_run_as_it_was(fake_tools, make_run, spikewright, monkeypatch):
+    run = make_run()
+    before = run.names()
+    monkeypatch.setenv("FAKE_FAIL", "nextpnr-ice40")
+    code, _, err = spikewright("build", run.path)
+    assert code == 2
+    assert "it broke" in err
+    assert RunFolder.open(run.path).names() == before
+
+
+def test_help_has_an_example(spikewright):
+    code, out, _ = spikewright("build", "--help")
+    assert code == 0
+    assert "spikewright build runs/demo --board icebreaker" in " ".join(out.split())
+
+
+def test_real_tools_build_a_bitstream(make_run, spikewright, monkeypatch, tmp_path):
+    try:
+        for name in ("yosys", "nextpnr-ice40", "icepack"):
+            find_tool(name)
+    except ToolError as error:
+        pytest.skip(str(error))
+    monkeypatch.setenv("SPIKEWRIGHT_CACHE", str(tmp_path / "cache"))
+    run = make_run().path
+    code, out, err = spikewright("build", run, "--lanes", "1", "--json")
+    assert code == 0, err
+    bits = (run / "boards" / "icebreaker" / "top.bin").read_bytes()
+    assert bits[:4] == b"\xff\x00\x00\xff"  # as the iCE40 programming guide has it
+    assert b"\x7e\xaa\x99\x7e" in bits[:64]
+    assert 500 < out["utilisation"]["logic cells"]["used"] < 5280
+    assert out["utilisation"]["logic cells"]["available"] == 5280
+    assert out["fmax_mhz"]["sync"] > 12
+    report = json.loads((run / "boards" / "icebreaker" / "report.json").read_text())
+    assert report["utilization"]["ICESTORM_LC"] == out["utilisation"]["logic cells"]
