@@ -1,4 +1,4 @@
-"""What the demo does when a step goes wrong; that it goes right is tests/e2e/test_demo.py."""
+"""What the demo does when a step goes wrong; that it goes right is tests/e2e/test_whole_way.py."""
 
 import pytest
 import typer
