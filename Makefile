@@ -31,12 +31,12 @@ types: $(STAMP)
 	ln -sfn $(addprefix $(CURDIR)/,gen model boards) .venv/types/spikewright/
 	pyright --pythonpath $(BIN)/python
 
+# torch comes first, at its pinned version, before anything with an open range asks for it.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	  "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; set PYTHON=")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	# torch on its own, at its pinned version, before anything with an open range asks for it.
 	$(BIN)/python -m pip install --quiet "$$(grep '^torch==' constraints.txt)"
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
 	touch $@

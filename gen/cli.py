@@ -95,6 +95,11 @@ def _exit_code(arguments: Sequence[str]) -> int:
         return _refuse(error.format_message().rstrip(".") + hint)
     except typer.Abort:
         code = _INTERRUPTED
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _refuse(f"{error.filename}: {error.strerror}; check the path, its permissions and "
+                       f"the space on its disk")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "spikewright":
             raise  # a bug of ours, not a package that the user left out

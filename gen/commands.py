@@ -285,18 +285,18 @@ def generate(
     folder = RunFolder.open(run)
     spec = folder.spec()
     folding = folding_of(lanes, spec)
+    name = f"{spec.name}.v"
     with console.progress("writing Verilog", 1) as advance:
         text = verilog.convert(spec, folding)
+        if output is None:
+            with folder.writing("generate") as staging:
+                (staging / "verilog").mkdir()
+                (staging / "verilog" / name).write_text(text, encoding="utf-8")
+            written = folder.path / "verilog" / name
+        else:
+            written = output / name
+            write_output(written, text)
         advance()
-    name = f"{spec.name}.v"
-    if output is None:
-        with folder.writing("generate") as staging:
-            (staging / "verilog").mkdir()
-            (staging / "verilog" / name).write_text(text, encoding="utf-8")
-        written = folder.path / "verilog" / name
-    else:
-        written = output / name
-        write_output(written, text)
     ports = [{"name": port.name, "direction": port.direction, "width": port.width,
               "meaning": port.meaning} for port in verilog.ports(spec)]
     figures = {

@@ -53,7 +53,7 @@ def test_setuptools_lists_every_package():
         ".".join(("spikewright", *folder.relative_to(ROOT).parts))
         for house in HOUSES
         for folder in [ROOT / house, *(ROOT / house).rglob("*")]
-        if folder.is_dir() and any(folder.glob("*.py"))
+        if any(folder.glob("*.py")) or any(folder.glob("*.toml"))
     }
     assert set(SETTINGS["tool"]["setuptools"]["packages"]) == found
     assert SETTINGS["tool"]["setuptools"]["package-dir"] == {
@@ -61,9 +61,10 @@ def test_setuptools_lists_every_package():
     }
 
 
-def test_every_package_has_an_init():
-    for name in SETTINGS["tool"]["setuptools"]["packages"]:
-        assert (ROOT / Path(*name.split(".")[1:]) / "__init__.py").exists(), name
+def test_every_folder_with_modules_has_an_init():
+    for house in HOUSES:
+        for path in modules(house):
+            assert (path.parent / "__init__.py").exists(), path
 
 
 @pytest.mark.parametrize(("house", "forbidden"), [

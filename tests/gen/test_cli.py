@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,30 @@ def test_simulate_other_spikes_leaves_run_alone(spikewright, make_run, small_sti
     assert not (run.path / "results.json").exists()
 
 
+def test_generate(spikewright, make_run, small_net, tmp_path):
+    run = make_run()
+    code, out, _ = spikewright("generate", run.path, "--lanes", "4,1", "--json")
+    result = json.loads(out)
+    assert code == 0
+    assert result["lanes"] == {"hidden": 4, "output": 1}
+    text = (run.path / "verilog" / "small.v").read_text()
+    assert result["verilog"] == str(run.path / "verilog" / "small.v")
+    assert text.startswith("// small")
+    assert small_net.digest in text
+    top = text[re.search(r"^module \\?small\b", text, re.MULTILINE).start():]
+    for port in result["ports"]:
+        assert re.search(rf"^\s*{port['direction']}\b.*\b{port['name']};$", top, re.MULTILINE), port
+    code, out, _ = spikewright("generate", run.path, "-o", tmp_path / "deep" / "rtl")
+    assert code == 0
+    assert "counter_address" in out
+    assert (tmp_path / "deep" / "rtl" / "small.v").read_text() != text  # other lanes
+
+
+def test_generate_where_nothing_can_be_written(refused, make_run, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "cannot be written" in refused("generate", make_run().path, "-o", tmp_path / "file")
+
+
 def test_bad_input_is_one_line(refused, make_run, tmp_path):
     run = make_run().path
     assert "No such option: --fast" in refused("simulate", run, "--fast")
@@ -172,6 +197,23 @@ def test_interrupt(spikewright, make_run, monkeypatch):
     assert (code, out) == (130, "")
     assert "interrupted" in err
     assert "Traceback" not in err
+
+
+def test_what_the_system_refuses(refused, make_run, monkeypatch):
+    run = make_run().path
+
+    def forbidden(*_arguments, **_options):
+        raise PermissionError(13, "Permission denied", "/locked/file")
+
+    monkeypatch.setattr("spikewright.gen.commands.run_engine", forbidden)
+    assert "/locked/file: Permission denied" in refused("simulate", run)
+
+
+def test_package_left_out(refused, make_run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    line = refused("report", make_run().path)
+    assert "'jinja2'" in line
+    assert "pip install 'spikewright[" in line
 
 
 def test_bug_of_ours_keeps_its_traceback(make_run, monkeypatch):
