@@ -10,16 +10,13 @@ the update are monotone in ``m``, so an interval's ends give the exact ends of i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from .arithmetic import decay, signed_bits
 from .errors import SpecError
-
-if TYPE_CHECKING:
-    from .spec import Layer
+from .layers import Layer, Reset
 
 #: Widest membrane word that is built.
 MAX_ACCUMULATOR_BITS = 40
@@ -100,8 +97,6 @@ def membrane_bounds(layer: Layer, timesteps: int) -> MembraneBounds:
     SpecError
         If a membrane may outgrow the widest word that is built.
     """
-    from .spec import Reset
-
     neuron = layer.neuron
     weight = layer.synapse.weight << layer.synapse.weight_shift
     theta, factor, bias = (

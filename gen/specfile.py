@@ -12,54 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .arithmetic import Rounding
 from .errors import SpecError
-from .spec import Layer, Linear, NetworkSpec, Neuron, PerNeuron, Reset, Rounding
-
-FORMAT = "spikewright-network"
-
-
-def describe(spec: NetworkSpec) -> tuple[dict[str, Any], dict[str, npt.NDArray[np.int64]]]:
-    """``spec`` as a JSON-ready description and the arrays it refers to by name."""
-    arrays: dict[str, npt.NDArray[np.int64]] = {}
-
-    def refer(layer: str, attribute: str, value: PerNeuron) -> int | str:
-        if isinstance(value, int):
-            return value
-        key = f"{layer}.{attribute}"
-        arrays[key] = value
-        return key
-
-    layers = []
-    for layer in spec.layers:
-        synapse, neuron = layer.synapse, layer.neuron
-        layers.append({
-            "name": layer.name,
-            "synapse": {
-                "kind": "linear",
-                "weight": refer(layer.name, "weight", synapse.weight),
-                "weight_bits": synapse.weight_bits,
-                "weight_shift": synapse.weight_shift,
-            },
-            "neuron": {
-                "decay": refer(layer.name, "decay", neuron.decay),
-                "decay_fraction": neuron.decay_fraction,
-                "threshold": refer(layer.name, "threshold", neuron.threshold),
-                "bias": refer(layer.name, "bias", neuron.bias),
-                "reset": neuron.reset.value,
-                "reset_delay": neuron.reset_delay,
-                "rounding": neuron.rounding.value,
-                "membrane_bits": neuron.membrane_bits,
-            },
-        })
-    description = {
-        "format": FORMAT,
-        "version": spec.VERSION,
-        "name": spec.name,
-        "input_shape": list(spec.input_shape),
-        "timesteps": spec.timesteps,
-        "layers": layers,
-    }
-    return description, arrays
+from .layers import Layer, Linear, Neuron, Reset
+from .spec import FORMAT, NetworkSpec, describe
 
 
 def save(spec: NetworkSpec, path: Path | str) -> None:
