@@ -26,6 +26,10 @@ from .top import BoardTop
 
 STAGES = ("synthesis", "place-and-route", "packing")
 
+#: Amaranth names the elements of an array ``x[0]``, ``x[1]``, …, as wires beside ``x``. ABC9's
+#: interface takes ``x[1]`` for bit 1 of ``x``: Yosys then aborts, or might confuse the two.
+HIDE_ELEMENTS = r"rename -hide w:*\[*"
+
 REPORT = "report.json"
 FIGURES = "build.json"
 
@@ -73,6 +77,7 @@ def build(
         # Source positions would make the design, and so the cache, depend on where this is
         # installed.
         emit_src=False,
+        script_after_read=HIDE_ELEMENTS,
         nextpnr_opts=f"--report {REPORT} --seed {seed} --timing-allow-fail",
     )
     key = _key(plan, tools)
@@ -163,7 +168,7 @@ def _run(
         if done.returncode != 0:
             if stage == "place-and-route":
                 _explain_fit(tool, arguments, working, spec, board)
-            raise ToolError(_complaint(stage, tool, done))
+            raise ToolError(_complaint(stage, tool, done, working))
     return seconds
 
 
@@ -177,8 +182,13 @@ def _call(tool: Tool, arguments: list[str], working: Path) -> subprocess.Complet
         raise ToolError(f"{tool.path} does not run ({error}); install it again") from error
 
 
-def _complaint(stage: str, tool: Tool, done: subprocess.CompletedProcess[str]) -> str:
-    errors = [line for line in done.stdout.splitlines() if line.startswith("ERROR")]
+def _complaint(
+    stage: str, tool: Tool, done: subprocess.CompletedProcess[str], working: Path
+) -> str:
+    # Yosys, told to be quiet, writes some of its errors to its log only.
+    logs = [file.read_text(errors="replace") for file in sorted(working.glob("top.rpt"))]
+    errors = [line for text in (done.stdout, *logs) for line in text.splitlines()
+              if line.startswith("ERROR")]
     said = errors[0] if errors else f"exit code {done.returncode}: {done.stdout[-300:]}"
     return f"{stage} with {tool.name} failed ({said}); try another seed or fewer lanes"
 

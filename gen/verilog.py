@@ -1,5 +1,6 @@
 """The accelerator as plain Verilog-2001, for people and tools that know nothing of Amaranth."""
 
+import re
 import warnings
 from dataclasses import dataclass
 
@@ -78,6 +79,9 @@ def convert(spec: NetworkSpec, folding: Folding | None = None, *, counters: bool
             FlatNetwork(network, signals), name=spec.name, ports=list(signals.values()),
             strip_internal_attrs=True, emit_src=False,
         )
+    # Amaranth names the elements of an array x[0], x[1], …; tools that look at no more than the
+    # text of a name take them for the bits of x.
+    text = re.sub(r"\\\S+", lambda name: name[0].replace("[", ":").replace("]", ""), text)
     return _header(spec, network, listed) + text
 
 

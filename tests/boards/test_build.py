@@ -1,10 +1,13 @@
 import json
+import subprocess
 
 import pytest
 
-from spikewright.boards.build import STAGES, build, cache_folder
+from spikewright.boards.build import HIDE_ELEMENTS, STAGES, build, cache_folder
 from spikewright.boards.protocol import LinkError
 from spikewright.boards.registry import find_board
+from spikewright.boards.toolchain import find_tool
+from spikewright.boards.top import BoardTop
 from spikewright.gen import Folding
 from spikewright.gen.errors import DoesNotFitError, FoldingError, ToolError
 
@@ -144,3 +147,31 @@ def test_a_cache_that_cannot_be_written(fake_tools, monkeypatch, tmp_path):
     with pytest.raises(ToolError, match=r"cannot be written .*; set SPIKEWRIGHT_CACHE to a folder"):
         build(SPEC, BOARD, FOLDING)
     assert fake_tools.runs() == []
+
+
+def test_no_wire_is_named_like_a_bit_of_another(tmp_path):
+    """What the constant of that name is there for; with it Yosys sees no such wire."""
+    try:
+        yosys = find_tool("yosys")
+    except ToolError as error:
+        pytest.skip(str(error))
+    plan = BOARD.make_platform().prepare(BoardTop(BOARD, SPEC, FOLDING))
+    (tmp_path / "top.il").write_text(plan.files["top.il"])
+    check = r"select -assert-none w:*\[*"
+
+    def accepted(script):
+        return subprocess.run([yosys.path, "-q", "-p", f"read_rtlil top.il; {script}"],
+                              cwd=tmp_path, capture_output=True, timeout=120).returncode == 0
+
+    assert not accepted(check)
+    assert accepted(f"{HIDE_ELEMENTS}; {check}")
+
+
+def test_an_error_that_is_only_in_the_log_is_told(fake_tools):
+    program = fake_tools.cache.parent / "tools" / "yosys"
+    program.write_text(program.read_text() + (
+        'pathlib.Path("top.rpt").write_text("words\\nERROR: Assert failed\\n")\n'
+        "raise SystemExit(1)\n"
+    ))
+    with pytest.raises(ToolError, match=r"synthesis with yosys failed \(ERROR: Assert failed\)"):
+        build(SPEC, BOARD, FOLDING)

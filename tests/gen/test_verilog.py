@@ -115,6 +115,10 @@ def test_the_port_table_is_the_module_s_port_list(counters):
     assert all(port.name in head for port in listed)
 
 
+def test_no_name_can_be_taken_for_a_bit_of_another():
+    assert not re.search(r"\\\S*\[\d+\]\s", verilog.convert(two_layers()))
+
+
 def test_the_same_network_gives_the_same_text():
     assert verilog.convert(two_layers()) == verilog.convert(two_layers())
 
