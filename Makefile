@@ -5,7 +5,8 @@ PYTHON ?= python3
 WORKERS ?= 2
 BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/.installed
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
+# Tests of one group share something that takes long to make, so one process runs them all.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 export PATH := $(BIN):$(PATH)
 

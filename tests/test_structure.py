@@ -160,6 +160,7 @@ def wheel(tmp_path_factory) -> Path:
     return built
 
 
+@pytest.mark.xdist_group("wheel")
 def test_wheel_holds_the_tree(wheel):
     packed = set(zipfile.ZipFile(wheel).namelist())
     for house in HOUSES:
@@ -169,6 +170,7 @@ def test_wheel_holds_the_tree(wheel):
     assert not [name for name in packed if name.startswith(("tests", "gen/", "model/"))]
 
 
+@pytest.mark.xdist_group("wheel")
 def test_wheel_works_without_torch(wheel, tmp_path):
     """Beside the dependencies that are installed here, but with the heavy ones blocked."""
     done = subprocess.run(
@@ -184,6 +186,7 @@ def test_wheel_works_without_torch(wheel, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.xdist_group("wheel")
 def test_wheel_installs_in_an_empty_environment(wheel, tmp_path):
     subprocess.run([sys.executable, "-m", "venv", tmp_path], check=True, timeout=120)
     python = tmp_path / "bin" / "python"

@@ -11,6 +11,8 @@ import pytest
 from spikewright.gen import cli
 from spikewright.gen.runfolder import RunFolder
 
+pytestmark = pytest.mark.xdist_group("demo")
+
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
