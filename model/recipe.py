@@ -101,6 +101,19 @@ class Surrogate(_Part):
         return self.model_dump(exclude={"name"}, exclude_none=True)
 
 
+class Augmentation(_Part):
+    """How far recordings are distorted while training; see :mod:`.augmentation`."""
+
+    #: Pixels, each way.
+    shift: int = Field(default=0, ge=0, le=16)
+    #: Degrees, each way.
+    rotation: float = Field(default=0.0, ge=0, le=180)
+    #: Width and height, each for itself, shrink by a factor of up to 1 ± this.
+    scale: float = Field(default=0.0, ge=0, lt=1)
+    #: Pixels that a row moves at most, for each pixel between it and the middle.
+    shear: float = Field(default=0.0, ge=0, le=1)
+
+
 class Training(_Part):
     """How weights are found: AdamW, the learning rate falling to zero along half a cosine."""
 
@@ -112,8 +125,7 @@ class Training(_Part):
     dropout: float = Field(default=0.0, ge=0, lt=1)
     #: Share of input spikes dropped.
     input_dropout: float = Field(default=0.0, ge=0, lt=1)
-    #: Recordings are moved by up to this many pixels, each way, at random.
-    shift: int = Field(default=0, ge=0, le=16)
+    augmentation: Augmentation = Augmentation()
     #: By the name of the class in :mod:`snntorch.functional`.
     loss: Literal["ce_count_loss", "ce_rate_loss", "mse_count_loss"] = "ce_count_loss"
     #: Share of timesteps in which the right and the wrong classes ought to fire (mse_count_loss).

@@ -20,6 +20,7 @@ from torch import nn
 
 from ..gen.errors import RunFolderError
 from ..gen.stimulus import Stimulus
+from .augmentation import distort
 from .recipe import Training
 
 #: Samples that are evaluated at once.
@@ -40,7 +41,7 @@ class Trainer:
     samples
         Training samples.
     input_shape
-        (polarity, y, x), along which recordings are shifted.
+        (polarity, y, x), on which recordings are distorted.
     settings
         Batch, loss and so on.
     epochs, learning_rate
@@ -84,8 +85,9 @@ class Trainer:
         order = torch.randperm(len(self.x))
         total, correct = 0.0, 0
         for which in order.split(self.settings.batch):
-            x, y = self._shifted(self.x[which].float()).transpose(0, 1), self.y[which]
-            out = self.forward(x)
+            x = distort(self.x[which].float(), self.input_shape, self.settings.augmentation)
+            y = self.y[which]
+            out = self.forward(x.transpose(0, 1))
             loss = self.loss(out, y)
             self.optimizer.zero_grad()
             loss.backward()
@@ -94,22 +96,6 @@ class Trainer:
             correct += int((out.sum(0).argmax(1) == y).sum())
         self.epoch += 1
         return {"loss": total / len(self.x), "accuracy": correct / len(self.x)}
-
-    def _shifted(self, x: torch.Tensor) -> torch.Tensor:
-        """``x`` (batch, timesteps, inputs) with each sample moved over the sensor at random."""
-        reach = self.settings.shift
-        if not reach:
-            return x
-        frames = x.reshape(len(x), -1, *self.input_shape[-2:])
-        height, width = self.input_shape[-2:]
-        padded = nn.functional.pad(frames, (reach,) * 4)
-        move = torch.randint(2 * reach + 1, (len(x), 2))
-        out = torch.empty_like(frames)
-        for dy in range(2 * reach + 1):
-            for dx in range(2 * reach + 1):
-                which = (move[:, 0] == dy) & (move[:, 1] == dx)
-                out[which] = padded[which][..., dy : dy + height, dx : dx + width]
-        return out.reshape(x.shape)
 
     def state(self) -> dict[str, Any]:
         """All that decides how training goes on, in tensors and plain numbers."""

@@ -56,7 +56,9 @@ def recipe_file(tmp_path, event_file):
         batch = 8
         learning_rate = 0.02
         dropout = 0.1
+        [training.augmentation]
         shift = 1
+        scale = 0.1
         [quantisation]
         epochs = 2
     """)

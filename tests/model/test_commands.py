@@ -91,6 +91,21 @@ def test_seeds_decide(tmp_path, run, recipe_file):
                            _weights(run)["fc1.weight"]) is same
 
 
+def test_compiling_again_gives_the_same_network(tmp_path, run, recipe_file):
+    def digest(path):
+        compile(path)
+        return RunFolder.open(path).spec().digest
+
+    first = digest(run)
+    torch.manual_seed(12345)  # what happened in the process before must not matter
+    torch.rand(7)
+    assert digest(run) == first
+    train(str(recipe_file), output=tmp_path / "again")
+    assert digest(tmp_path / "again") == first
+    train(str(recipe_file), output=tmp_path / "other", seed=1)
+    assert digest(tmp_path / "other") != first
+
+
 def test_a_run_is_not_overwritten_by_accident(run, recipe_file):
     compile(run, method="ptq")
     with pytest.raises(RunFolderError, match="holds a run already"):

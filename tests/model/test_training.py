@@ -18,9 +18,9 @@ RECIPE = Recipe.check({
     "encoding": {"timesteps": 3},
     "net": {"hidden": [6], "beta": 0.8},
     "surrogate": {"name": "atan"},
-    # Dropout and shifts are drawn at random, so resuming must restore the generator too.
-    "training": {"epochs": 4, "batch": 8, "dropout": 0.2, "shift": 1, "learning_rate": 0.02,
-                 "gain": 3},
+    # Dropout and distortions are drawn at random, so resuming must restore the generator too.
+    "training": {"epochs": 4, "batch": 8, "dropout": 0.2, "learning_rate": 0.02, "gain": 3,
+                 "augmentation": {"shift": 1, "rotation": 10, "scale": 0.1, "shear": 0.1}},
 }, "test")
 SHAPE = (1, 4, 4)
 
@@ -97,17 +97,6 @@ def test_checkpoint_of_something_else(change):
     trainer = _trainer()
     with pytest.raises(RunFolderError, match="does not belong"):
         trainer.restore({**trainer.state(), **change})
-
-
-def test_shifts_move_whole_recordings():
-    trainer = _trainer()
-    frames = torch.zeros(200, 3, 16)
-    frames[:, :, 5] = 1  # pixel (1, 1) of a 4 × 4 sensor
-    moved = trainer._shifted(frames)
-    where = {tuple(row) for row in (moved > 0).nonzero()[:, 1:].tolist()}
-    assert where == {(t, 4 * y + x) for t in range(3) for y in range(3) for x in range(3)}
-    assert (moved.sum((1, 2)) == 3).all()
-    assert (moved == moved[:, :1]).all()
 
 
 @pytest.mark.parametrize("neuron", [
