@@ -114,8 +114,8 @@ def _table(output: Path, figures: dict[str, Any]) -> Any:
     rows = [
         ("accuracy, floats", f"{figures['float_accuracy']:.2%}"),
         ("accuracy, INT4", f"{figures['accuracy']:.2%} of {figures['held_back_samples']} samples"),
-        ("samples that differ from golden", f"{figures['mismatches']} of " + ", ".join(
-            f"{count} ({engine})" for engine, count in figures["samples_per_engine"].items()
+        ("samples that differ from golden", f"{figures['mismatches']}, checked " + ", ".join(
+            f"{count} {engine}" for engine, count in figures["samples_per_engine"].items()
             if engine != "golden")),
         ("input spikes a sample", f"{figures['input_spikes_per_sample']:.0f}"),
         ("cycles an inference", f"{figures['cycles']['mean']:.0f} "
