@@ -111,21 +111,27 @@ class RunFolder:
         entry = self._files.get(name)
         if entry is None:
             raise RunFolderError(
-                f"{self.path} has no {name}; run: spikewright {command} {self.path}"
+                f"{self.path} has no {name}; run: {self._again(command)}"
             )
         path = self.path / name
         try:
             digest = _sha256(path)
         except OSError as error:
             raise RunFolderError(
-                f"{path} cannot be read ({error.strerror}); run: spikewright {command} {self.path}"
+                f"{path} cannot be read ({error.strerror}); run: {self._again(command)}"
             ) from error
         if digest != entry["sha256"]:
             raise RunFolderError(
                 f"{path} was changed after `spikewright {entry['command']}` wrote it; run: "
-                f"spikewright {command} {self.path}"
+                f"{self._again(command)}"
             )
         return path
+
+    def _again(self, command: str) -> str:
+        """What to type to have ``command`` write its files again."""
+        if command == "train":
+            return f"spikewright train RECIPE -o {self.path} --overwrite"
+        return f"spikewright {command} {self.path}"
 
     def read_json(self, name: str, command: str) -> Any:
         """The verified JSON file ``name``."""
