@@ -127,6 +127,16 @@ class RunFolder:
             )
         return path
 
+    def _refresh(self) -> None:
+        """Another command may have written to the run since this one opened it."""
+        if (self.path / MANIFEST).exists():
+            self._files = RunFolder.open(self.path)._files
+
+    def _write_manifest(self, files: dict[str, dict[str, str]]) -> None:
+        manifest = {"format": FORMAT, "version": VERSION, "files": files}
+        write_output(self.path / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+        self._files = files
+
     def _again(self, command: str) -> str:
         """What to type to have ``command`` write its files again."""
         if command == "train":
@@ -159,6 +169,7 @@ class RunFolder:
             yield staging
             written = sorted(p for p in staging.rglob("*") if p.is_file())
             self.path.mkdir(exist_ok=True)
+            self._refresh()
             files = dict(self._files)
             for source in written:
                 name = source.relative_to(staging).as_posix()
@@ -166,11 +177,7 @@ class RunFolder:
                 target = self.path / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(source, target)
-            manifest = {"format": FORMAT, "version": VERSION, "files": files}
-            temporary = staging / MANIFEST
-            temporary.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
-            os.replace(temporary, self.path / MANIFEST)
-            self._files = files
+            self._write_manifest(files)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
             if made and self.path.is_dir() and not any(self.path.iterdir()):
@@ -178,14 +185,14 @@ class RunFolder:
 
     def clear(self) -> None:
         """Deletes every file of the run; what else lies in the folder stays."""
-        names, self._files = self.names(), {}
-        with self.writing("train"):
-            pass
+        names = self.names()
+        self._write_manifest({})
         for name in names:
             (self.path / name).unlink(missing_ok=True)
 
     def record(self, command: str, figures: dict[str, Any]) -> None:
         """Sets ``results.json[command]`` to ``figures``."""
+        self._refresh()
         results = {}
         if "results.json" in self:
             results = self.read_json("results.json", "train")

@@ -130,3 +130,17 @@ def test_write_output_is_whole_or_not_at_all(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(Exception, match="cannot be written"):
         write_output(tmp_path / "file" / "b.v", "text")
+
+
+def test_what_another_command_wrote_meanwhile_stays(tmp_path):
+    RunFolder.create(tmp_path / "run").record("train", {"accuracy": 1})
+    slow = RunFolder.open(tmp_path / "run")
+    RunFolder.open(tmp_path / "run").record("simulate", {"cycles": 2})
+    with slow.writing("build") as folder:
+        (folder / "top.bin").write_bytes(b"bits")
+    slow.record("build", {"fmax": 3})
+    run = RunFolder.open(tmp_path / "run")
+    assert run.read_json("results.json", "train") == {
+        "train": {"accuracy": 1}, "simulate": {"cycles": 2}, "build": {"fmax": 3},
+    }
+    assert run.file("top.bin", "build").read_bytes() == b"bits"
