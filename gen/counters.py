@@ -3,10 +3,13 @@
 Per layer; all counters are cleared together and count until they are read.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from .spec import NetworkSpec
 
 
 @dataclass(frozen=True)
@@ -44,3 +47,23 @@ FUNCTIONAL_COUNTERS = tuple(counter.name for counter in COUNTERS if counter.func
 def total(counter: str, values: npt.NDArray[np.int64]) -> int:
     """``counter`` over samples: counts add up, a high-water mark is the highest of them."""
     return int(values.max() if counter == "queue_peak" else values.sum())
+
+
+def functional(
+    spec: NetworkSpec,
+    inputs: npt.NDArray[np.bool_],
+    spikes: Sequence[npt.NDArray[np.bool_]],
+    saturations: Sequence[npt.NDArray[np.int64]],
+) -> dict[str, npt.NDArray[np.int64]]:
+    """The functional counters, each (samples, layers), from the spikes themselves.
+
+    ``inputs`` (samples, timesteps, inputs); per layer, ``spikes`` (samples, timesteps, neurons) and
+    ``saturations`` (samples,).
+    """
+    events = np.stack([s.sum(axis=(1, 2), dtype=np.int64) for s in (inputs, *spikes)], axis=1)
+    return {
+        "events_in": events[:, :-1],
+        "events_out": events[:, 1:],
+        "synops": events[:, :-1] * np.array([layer.neurons for layer in spec.layers]),
+        "saturations": np.stack(saturations, axis=1),
+    }

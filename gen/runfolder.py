@@ -210,10 +210,11 @@ def write_output(path: Path, text: str) -> None:
     """``text`` to ``path``, whole or not at all."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
+        # A file made in a folder of its own gets the permissions that a user's files get.
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+            temporary = Path(folder) / path.name
+            temporary.write_text(text, encoding="utf-8")
+            os.replace(temporary, path)
     except OSError as error:
         raise SpikewrightError(f"{path} cannot be written ({error.strerror})") from error
 

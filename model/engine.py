@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ..gen.counters import functional
 from ..gen.engines import Options
 from ..gen.errors import SpikewrightError
 from ..gen.spec import NetworkSpec
@@ -34,9 +35,6 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
         tuple(np.concatenate([part[i][what] for part in parts]) for i in range(len(spec.layers)))
         for what in range(3)
     )
-    events = np.stack(
-        [s.sum(axis=(1, 2), dtype=np.int64) for s in (spikes, *out)], axis=1
-    )
     counts = out[-1].sum(axis=1, dtype=np.int64)
     return Trace(
         engine="torch",
@@ -44,12 +42,7 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
         membranes=membranes if options.membranes else None,
         counts=counts,
         prediction=counts.argmax(axis=1),
-        counters={
-            "events_in": events[:, :-1],
-            "events_out": events[:, 1:],
-            "synops": events[:, :-1] * np.array([layer.neurons for layer in spec.layers]),
-            "saturations": np.stack(saturations, axis=1),
-        },
+        counters=functional(spec, spikes, out, saturations),
     )
 
 

@@ -19,9 +19,6 @@ from . import Options
 if TYPE_CHECKING:
     from ..rtl.layer import SpikingLayer
 
-#: Cycles without progress after which a simulation is declared wedged.
-PATIENCE = 100_000
-
 
 def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> Trace:
     """The ``amaranth`` engine; see :func:`spikewright.gen.simulate`.
@@ -111,7 +108,6 @@ def _observer(
 
     async def observe(ctx):
         sample = timestep = 0
-        lanes = np.arange(plan.lanes)
         async for _clk, _rst, valid, row, fired, *values in ctx.tick().sample(
             array.tap_valid, *tapped
         ):
@@ -120,9 +116,9 @@ def _observer(
             first = row * plan.lanes
             here = slice(first, min(first + plan.lanes, plan.layer.neurons))
             used = here.stop - here.start
-            spikes[sample, timestep, here] = [(fired >> int(lane)) & 1 for lane in lanes[:used]]
+            spikes[sample, timestep, here] = [(fired >> lane) & 1 for lane in range(used)]
             if want_membranes:
-                membranes[sample, timestep, here] = [values[0][int(n)] for n in lanes[:used]]
+                membranes[sample, timestep, here] = [values[0][lane] for lane in range(used)]
             if row == plan.rows - 1:
                 timestep += 1
                 if timestep == spikes.shape[1]:

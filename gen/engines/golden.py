@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arithmetic import decay
+from ..counters import functional
 from ..errors import SpikewrightError
 from ..spec import Layer, NetworkSpec, Neuron, Reset
 from ..trace import Trace
@@ -35,14 +36,12 @@ def run(spec: NetworkSpec, spikes: _Bools, options: Options) -> Trace:
 
 def _run_batch(spec: NetworkSpec, spikes: _Bools, keep_membranes: bool) -> Trace:
     out, membranes, saturations = [], [], []
-    arriving = [spikes]
+    arriving = spikes
     for layer in spec.layers:
-        s, m, saturated = run_layer(layer, arriving[-1])
-        out.append(s)
+        arriving, m, saturated = run_layer(layer, arriving)
+        out.append(arriving)
         membranes.append(m)
         saturations.append(saturated)
-        arriving.append(s)
-    events = np.stack([s.sum(axis=(1, 2), dtype=np.int64) for s in arriving], axis=1)
     counts = out[-1].sum(axis=1, dtype=np.int64)
     return Trace(
         engine="golden",
@@ -50,12 +49,7 @@ def _run_batch(spec: NetworkSpec, spikes: _Bools, keep_membranes: bool) -> Trace
         membranes=tuple(membranes) if keep_membranes else None,
         counts=counts,
         prediction=counts.argmax(axis=1),
-        counters={
-            "events_in": events[:, :-1],
-            "events_out": events[:, 1:],
-            "synops": events[:, :-1] * np.array([layer.neurons for layer in spec.layers]),
-            "saturations": np.stack(saturations, axis=1),
-        },
+        counters=functional(spec, spikes, out, saturations),
     )
 
 
