@@ -1,41 +1,89 @@
 """What travels between components: beats of spikes and ticks, and beats of results."""
 
 from amaranth import *
+from typing import Any
+
+from amaranth.hdl import ShapeLike
 from amaranth.lib import data, stream
 
 
-class EventLayout(data.StructLayout):
-    """One beat: an address event, the end of a timestep, or an event that is the timestep's last.
+class SlotLayout(data.StructLayout):
+    """One address event of a beat.
 
     Parameters
     ----------
-    addresses
-        Number of different addresses.
+    address : shape
+        Of the address: unsigned, or a layout of its fields.
+    value_bits : int
+        Width of the event's value; 0 if every event is a plain spike.
 
     Members
     -------
-    address : unsigned
-        Which input or neuron spiked; meaningless unless ``event``.
     event : 1
-        The beat carries a spike.
-    tick : 1
-        The timestep ends after this beat's event, if it has one.
-    last : 1
-        With ``tick``: the inference ends too, and every membrane starts anew.
-
-    A beat with neither ``event`` nor ``tick`` is allowed and means nothing. Letting the last event
-    of a timestep carry its tick means that a layer sweeps its neurons in the very cycles in which
-    it adds that event, so a timestep with spikes costs nothing beyond its spikes.
+        The slot holds a spike; without it, the others mean nothing.
+    address : address
+        Which input or neuron spiked.
+    value : unsigned
+        How much the event weighs; present only with ``value_bits``.
     """
 
-    def __init__(self, addresses: int):
-        self.addresses = addresses
+    def __init__(self, address: ShapeLike, value_bits: int = 0):
+        members: dict[str, Any] = {"event": 1, "address": address}
+        if value_bits:
+            members["value"] = value_bits
+        super().__init__(members)
+
+
+class EventLayout(data.StructLayout):
+    """One beat: up to ``ways`` address events of one timestep, or its end, or both.
+
+    Parameters
+    ----------
+    address : shape
+        Of a slot's address. With more than one way, slot w carries the addresses ≡ w (mod ways),
+        divided by ``ways``, so that each slot has a bank of the weight memory to itself.
+    ways : int
+        Events per beat.
+    value_bits : int
+        See :class:`SlotLayout`.
+
+    Members
+    -------
+    slots : ways × SlotLayout
+    tick : 1
+        The timestep ends after this beat's events, if it has any.
+    last : 1
+        With ``tick``: the inference ends too, and every membrane starts anew.
+    """
+
+    def __init__(self, address: ShapeLike, ways: int = 1, value_bits: int = 0):
+        self.ways = ways
+        self.slot = SlotLayout(address, value_bits)
         super().__init__({
-            "address": range(addresses) if addresses > 1 else 1,
-            "event": 1,
+            "slots": data.ArrayLayout(self.slot, ways),
             "tick": 1,
             "last": 1,
         })
+
+
+class SpatialLayout(data.StructLayout):
+    """The address of a signal of shape (channels, height, width), for layers that need its place.
+
+    Members
+    -------
+    x, y, channel : unsigned
+        ``x`` in the lowest bits.
+    """
+
+    def __init__(self, channels: int, height: int, width: int):
+        super().__init__({
+            "x": address_bits(width), "y": address_bits(height), "channel": address_bits(channels),
+        })
+
+
+def address_bits(addresses: int) -> int:
+    """Width of an unsigned word for 0 … addresses − 1, at least 1."""
+    return max(1, (addresses - 1).bit_length())
 
 
 class ResultLayout(data.StructLayout):
@@ -64,9 +112,9 @@ class ResultLayout(data.StructLayout):
         })
 
 
-def event_stream(addresses: int) -> stream.Signature:
+def event_stream(address: ShapeLike, ways: int = 1, value_bits: int = 0) -> stream.Signature:
     """Stream of :class:`EventLayout` beats."""
-    return stream.Signature(EventLayout(addresses))
+    return stream.Signature(EventLayout(address, ways, value_bits))
 
 
 def result_stream(classes: int, timesteps: int) -> stream.Signature:
