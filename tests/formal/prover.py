@@ -80,6 +80,14 @@ class Claims:
         return number
 
 
+def internal(inside: Module, name: str) -> Signal:
+    """The signal called ``name`` that the module drives, for invariants about what has no port."""
+    found = {signal.name: signal for signal in inside._driving}
+    if name not in found:
+        raise KeyError(f"no signal {name} is driven here; there are {', '.join(sorted(found))}")
+    return found[name]
+
+
 def leaves(component: wiring.Component) -> dict[str, Value]:
     """Members of the component's signature, those of interfaces included, by name."""
     return {
