@@ -55,6 +55,7 @@ class Claims:
         self.begun = Signal(name="begun")
         m.d.sync += self.begun.eq(1)
         self.claimed: dict[str, Signal] = {}
+        self.free: dict[str, Signal] = {}
 
     def assume(self, value):
         self.m.d.comb += Assume(value)
@@ -75,8 +76,8 @@ class Claims:
 
     def fixed(self, width: int, name: str) -> Signal:
         """Some number, the same in every cycle: what is claimed of it holds for each."""
-        number = Signal(width, name=name)
-        self.m.submodules += Instance("$anyconst", p_WIDTH=width, o_Y=number)
+        number = self.free[name] = Signal(width, name=name)
+        self.assume(~self.begun | (number == self.past(number)))
         return number
 
 
@@ -107,7 +108,8 @@ def to_rtlil(dut: wiring.Component, specify: Callable | None = None):
     if specify is not None:
         specify(claims, dut, inside)
     ports = {name: (value, None) for name, value in leaves(dut).items() if len(value)}
-    ports |= {signal.name: (signal, None) for signal in claims.claimed.values()}
+    ports |= {signal.name: (signal, None)
+              for signal in (*claims.free.values(), *claims.claimed.values())}
     return rtlil.convert(m, name="top", ports={"clk": (sync.clk, None), **ports}), claims
 
 
