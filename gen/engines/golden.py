@@ -42,13 +42,13 @@ def _run_batch(spec: NetworkSpec, spikes: _Bools, keep_membranes: bool) -> Trace
         out.append(arriving)
         membranes.append(m)
         saturations.append(saturated)
-    counts = out[-1].sum(axis=1, dtype=np.int64)
+    scores = spec.readout.scores(out[-1], membranes[-1], spec.timesteps)
     return Trace(
         engine="golden",
         spikes=tuple(out),
         membranes=tuple(membranes) if keep_membranes else None,
-        counts=counts,
-        prediction=counts.argmax(axis=1),
+        scores=scores,
+        prediction=scores.argmax(axis=1),
         counters=functional(spec, spikes, out, saturations),
     )
 
@@ -112,7 +112,7 @@ def _concatenate(parts: list[Trace]) -> Trace:
         engine="golden",
         spikes=join([part.spikes for part in parts]),
         membranes=join(membranes) if membranes else None,
-        counts=np.concatenate([part.counts for part in parts]),
+        scores=np.concatenate([part.scores for part in parts]),
         prediction=np.concatenate([part.prediction for part in parts]),
         counters={
             name: np.concatenate([part.counters[name] for part in parts])
