@@ -57,9 +57,14 @@ class Axis:
     banks: int
 
     @property
+    def reach(self) -> int:
+        """Neighbouring output positions that an event may reach: ⌈kernel / stride⌉."""
+        return -(-self.kernel // self.stride)
+
+    @property
     def most_banks(self) -> int:
-        """Output positions that one event can reach."""
-        return min(-(-self.kernel // self.stride), self.outputs)
+        """Banks that have something to do at once."""
+        return min(self.reach, self.outputs)
 
     @property
     def slots(self) -> int:
@@ -71,7 +76,7 @@ class Axis:
         """Accesses of the banks that one event takes, however many of them reach anything."""
         if self.banks == self.outputs:
             return 1
-        return -(-(-(-self.kernel // self.stride)) // self.banks)
+        return -(-self.reach // self.banks)
 
     def taps(self, coordinate: int, turn: int) -> list[Tap]:
         """What ``coordinate`` means to each bank in pass ``turn``."""
@@ -231,8 +236,8 @@ class Conv2dPlan:
         if self.units not in allowed:
             nearest = min(allowed, key=lambda n: (abs(n - self.units), n))
             raise FoldingError(
-                f"layer {self.name}: {self.units} units; with {lanes} lanes and {banks} banks in x, "
-                f"{', '.join(map(str, allowed))} are possible; use {nearest}"
+                f"layer {self.name}: {self.units} units; {lanes} lanes, {banks} banks in x allow "
+                f"{', '.join(map(str, allowed))}; use {nearest}"
             )
 
     def weights(self) -> Iterator[list[int]]:
@@ -248,7 +253,7 @@ class Conv2dPlan:
 
     def neurons(self) -> Iterator[list[int]]:
         """For each step of a sweep, the neurons (flat C, H, W) whose sums it gets; −1: none."""
-        channels, height, width = self.output_shape
+        _, height, width = self.output_shape
         for y, group, block in np.ndindex(height, self.row_groups, self.blocks):
             row = [
                 (channel * height + y) * width + x if x < width else -1

@@ -33,8 +33,9 @@ class Conv2dSynapses(wiring.Component):
 
     **From one to the other.** Let n be the last cycle of a timestep's last beat. The operation
     needs ``plan.front`` more cycles in which no step takes; ``available`` is high from 3 cycles
-    after the last of them: from ``n + plan.available_cycles`` if nothing is taken meanwhile. A timestep that is ready before the one ahead of it was released stands available in the
-    cycle after that release.
+    after the last of them: from ``n + plan.available_cycles`` if nothing is taken meanwhile. A
+    timestep that is ready before the one ahead of it was released stands available in the cycle
+    after that release.
 
     Parameters
     ----------

@@ -81,8 +81,8 @@ class SumSweep(wiring.Component):
                     group.eq(Mux(group_end, 0, group + 1)),
                 ]
                 with m.If(~group_end):
-                    with m.If(part_end):
-                        m.d.sync += column_base.eq(column_base + plan.blocks)
+                    following = column_base + plan.blocks
+                    m.d.sync += column_base.eq(Mux(part_end, following, column_base))
                 with m.Elif(y_end):
                     m.d.sync += [y.eq(0), row.eq(0), row_base.eq(0), column_base.eq(0)]
                 with m.Elif(row_end):

@@ -76,7 +76,7 @@ def predicted(plan, timesteps, log):
     available = [0] * cycles
     transfers = iter(log.transfers)
     for t, timestep in enumerate(timesteps):
-        for n in range(max(1, len(timestep.events))):
+        for _ in range(max(1, len(timestep.events))):
             now = next(transfers) + 1
             while now in takes or (t >= 2 and now <= ends[t - 2]):
                 if now not in takes:
