@@ -17,11 +17,14 @@ from .spec import Linear, NetworkSpec
 @dataclass(frozen=True)
 class Counter:
     """``functional`` counters follow from the spikes alone, so every engine reports them; the
-    others need a clock."""
+    others need a clock. A ``peak`` is the highest value so far, the others are sums. An ``active``
+    counter stands still while no inference is under way."""
 
     name: str
     meaning: str
     functional: bool = False
+    peak: bool = False
+    active: bool = False
 
 
 #: In the order in which the hardware's counter port addresses them within a layer.
@@ -42,8 +45,8 @@ COUNTERS = (
     Counter("sweeping", "cycles that only swept the neurons at the end of a timestep"),
     Counter("stalled", "cycles in which work waited: the spike queue behind was full, or the "
                        "sweep before had not left the pipeline"),
-    Counter("starved", "cycles without work while an inference was under way"),
-    Counter("queue_peak", "most beats waiting in the layer's input queue"),
+    Counter("starved", "cycles without work while an inference was under way", active=True),
+    Counter("queue_peak", "most beats waiting in the layer's input queue", peak=True),
 )
 
 #: Cycles are split without rest: these four add up to the cycles of the inference.
