@@ -47,7 +47,7 @@ def require_memory(spec: NetworkSpec, board: Board) -> None:
     if needed > board.part.blocks:
         raise does_not_fit(
             spec, board,
-            f"its {spec.synapses} weights need {needed} of {board.part.blocks} block memories",
+            f"its {spec.weights} weights need {needed} of {board.part.blocks} block memories",
         )
 
 
@@ -62,8 +62,8 @@ def estimated_blocks(spec: NetworkSpec, plans: Sequence[LayerPlan], board: Board
     for plan in plans:
         layer, lanes = plan.layer, plan.lanes
         memories += [
-            (lanes * layer.synapse.weight_bits, plan.rows * layer.fan_in),
-            (EventLayout(layer.fan_in).size, plan.queue),
+            (lanes * layer.synapse.weight_bits, plan.rows * layer.inputs),
+            (EventLayout(layer.inputs).size, plan.queue),
             # A row of spikes has no event flag.
             (lanes + EventLayout(layer.neurons).size - 1, plan.spike_queue),
         ]

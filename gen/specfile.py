@@ -7,22 +7,25 @@ digest of the whole; :func:`load` refuses a pair that was truncated, edited or m
 import json
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .arithmetic import Rounding
+from .description import build, describe
 from .errors import SpecError
-from .layers import Layer, Linear, Neuron, Reset
-from .spec import FORMAT, NetworkSpec, describe
+from .spec import NetworkSpec
+
+#: Marks files of this contract.
+FORMAT = "spikewright-network"
 
 
 def save(spec: NetworkSpec, path: Path | str) -> None:
     """Writes ``spec`` to ``path`` (``….json``) and to the ``.npz`` beside it."""
     path = Path(path)
     description, arrays = describe(spec)
-    path.write_text(json.dumps({**description, "digest": spec.digest}, indent=2) + "\n")
+    head = {"format": FORMAT, "version": spec.VERSION}
+    text = json.dumps({**head, **description, "digest": spec.digest}, indent=2)
+    path.write_text(text + "\n")
     with path.with_suffix(".npz").open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
@@ -51,13 +54,18 @@ def load(path: Path | str) -> NetworkSpec:
             f"{path} has version {description.get('version')!r}; this spikewright reads "
             f"{NetworkSpec.VERSION}; compile again, or install the spikewright that wrote it"
         )
+    digest = description.pop("digest", None)
+    del description["format"], description["version"]
     try:
-        spec = _build(description, arrays)
+        fields = build(description, arrays)
+        if not isinstance(fields, dict):
+            raise TypeError(f"type {description['type']!r} instead of 'NetworkSpec'")
+        spec = NetworkSpec(**fields)
     except SpecError as error:
         raise SpecError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise SpecError(f"{path} lacks or mistypes a field: {error!r}; compile again") from error
-    if spec.digest != description.get("digest"):
+    if spec.digest != digest:
         raise SpecError(
             f"{path} or its .npz was changed after it was written (the digest differs); "
             f"compile again"
@@ -71,29 +79,3 @@ def _read_arrays(path: Path) -> dict[str, npt.NDArray[np.int64]]:
             return {key: archive[key] for key in archive.files}
     except (zipfile.BadZipFile, EOFError) as error:
         raise ValueError(f"{path.name}: {error}") from error
-
-
-def _build(
-    description: dict[str, Any], arrays: dict[str, npt.NDArray[np.int64]]
-) -> NetworkSpec:
-    def resolve(value: Any) -> Any:
-        return arrays[value] if isinstance(value, str) else value
-
-    layers = []
-    for entry in description["layers"]:
-        synapse, neuron = dict(entry["synapse"]), dict(entry["neuron"])
-        if (kind := synapse.pop("kind")) != "linear":
-            raise SpecError(f"layer {entry['name']}: synapse kind {kind!r} is unknown; allowed is "
-                            f"'linear'")
-        neuron["reset"] = Reset(neuron["reset"])
-        neuron["rounding"] = Rounding(neuron["rounding"])
-        for attribute in ("decay", "threshold", "bias"):
-            neuron[attribute] = resolve(neuron[attribute])
-        synapse["weight"] = resolve(synapse["weight"])
-        layers.append(Layer(name=entry["name"], synapse=Linear(**synapse), neuron=Neuron(**neuron)))
-    return NetworkSpec(
-        input_shape=tuple(description["input_shape"]),
-        layers=tuple(layers),
-        timesteps=description["timesteps"],
-        name=description["name"],
-    )

@@ -20,10 +20,11 @@ class Trace:
     membranes
         Per layer: int64 (S, T, neurons), the membrane after the timestep as snnTorch returns it;
         None unless asked for.
-    counts
-        int64 (S, classes): spikes of the last layer, summed over time.
+    scores
+        int64 (S, classes): what the readout makes of the last layer, such as its spikes summed
+        over time; see :class:`spikewright.gen.coding.Readout`.
     prediction
-        int64 (S,): class with most spikes; the lowest index among equals.
+        int64 (S,): class of the highest score; the lowest index among equals.
     counters
         Name → int64 (S, L). Every engine reports the functional ones; RTL engines report all of
         :data:`spikewright.gen.counters.COUNTERS`.
@@ -34,14 +35,14 @@ class Trace:
 
     engine: str
     spikes: tuple[npt.NDArray[np.bool_], ...]
-    counts: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.int64]
     prediction: npt.NDArray[np.int64]
     counters: dict[str, npt.NDArray[np.int64]]
     membranes: tuple[npt.NDArray[np.int64], ...] | None = None
     cycles: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
-        return len(self.counts)
+        return len(self.scores)
 
     def accuracy(self, labels: npt.NDArray[np.int64]) -> float:
         """Fraction of samples whose prediction equals their label."""
@@ -123,7 +124,7 @@ def _comparable(a: Trace, b: Trace):
         yield "spike", *pair, layer, True
         if a.membranes is not None and b.membranes is not None:
             yield "membrane", a.membranes[layer], b.membranes[layer], layer, True
-    yield "count", a.counts, b.counts, None, False
+    yield "score", a.scores, b.scores, None, False
     yield "prediction", a.prediction, b.prediction, None, False
     for name in sorted(a.counters.keys() & b.counters.keys()):
         yield f"counter {name}", a.counters[name], b.counters[name], None, False

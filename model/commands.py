@@ -227,7 +227,7 @@ def _compile(run: RunFolder, recipe: Recipe, data_root: Path | None) -> dict[str
         "ptq_accuracy": rounded,
         "accuracy": trace.accuracy(held_back.labels),
         "options": options.model_dump(mode="json"),
-        "synapses": spec.synapses,
+        "weights": spec.weights,
         "synops_per_sample": trace.synops / len(trace),
         "input_spikes_per_sample": float(trace.counters["events_in"][:, 0].mean()),
         **quantisation.report(quantised, spec),

@@ -35,13 +35,13 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
         tuple(np.concatenate([part[i][what] for part in parts]) for i in range(len(spec.layers)))
         for what in range(3)
     )
-    counts = out[-1].sum(axis=1, dtype=np.int64)
+    scores = spec.readout.scores(out[-1], membranes[-1], spec.timesteps)
     return Trace(
         engine="torch",
         spikes=out,
         membranes=membranes if options.membranes else None,
-        counts=counts,
-        prediction=counts.argmax(axis=1),
+        scores=scores,
+        prediction=scores.argmax(axis=1),
         counters=functional(spec, spikes, out, saturations),
     )
 

@@ -151,7 +151,7 @@ def report(quantised: Quantised, spec: NetworkSpec) -> dict[str, Any]:
         layers.append({
             "layer": layer.name,
             "neurons": layer.neurons,
-            "fan_in": layer.fan_in,
+            "fan_in": layer.inputs,
             "weight_step": step,
             "membrane_step": lsb,
             "weight_bits": synapse.weight_bits,

@@ -219,7 +219,7 @@ def exact_dtype(spec: NetworkSpec, *, any_weights: bool = False) -> torch.dtype:
     for layer in spec.layers:
         neuron, synapse = layer.neuron, layer.synapse
         largest = 1 << (synapse.weight_bits - 1)
-        weights = synapse.fan_in * largest if any_weights else np.abs(synapse.weight).sum(1).max()
+        weights = synapse.inputs * largest if any_weights else np.abs(synapse.weight).sum(1).max()
         added = (int(weights) << synapse.weight_shift) + int(np.abs(neuron.bias).max())
         # Coarser than gen.bounds, but also true of every sum on the way to u.
         added += 2 * int(np.max(neuron.threshold)) + 1

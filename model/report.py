@@ -159,7 +159,7 @@ class Page:
     @property
     def subtitle(self) -> str:
         """What else identifies the network."""
-        return (f"{self.spec.timesteps} timesteps, {self.spec.synapses:,} synapses, digest "
+        return (f"{self.spec.timesteps} timesteps, {self.spec.weights:,} weights, digest "
                 f"{self.spec.digest[:16]}…")
 
     @property
@@ -244,7 +244,7 @@ class Page:
         section.tables.append(Table(
             ("layer", "inputs", "neurons", "weight bits", "zero weights", "threshold", "decay",
              "reset", "membrane bits"),
-            [(layer.name, f"{layer.fan_in:,}", f"{layer.neurons:,}", layer.synapse.weight_bits,
+            [(layer.name, f"{layer.inputs:,}", f"{layer.neurons:,}", layer.synapse.weight_bits,
               f"{(layer.synapse.weight == 0).mean():.0%}", _range(layer.neuron.threshold),
               f"{_range(layer.neuron.decay)} / {1 << layer.neuron.decay_fraction}",
               layer.neuron.reset.value + (", delayed" if layer.neuron.reset_delay else ""),

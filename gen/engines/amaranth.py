@@ -30,7 +30,7 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
     shape = spikes.shape[:2]
     out = tuple(np.zeros((*shape, layer.neurons), np.bool_) for layer in spec.layers)
     membranes = tuple(np.zeros((*shape, layer.neurons), np.int64) for layer in spec.layers)
-    counts = np.zeros((len(spikes), spec.classes), np.int64)
+    scores = np.zeros((len(spikes), spec.classes), np.int64)
     prediction = np.zeros(len(spikes), np.int64)
     words = np.zeros((len(spikes), network.counter_count), np.int64)
 
@@ -48,7 +48,7 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
             done = False
             while not done:
                 payload, = await ctx.tick().sample(network.o.payload).until(network.o.valid)
-                counts[sample, payload.index] = payload.count
+                scores[sample, payload.index] = payload.count
                 done = payload.last
             prediction[sample] = payload.winner
             ctx.set(network.o.ready, 0)
@@ -87,7 +87,7 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
         engine="amaranth",
         spikes=out,
         membranes=membranes if options.membranes else None,
-        counts=counts,
+        scores=scores,
         prediction=prediction,
         counters=counters,
         cycles=cycles,

@@ -78,7 +78,7 @@ class NeuronArray(wiring.Component):
         self.plan = plan
         row = range(plan.rows) if plan.rows > 1 else 1
         super().__init__({
-            "i": In(event_stream(plan.layer.fan_in)),
+            "i": In(event_stream(plan.layer.inputs)),
             "o_valid": Out(1), "o_row": Out(SpikeRowLayout(plan.lanes, plan.layer.neurons)),
             "room": In(1), "issued_tick_row": Out(1), "silent_row": Out(1),
             "busy": Out(1), "sweeping": Out(1), "stalled": Out(1), "starved": Out(1),
@@ -91,7 +91,7 @@ class NeuronArray(wiring.Component):
     def weight_words(self) -> list[Any]:
         """The weight memory: word row·fan_in + input holds that row's weights, lane by lane."""
         plan = self.plan
-        weight = plan.layer.synapse.weight.tolist() + [[0] * plan.layer.fan_in] * plan.padding
+        weight = plan.layer.synapse.weight.tolist() + [[0] * plan.layer.inputs] * plan.padding
         rows = [weight[first : first + plan.lanes] for first in range(0, len(weight), plan.lanes)]
         return [list(column) for row in rows for column in zip(*row, strict=True)]
 
@@ -104,7 +104,7 @@ class NeuronArray(wiring.Component):
 
         m.submodules.weights = weights = memory.Memory(
             shape=data.ArrayLayout(signed(synapse.weight_bits), plan.lanes),
-            depth=plan.rows * synapse.fan_in,
+            depth=plan.rows * synapse.inputs,
             init=self.weight_words(),
         )
         read = weights.read_port()
@@ -174,7 +174,7 @@ class NeuronArray(wiring.Component):
     def _sequence(self, m: Module):
         """Takes beats apart into rows; a beat is accepted as the last row of another is issued."""
         plan = self.plan
-        fan_in = plan.layer.fan_in
+        fan_in = plan.layer.inputs
         self._op = Signal(self.i.payload.shape())
         op_valid = Signal()
         row = Signal(range(plan.rows) if plan.rows > 1 else 1)

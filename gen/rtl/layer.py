@@ -34,7 +34,7 @@ class SpikingLayer(wiring.Component):
         #: Kept as an attribute so that simulations can look at its taps.
         self.array = NeuronArray(plan)
         super().__init__({
-            "i": In(event_stream(plan.layer.fan_in)),
+            "i": In(event_stream(plan.layer.inputs)),
             "o": Out(event_stream(plan.layer.neurons)),
             "events": Out(LayerEvents(synops=plan.lanes, saturations=plan.lanes,
                                       queue_peak=plan.queue)),

@@ -79,7 +79,7 @@ def test_results_and_all_counters_equal_the_simulated_network():
     results, counters = replies[::2], replies[1::2]
     assert results == [
         Result(tuple(counts), winner)
-        for counts, winner in zip(golden.counts.tolist(), golden.prediction.tolist(), strict=True)
+        for counts, winner in zip(golden.scores.tolist(), golden.prediction.tolist(), strict=True)
     ]
     for sample, words in enumerate(counters):
         assert isinstance(words, CounterWords)
@@ -94,13 +94,13 @@ def test_results_and_all_counters_equal_the_simulated_network():
 def test_inferences_may_be_sent_without_waiting():
     golden = simulate(SPEC, SPIKES, engine="golden")
     replies = converse([(b"".join(map(encode_inference, SPIKES)), len(SPIKES))])
-    assert [reply.counts for reply in replies] == [tuple(c) for c in golden.counts.tolist()]
+    assert [reply.counts for reply in replies] == [tuple(c) for c in golden.scores.tolist()]
 
 
 def test_an_inference_longer_than_the_buffer_has_the_same_result():
     golden = simulate(SPEC, SPIKES, engine="golden")
     replies = converse([(inference(SPIKES[0]), 2)], buffer=8)
-    assert replies[0] == Result(tuple(golden.counts[0].tolist()), golden.prediction[0])
+    assert replies[0] == Result(tuple(golden.scores[0].tolist()), golden.prediction[0])
     assert replies[1].spilled
     functional = [n for n, counter in enumerate(COUNTERS) if counter.functional]
     for n in functional:
@@ -131,7 +131,7 @@ def test_reset_in_the_middle_of_an_inference(cut):
                          + bytes([Command.COUNTERS]), 3)])
     results = [reply for reply in replies if not isinstance(reply, Ready | Fault)]
     assert 1 <= replies.count(Ready()) <= 2
-    assert results[0] == Result(tuple(golden.counts[0].tolist()), golden.prediction[0])
+    assert results[0] == Result(tuple(golden.scores[0].tolist()), golden.prediction[0])
 
 
 def test_a_pending_result_is_dropped_by_reset():
@@ -153,7 +153,7 @@ def test_too_many_bytes_are_reported():
 def test_unknown_bytes_are_reported_and_harmless():
     golden = simulate(SPEC, SPIKES[:1], engine="golden")
     replies = converse([(b"\x7e" + encode_inference(SPIKES[0]), 2)])
-    assert replies == [Fault.UNKNOWN, Result(tuple(golden.counts[0].tolist()),
+    assert replies == [Fault.UNKNOWN, Result(tuple(golden.scores[0].tolist()),
                                              golden.prediction[0])]
 
 

@@ -1,116 +1,64 @@
-"""The hardware counters against plain integers."""
+"""The functional counters against a count of every single event and connection."""
 
-import random
+from dataclasses import replace
 
-import pytest
-from amaranth.sim import Simulator
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from spikewright.gen.counters import COUNTERS
-from spikewright.gen.rtl import counters as rtl
-from spikewright.gen.rtl.counters import Counters, LayerEvents
+from spikewright.gen import Conv2d, Layer, Linear, MaxPool2d, NetworkSpec, Neuron, simulate
+from spikewright.gen.counters import FUNCTIONAL_COUNTERS
 
-NAMES = [counter.name for counter in COUNTERS]
-
-
-class Model:
-    """What :class:`Counters` must hold, advanced cycle by cycle."""
-
-    def __init__(self, layers: int):
-        self.layers = layers
-        self.words = [0] * (len(COUNTERS) * layers + 1)
-
-    def cycle(self, amounts: list[dict[str, int]], active: int, clear: int):
-        for n, layer in enumerate(amounts):
-            for place, counter in enumerate(COUNTERS, start=n * len(COUNTERS)):
-                amount = layer[counter.name]
-                if counter.peak:
-                    self.words[place] = max(self.words[place], amount)
-                elif active or not counter.active:
-                    self.words[place] += amount
-        self.words[-1] += active
-        if clear:
-            self.words = [0] * len(self.words)
+from .strategies import FEATURES, networks, spike_trains
 
 
-def check(most: list[dict[str, int]], *, cycles: int, seed: int, density: float, clears: float,
-          bits: int = 32):
-    """Random amounts, reads and clears; each read returns what the model held a cycle before.
-
-    Returns the highest value of each word that was read.
-    """
-    dut = Counters([LayerEvents(**layer) for layer in most])
-    model = Model(len(most))
-    chance = random.Random(seed)
-    limits = [dut.layers[n].most for n in range(len(most))]
-    highest = [0] * dut.words
-
-    async def bench(ctx):
-        reading, waited, before = None, 0, list(model.words)
-        for _ in range(cycles):
-            if ctx.get(dut.valid):
-                assert ctx.get(dut.data) == before[reading] % (1 << bits), reading
-                highest[reading] = max(highest[reading], before[reading])
-                reading = None
-                ctx.set(dut.read, 0)
-            if reading is None and chance.random() < 0.5:
-                reading, waited = chance.randrange(dut.words), 0
-                ctx.set(dut.address, reading)
-                ctx.set(dut.read, 1)
-            waited += 1
-            assert waited <= dut.words + 1 or reading is None
-            amounts = [
-                {name: chance.choice((limit, chance.randint(0, limit)))
-                 if chance.random() < density else 0 for name, limit in layer.items()}
-                for layer in limits
-            ]
-            for n, layer in enumerate(amounts):
-                for name, amount in layer.items():
-                    ctx.set(getattr(getattr(dut, f"layer_{n}"), name), amount)
-            active, clear = int(chance.random() < density), int(chance.random() < clears)
-            ctx.set(dut.active, active)
-            ctx.set(dut.clear, clear)
-            waited *= not clear  # turns begin anew
-            before = list(model.words)
-            model.cycle(amounts, active, clear)
-            await ctx.tick()
-
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
-    return highest
+def connections(layer) -> np.ndarray:
+    """(neurons, addresses): True where an event of an address reaches a neuron."""
+    ones = replace(layer.synapse, weight=np.ones_like(layer.synapse.weight), weight_shift=0)
+    pool = None if isinstance(layer.pool, MaxPool2d) else layer.pool
+    return replace(layer, synapse=ones, pool=pool).dense() > 0
 
 
-@pytest.mark.parametrize("density", [0.02, 0.7, 1.0])
-@pytest.mark.parametrize("most", [
-    [{}],
-    [{"synops": 128 * 8, "saturations": 16, "queue_peak": 16}, {"synops": 3, "queue_peak": 5}],
-])
-def test_equals_the_model_with_random_clears(most, density):
-    check(most, cycles=3000, seed=len(most), density=density, clears=0.01)
+@settings(deadline=None)
+@given(st.data())
+def test_every_event_and_connection_is_counted_once(data):
+    spec = data.draw(networks(features=FEATURES))
+    signals = data.draw(spike_trains(spec, 3))
+    trace = simulate(spec, signals, engine="golden")
+    assert set(trace.counters) == set(FUNCTIONAL_COUNTERS)
+    reaching = signals
+    for index, layer in enumerate(spec.layers):
+        counted = {name: values[:, index].tolist() for name, values in trace.counters.items()}
+        spikes = trace.spikes[index]
+        pool = isinstance(layer.pool, MaxPool2d)
+        connected = connections(layer)
+        assert layer.fan_out.tolist() == connected.sum(axis=0).tolist()
+        for sample in range(3):
+            events = operations = own = 0
+            for step in layer.pool.apply(reaching[sample]) if pool else reaching[sample]:
+                for address in np.flatnonzero(step):
+                    events += 1
+                    operations += int(connected[:, address].sum())
+            if isinstance(layer.recurrent, Linear):
+                own = int(spikes[sample, :-1].sum())
+            assert counted["events_in"][sample] == events
+            assert counted["recurrent_events"][sample] == own
+            assert counted["synops"][sample] == operations + own * layer.neurons
+        reaching = spikes
+    # Nothing is lost between layers.
+    counters = trace.counters
+    assert (counters["events_out"][:, :-1] == counters["events_in"][:, 1:]).all()
+    assert (counters["events_out"][:, -1] == trace.spikes[-1].sum(axis=(1, 2))).all()
 
 
-def test_no_amount_is_lost_at_full_rate():
-    """Every cycle the most that is allowed, far beyond the low bits."""
-    most = {"synops": 128 * 8}
-    highest = check([most, most, {}], cycles=6000, seed=0, density=1.0, clears=0.0)
-    assert highest[NAMES.index("synops")] > 100 * 128 * 8 * 28
-    assert highest[NAMES.index("events_in") + 2 * len(NAMES)] > 100 * 28
-
-
-def test_counters_wrap(monkeypatch):
-    monkeypatch.setattr(rtl, "COUNTER_BITS", 8)
-    highest = check([{}], cycles=3000, seed=0, density=1.0, clears=0.0, bits=8)
-    assert highest[0] > 4 << 8
-
-
-def test_too_narrow_low_bits_are_found(monkeypatch):
-    """The comparison can fail: were the turns a little rarer than the widths assume, it would."""
-    monkeypatch.setattr(Counters, "_low_width", staticmethod(lambda most, words: 3))
-    with pytest.raises(AssertionError):
-        check([{}], cycles=3000, seed=0, density=1.0, clears=0.0)
-
-
-def test_an_unknown_counter_is_refused():
-    with pytest.raises(ValueError, match="synapses: no such counter"):
-        LayerEvents(synapses=3)
+def test_a_corner_a_border_and_the_middle_of_a_convolution():
+    synapse = Conv2d(weight=np.zeros((5, 2, 3, 3)), weight_bits=2, input_shape=(2, 4, 4), padding=1)
+    layer = Layer(name="conv", synapse=synapse,
+                  neuron=Neuron(decay=0, decay_fraction=0, threshold=1))
+    spec = NetworkSpec(input_shape=(2, 4, 4), layers=(layer,), timesteps=1)
+    for address, taps in ((0, 4), (1, 6), (5, 9), (16 + 15, 4)):
+        frame = np.zeros((1, 1, 32), bool)
+        frame[..., address] = True
+        counters = simulate(spec, frame, engine="golden").counters
+        assert counters["events_in"].tolist() == [[1]]
+        assert counters["synops"].tolist() == [[taps * 5]]

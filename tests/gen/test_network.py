@@ -112,7 +112,7 @@ def test_stalls_change_nothing_but_time(data):
     network = Network(spec, data.draw(foldings(spec)))
     chance = np.random.default_rng(data.draw(st.integers(0, 1 << 16)))
     pause = chance.choice([0.0, 0.3, 0.9], 2)
-    counts = np.zeros_like(golden.counts)
+    counts = np.zeros_like(golden.scores)
     words = []
 
     async def drive(ctx):
@@ -147,7 +147,7 @@ def test_stalls_change_nothing_but_time(data):
     simulator.add_testbench(drive)
     simulator.add_testbench(take)
     simulator.run()
-    assert (counts == golden.counts).all()
+    assert (counts == golden.scores).all()
 
     table = np.array(words[:-1]).reshape(len(spec.layers), -1)
     read = {counter.name: table[:, n] for n, counter in enumerate(COUNTERS)}

@@ -40,8 +40,8 @@ def test_shapes(accelerator, spec):
     chip = accelerator(spec)
     one = chip.run(spikes[0])
     assert len(one) == 1
-    assert (chip.run(spikes[:1].reshape(1, 4, 2, 3, 3)).counts == one.counts).all()
-    assert (chip.run(spikes[0].reshape(4, 2, 3, 3)).counts == one.counts).all()
+    assert (chip.run(spikes[:1].reshape(1, 4, 2, 3, 3)).scores == one.scores).all()
+    assert (chip.run(spikes[0].reshape(4, 2, 3, 3)).scores == one.scores).all()
 
 def test_too_early(accelerator, spec):
     with pytest.raises(RuntimeError, match="has not run yet"):

@@ -86,7 +86,7 @@ def test_simulates_to_the_golden_result_in_icarus(tmp_path, reset, delay, lanes)
     spikes = np.random.default_rng(0).random((20, 8, 20)) < 0.3
     golden = simulate(spec, spikes, engine="golden")
     counts, winners = run_icarus(spec, spikes, Folding.lanes(*lanes, spec=spec), tmp_path)
-    assert (counts == golden.counts).all()
+    assert (counts == golden.scores).all()
     assert (winners == golden.prediction).all()
 
 

@@ -24,7 +24,7 @@ def test_digits_in_four_bits(tmp_path, capsys):
     assert result["float_accuracy"] - result["accuracy"] <= 0.01
     assert result["warnings"] == []
     # What an iCE40 UP5K holds beside the rest of the design.
-    assert 4 * result["synapses"] <= 65536
+    assert 4 * result["weights"] <= 65536
 
 
 @pytest.mark.slow

@@ -119,7 +119,7 @@ def _with_weight(value):
     (lambda: nn.Sequential(*_pair(beta=torch.ones(2))), "one per neuron"),
     (lambda: nn.Sequential(*_pair(threshold=1e-9)), "raise weight_shift"),
     (lambda: nn.Sequential(*_pair(threshold=1e9)), "layer layer0: threshold .* 32 signed bits"),
-    (lambda: nn.Sequential(*_pair(5)), "fan-in 5, but 4 signals"),
+    (lambda: nn.Sequential(*_pair(5)), "5 inputs, but 4 signals"),
 ])
 def test_unrepresentable(net, words):
     with pytest.raises(SpecError, match=words):

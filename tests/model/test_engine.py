@@ -108,7 +108,7 @@ def test_batches_join_in_order(monkeypatch):
     steps = []
     trace = simulate(spec, spikes, engine="torch", progress=steps.append)
     assert steps == [2, 2, 1]
-    assert trace.counts[:, 0].tolist() == [0, 0, 3, 0, 0]
+    assert trace.scores[:, 0].tolist() == [0, 0, 3, 0, 0]
 
 
 def test_waveform_is_refused():
