@@ -4,13 +4,12 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
-from amaranth import *
 from amaranth.back import rtlil
-from amaranth.hdl import Assert, Assume, ValueCastable
+from amaranth.hdl import Assert, Assume, ClockDomain, Module, Signal, Value, ValueCastable
 from amaranth.lib import wiring
 
 from spikewright.boards.toolchain import find_tool
@@ -197,11 +196,13 @@ def _table(output: str) -> list[str]:
     name_width = max(map(len, model), default=0)
     widths = [max([len(str(cycle)), *(len(values.get(cycle, "")) for values in model.values())])
               for cycle in cycles]
-    lines = ["cycle".ljust(name_width) + "".join(
-        f" {cycle:>{width}}" for cycle, width in zip(cycles, widths, strict=True))]
-    lines += [
-        name.ljust(name_width) + "".join(
-            f" {values.get(cycle, ''):>{width}}" for cycle, width in zip(cycles, widths, strict=True))
+
+    def line(name: str, cells: Iterable[str]) -> str:
+        return name.ljust(name_width) + "".join(
+            f" {cell:>{width}}" for cell, width in zip(cells, widths, strict=True)
+        )
+
+    return [line("cycle", map(str, cycles)), *(
+        line(name, (values.get(cycle, "") for cycle in cycles))
         for name, values in sorted(model.items())
-    ]
-    return lines
+    )]

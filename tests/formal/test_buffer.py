@@ -1,7 +1,7 @@
 """The buffer in front of the network holds every beat, in order, until its inference is whole."""
 
 import pytest
-from amaranth import *
+from amaranth.hdl import Module, Signal
 
 from spikewright.boards.buffer import InferenceBuffer
 
@@ -52,7 +52,9 @@ def holds_back(claims: Claims, dut: InferenceBuffer, inside: Module):
     ended = o.valid & o.ready & o.payload.tick & o.payload.last
     m.d.sync += whole.eq(whole + (i.valid & i.ready & i.payload.tick & i.payload.last) - ended)
     filled, cleared = Signal(), Signal()
-    m.d.sync += [filled.eq((filled | ~i.ready) & ~ended), cleared.eq((cleared | dut.clear) & ~ended)]
+    m.d.sync += [
+        filled.eq((filled | ~i.ready) & ~ended), cleared.eq((cleared | dut.clear) & ~ended),
+    ]
     early = o.valid & (whole == 0)
     claims.always("only a full buffer begins early", ~early | filled)
     claims.always("who begins early says so", ~early | dut.spilled | cleared)

@@ -1,7 +1,7 @@
 """Counters are exact: whatever is counted, read and cleared, and however long."""
 
 import pytest
-from amaranth import *
+from amaranth.hdl import Array, Module, Mux, Signal
 
 from spikewright.gen.counters import Counter
 from spikewright.gen.rtl import counters as rtl

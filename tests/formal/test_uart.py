@@ -1,7 +1,7 @@
-"""Serial lines: what the transmitter says, what the receiver makes of any line, and both in turn."""
+"""Serial lines: what the transmitter says, what the receiver makes of any line, and both."""
 
 import pytest
-from amaranth import *
+from amaranth.hdl import C, Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -35,7 +35,8 @@ def frames(claims: Claims, dut: UartTransmitter, inside: Module):
     wait, left, bits = (internal(inside, name) for name in ("wait", "left", "bits"))
     claims.always("counts", Mux(
         sending,
-        (left == 10 - place) & (wait == divisor - 1 - cycle) & (place <= 9) & (cycle < divisor) & frame[9]
+        (left == 10 - place) & (wait == divisor - 1 - cycle) & (place <= 9) & (cycle < divisor)
+        & frame[9]
         & (bits == (Cat(frame, C(0x1FF, 9)) >> place)[:9]),
         (left == 0) & (place == 0) & (cycle == 0) & bits[0],
     ))
