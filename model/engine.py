@@ -7,7 +7,7 @@ import torch
 from ..gen.counters import functional
 from ..gen.engines import Options
 from ..gen.errors import SpikewrightError
-from ..gen.spec import NetworkSpec
+from ..gen.spec import InputKind, NetworkSpec
 from ..gen.trace import Trace
 from .quantised import QuantizedNet
 
@@ -21,14 +21,17 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
         raise SpikewrightError("torch has no clock, so no waveform; use engine amaranth")
     net = QuantizedNet(spec)
     widest = max(spec.inputs, *(layer.neurons for layer in spec.layers))
-    batch = max(1, _BATCH_ELEMENTS // (spikes.shape[1] * widest))
+    held = spec.input.kind is InputKind.CURRENT
+    timesteps = spec.timesteps if held else spikes.shape[1]
+    batch = max(1, _BATCH_ELEMENTS // (timesteps * widest))
     parts = []
     with torch.no_grad():
         for start in range(0, len(spikes), batch):
             x = torch.from_numpy(spikes[start : start + batch].transpose(1, 0, 2).copy())
             parts.append([
-                (_by_sample(s, np.bool_), _by_sample(m, np.int64), saturated.numpy())
-                for s, m, saturated in net.trace(x)
+                (_by_sample(layer.spikes, np.bool_), _by_sample(layer.membranes, np.int64),
+                 layer.saturations.numpy())
+                for layer in net.trace(x)
             ])
             options.progress(x.shape[1])
     out, membranes, saturations = (
