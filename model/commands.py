@@ -147,10 +147,13 @@ def _train(
     run: RunFolder, recipe: Recipe, data_root: Path | None, *, resume: bool, overwrite: bool
 ) -> dict[str, Any]:
     from . import nets, training
+    from .stimuli import merged
 
     samples, held_back, shape, classes = _samples(recipe, data_root)
+    merge = recipe.training.merge
+    samples, held_back = merged(samples, merge), merged(held_back, merge)
     training.seeded(recipe.training.seed)
-    net, readout = nets.build(recipe, shape, classes), recipe.readout.contract
+    net, readout = nets.build(recipe, shape, classes, merge=merge), recipe.readout.contract
     trainer = training.Trainer(net, _forward(net, recipe), samples, shape, recipe.training,
                                readout=readout)
     log: dict[str, Any] = {
@@ -212,8 +215,10 @@ def _compile(run: RunFolder, recipe: Recipe, data_root: Path | None) -> dict[str
     samples, held_back, shape, classes = _samples(recipe, data_root)
     options = recipe.quantisation
     training.seeded(recipe.training.seed)
-    net, readout = nets.build(recipe, shape, classes), recipe.readout.contract
+    merge = recipe.training.merge
+    net, readout = nets.build(recipe, shape, classes, merge=merge), recipe.readout.contract
     training.restore_weights(net, state)
+    nets.refine(net, merge)
     start = time.perf_counter()
     quantised = quantisation.post_training(
         float_layers(net, shape), options, input_shape=shape,
@@ -263,8 +268,8 @@ def _forward(net: nn.Sequential, recipe: Recipe) -> Forward:
     """How ``net`` runs over time."""
     from . import nets
 
-    return partial(nets.unroll, net, timesteps=recipe.encoding.timesteps,
-                   readout=recipe.readout.contract)
+    held = recipe.encoding.timesteps if recipe.encoding.kind == "current" else None
+    return partial(nets.unroll, net, timesteps=held, readout=recipe.readout.contract)
 
 
 def _run_epochs(trainer: Trainer, description: str) -> None:

@@ -2,9 +2,9 @@
 
 An accepted net is an ``nn.Sequential`` (nested ones too) of *synapse → neuron* pairs: Linear or
 Conv2d, with at most one AvgPool2d or MaxPool2d in front, and any of :data:`NEURONS` behind;
-Flatten, Dropout and Identity may stand between them. Each pair becomes a :class:`FloatLayer` with
-the equations of :mod:`spikewright.gen.spec` in real numbers; what has no exact counterpart there is
-refused, with the name of the module and the remedy.
+Flatten, Unflatten, Dropout and Identity may stand between them. Each pair becomes a
+:class:`FloatLayer` with the equations of :mod:`spikewright.gen.spec` in real numbers; what has no
+exact counterpart there is refused, with the name of the module and the remedy.
 
 Read from snnTorch 1.0.0's source: Leaky (``leaky.py``) clamps β to [0, 1], Synaptic
 (``synaptic.py``) α too. Lapicque (``lapicque.py``) computes ``(T/C)·I + (1 − T/RC)·m``, so ``T/C``
@@ -111,6 +111,8 @@ class _Walk:
                 raise UnsupportedModuleError(f"{shown} flattens dimensions {module.start_dim} to "
                                              f"{module.end_dim}; use nn.Flatten()")
             self.shape = (int(np.prod(self.shape)),)
+        elif type(module) is nn.Unflatten:
+            self._take_unflatten(shown, module)
         elif type(module) in _TRANSPARENT:
             pass
         elif type(module) in _POOLS:
@@ -122,7 +124,7 @@ class _Walk:
         else:
             raise UnsupportedModuleError(
                 f"{shown} has no counterpart in hardware; build the net as nn.Sequential of "
-                f"Linear, Conv2d, AvgPool2d, MaxPool2d, Flatten, Dropout, Identity and "
+                f"Linear, Conv2d, AvgPool2d, MaxPool2d, Flatten, Unflatten, Dropout, Identity and "
                 f"{', '.join(f'snn.{kind.__name__}' for kind in NEURONS)}"
             )
 
@@ -143,6 +145,18 @@ class _Walk:
                 "the net has no layers; give an nn.Sequential with at least Linear and snn.Leaky"
             )
         return self.layers
+
+    def _take_unflatten(self, shown: str, module: nn.Unflatten) -> None:
+        sides = tuple(module.unflattened_size)
+        known = self.layers or self.pool or self.synapse
+        if module.dim != 1 or int(np.prod(sides)) != int(np.prod(self.shape)) or (
+            known and len(self.shape) > 1
+        ):
+            raise UnsupportedModuleError(
+                f"{shown} makes {sides} of dimension {module.dim}, where signals of shape "
+                f"{self.shape} arrive; use nn.Unflatten(1, (channels, y, x)) of as many signals"
+            )
+        self.shape = sides
 
     def _maps(self, shown: str) -> tuple[int, int, int]:
         if len(self.shape) != 3:

@@ -7,7 +7,7 @@ import torch
 from ..gen.counters import functional
 from ..gen.engines import Options
 from ..gen.errors import SpikewrightError
-from ..gen.spec import InputKind, NetworkSpec
+from ..gen.spec import NetworkSpec
 from ..gen.trace import Trace
 from .quantised import QuantizedNet
 
@@ -15,19 +15,17 @@ from .quantised import QuantizedNet
 _BATCH_ELEMENTS = 1 << 25
 
 
-def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> Trace:
+def run(spec: NetworkSpec, signals: npt.NDArray, options: Options) -> Trace:
     """See :func:`spikewright.gen.simulate`."""
     if options.waveform is not None:
         raise SpikewrightError("torch has no clock, so no waveform; use engine amaranth")
     net = QuantizedNet(spec)
-    widest = max(spec.inputs, *(layer.neurons for layer in spec.layers))
-    held = spec.input.kind is InputKind.CURRENT
-    timesteps = spec.timesteps if held else spikes.shape[1]
-    batch = max(1, _BATCH_ELEMENTS // (timesteps * widest))
+    widest = max(max(layer.inputs, layer.neurons) for layer in spec.layers)
+    batch = max(1, _BATCH_ELEMENTS // (spec.steps(signals) * widest))
     parts = []
     with torch.no_grad():
-        for start in range(0, len(spikes), batch):
-            x = torch.from_numpy(spikes[start : start + batch].transpose(1, 0, 2).copy())
+        for start in range(0, len(signals), batch):
+            x = torch.from_numpy(signals[start : start + batch].transpose(1, 0, 2).copy())
             parts.append([
                 (_by_sample(layer.spikes, np.bool_), _by_sample(layer.membranes, np.int64),
                  layer.saturations.numpy())
@@ -45,7 +43,7 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
         membranes=membranes if options.membranes else None,
         scores=scores,
         prediction=scores.argmax(axis=1),
-        counters=functional(spec, spikes, out, saturations),
+        counters=functional(spec, signals, out, saturations),
     )
 
 

@@ -16,21 +16,54 @@ from .readouts import SPIKE_COUNT, Activity, votes
 from .recipe import Recipe
 
 
-def build(recipe: Recipe, input_shape: tuple[int, ...], classes: int) -> nn.Sequential:
+def build(
+    recipe: Recipe, input_shape: tuple[int, ...], classes: int, *, merge: int = 1
+) -> nn.Sequential:
     """``synapse → neuron`` for each hidden layer and for the outputs, for flat inputs.
 
-    Dropout stands in front of each synapse whose recipe asks for it.
+    Dropout stands in front of each synapse whose recipe asks for it. A timestep of the net lasts
+    ``merge`` timesteps of the recipe, so that states decay as much at once; :func:`refine` undoes
+    that.
 
     Raises
     ------
     RecipeError
         If the layers do not fit ``input_shape``.
     """
-    builder = _Builder(recipe, input_shape)
+    builder = _Builder(_slowed(recipe, merge), input_shape)
     for layer in recipe.net.hidden:
         builder.add(parse(layer))
     builder.add(Dense(classes * recipe.readout.population), last=True)
     return nn.Sequential(builder.modules)
+
+
+def _slowed(recipe: Recipe, merge: int) -> Recipe:
+    """``recipe`` with the decays of ``merge`` timesteps."""
+    if merge == 1:
+        return recipe
+    net, readout = recipe.net, recipe.readout
+    return recipe.model_copy(update={
+        "net": net.model_copy(update={
+            name: value**merge for name in ("beta", "alpha")
+            if (value := getattr(net, name)) is not None
+        }),
+        "readout": readout.model_copy(update={
+            "beta": None if readout.beta is None else readout.beta**merge,
+        }),
+    })
+
+
+def refine(net: nn.Sequential, merge: int) -> None:
+    """Splits every timestep of ``net`` into ``merge``: decays become their roots, and biases are
+    added in as many parts. Weights stay, because every spike still arrives once."""
+    with torch.no_grad():
+        for module in net:
+            for name in ("beta", "alpha"):
+                if isinstance(module, NEURONS) and hasattr(module, name):
+                    decay = getattr(module, name)
+                    decay.copy_(decay.double() ** (1 / merge))
+            if isinstance(module, (nn.Linear, nn.Conv2d)) and module.bias is not None:
+                module.bias /= merge
 
 
 class _Builder:
@@ -74,7 +107,7 @@ class _Builder:
 
     def _append(self, name: str, module: nn.Module) -> None:
         self.modules[name] = module
-        if isinstance(module, NEURONS):
+        if isinstance(module, (*NEURONS, nn.Dropout)):  # these leave shapes as they are
             return
         try:
             self.shape = tuple(module(torch.zeros(1, *self.shape)).shape[1:])

@@ -91,6 +91,9 @@ class Training(Part):
     #: Share of timesteps in which the right and the wrong classes ought to fire (mse_count_loss).
     correct_rate: float = Field(default=0.8, ge=0, le=1)
     incorrect_rate: float = Field(default=0.1, ge=0, le=1)
+    #: Timesteps that are merged into one while floats are trained, inputs summed, as many times
+    #: faster; the weights then serve every single timestep, and qat trains on with these.
+    merge: int = Field(default=1, ge=1)
     #: Added to the loss for each spike that hidden layers fire for a sample, on average.
     spike_penalty: float = Field(default=0.0, ge=0)
     #: Factor on PyTorch's initial weights, so that sparse input makes a new net fire.
@@ -136,6 +139,23 @@ class Recipe(Part):
     def _output_decay(self) -> Self:
         if (self.readout.kind, self.readout.beta, self.net.beta) == ("membrane", None, None):
             raise ValueError("readout.beta is missing, and the net has no beta to take its place")
+        return self
+
+    @model_validator(mode="after")
+    def _merge(self) -> Self:
+        merge, encoding = self.training.merge, self.encoding
+        if merge == 1:
+            return self
+        if encoding.kind == "current" or encoding.timesteps % merge:
+            raise ValueError(f"training.merge is {merge}; it must divide encoding.timesteps, "
+                             f"{encoding.timesteps}, and be 1 for a current, which has one frame")
+        if merge * ((1 << encoding.bits) - 1) > 255:
+            raise ValueError(f"training.merge is {merge}; merged inputs are at most 255, so with "
+                             f"{encoding.bits} bits {255 // ((1 << encoding.bits) - 1)} is the "
+                             f"largest")
+        if self.net.neuron not in ("leaky", "synaptic"):
+            raise ValueError(f"training.merge is {merge}, which neuron {self.net.neuron!r} cannot "
+                             f"take; use 'leaky' or 'synaptic', or leave it at 1")
         return self
 
     @classmethod

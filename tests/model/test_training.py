@@ -35,7 +35,7 @@ def _samples(n=24):
 
 def _trainer(seed=0):
     seeded(seed)
-    net = nets.build(RECIPE, 16, 2)
+    net = nets.build(RECIPE, SHAPE, 2)
     return Trainer(net, lambda x: nets.unroll(net, x), _samples(), SHAPE, RECIPE.training)
 
 
@@ -110,7 +110,7 @@ def test_every_neuron_and_loss_trains(neuron, loss):
     fields["training"]["loss"] = loss
     recipe = Recipe.check(fields, "test")
     seeded(0)
-    net = nets.build(recipe, 16, 2)
+    net = nets.build(recipe, SHAPE, 2)
     before = [p.clone() for p in net.parameters()]
     trainer = Trainer(net, lambda x: nets.unroll(net, x), _samples(), SHAPE, recipe.training)
     assert np.isfinite(trainer.train_epoch()["loss"])
