@@ -105,14 +105,14 @@ class Encoding(Part):
             steps.append(transforms.Downsample(
                 sensor_size=dataset.sensor_size, target_size=self.downsample
             ))
-        to_frame = (
-            transforms.ToFrame(sensor_size=small, n_time_bins=self.frames)
-            if self.time_window is None
-            else transforms.ToFrame(
-                sensor_size=small, time_window=self.time_window, start_time=0,
-                end_time=self.frames * self.time_window,
-            )
-        )
+        if self.time_window is not None:
+            cut = {"time_window": self.time_window, "start_time": 0,
+                   "end_time": self.frames * self.time_window}
+        elif self.kind == "current":
+            cut = {"n_event_bins": 1}  # a single time bin would leave the last event out
+        else:
+            cut = {"n_time_bins": self.frames}
+        to_frame = transforms.ToFrame(sensor_size=small, **cut)
         values = np.zeros((len(dataset), self.frames, inputs), np.uint8)
         for i in range(len(dataset)):
             events, _ = dataset[i]
