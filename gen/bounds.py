@@ -177,14 +177,15 @@ def membrane_bounds(layer: Layer, timesteps: int, most: int = 1) -> MembraneBoun
         quiet = update(m.up_to(theta), kept, fired=False)
         fired = update(m.above(theta), kept, fired=True)
         accumulated |= quiet | fired
-        # i is part of u unless a reset drops the input, and then it still has to be built.
-        low, high = (accumulated | kept).ends()
-        if max(high, ~low) >> (MAX_ACCUMULATOR_BITS - 1):
-            raise SpecError(
-                f"layer {layer.name}: membranes may need more than {MAX_ACCUMULATOR_BITS} bits "
-                f"within {timesteps} timesteps; set membrane_bits, shorten the inference, or "
-                f"check the decay"
-            )
+        for what, word, remedy in (("currents", kept, "lower synapse_decay"),
+                                   ("membranes", accumulated, "set membrane_bits")):
+            built = what == "membranes" or neuron.synapse_decay is not None
+            if built and signed_bits(*word.ends()) > MAX_ACCUMULATOR_BITS:
+                raise SpecError(
+                    f"layer {layer.name}: {what} may need more than {MAX_ACCUMULATOR_BITS} bits "
+                    f"within {timesteps} timesteps; {remedy}, shorten the inference, or check the "
+                    f"decay"
+                )
         if neuron.membrane_bits is not None:
             limit = 1 << (neuron.membrane_bits - 1)
             quiet, fired = quiet.clip(-limit, limit - 1), fired.clip(-limit, limit - 1)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from . import console
@@ -120,8 +121,8 @@ def summary(
         "accuracy": (float((trace.prediction == stimulus.labels)[known].mean())
                      if known.any() else None),
         "labelled": int(known.sum()),
-        "input_spikes": int(stimulus.spikes.sum()),
-        "input_rate": float(stimulus.spikes.mean()),
+        "input_spikes": np.count_nonzero(stimulus.spikes),
+        "input_rate": np.count_nonzero(stimulus.spikes) / stimulus.spikes.size,
         "spikes_per_layer": spikes,
         "rate_per_layer": {layer.name: spikes[layer.name] / (neuron_steps * layer.neurons)
                            for layer in spec.layers},
@@ -151,7 +152,7 @@ def summary(
             for i, plan in enumerate(plans)
         }
         figures["per_sample"] = {
-            "input_spikes": stimulus.spikes.sum(axis=(1, 2)).tolist(),
+            "input_spikes": np.count_nonzero(stimulus.spikes, axis=(1, 2)).tolist(),
             "cycles": trace.cycles.tolist(),
         }
     return figures
@@ -195,7 +196,7 @@ def check(
         "samples_per_engine": compared,
         "mismatches_per_engine": mismatches,
         "left_out": left_out,
-        "timesteps": stimulus.spikes.shape[1],
+        "timesteps": spec.steps(stimulus.spikes),
         "lanes": {plan.layer.name: plan.lanes for plan in folding.plans(spec)},
         "first_difference": None if first is None else {
             "what": first.what, "sample": first.sample, "layer": first.layer,

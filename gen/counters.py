@@ -1,6 +1,8 @@
 """What the counters count: the one definition that hardware and every engine share.
 
-Per layer; all counters are cleared together and count until they are read.
+Per layer; all counters are cleared together and count until they are read. An event is a signal
+other than 0 on its way to a synapse, whatever value it carries. An input that is held over time
+sends its events once, because their sums are reused.
 """
 
 from collections.abc import Sequence
@@ -9,33 +11,42 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .spec import NetworkSpec
+from .spec import Linear, NetworkSpec
 
 
 @dataclass(frozen=True)
 class Counter:
     """``functional`` counters follow from the spikes alone, so every engine reports them; the
-    others need a clock."""
+    others need a clock. A ``peak`` is the highest value so far, the others are sums. An ``active``
+    counter stands still while no inference is under way."""
 
     name: str
     meaning: str
     functional: bool = False
+    peak: bool = False
+    active: bool = False
 
 
 #: In the order in which the hardware's counter port addresses them within a layer.
 COUNTERS = (
-    Counter("events_in", "spikes that reached the layer", functional=True),
-    Counter("events_out", "spikes that left the layer", functional=True),
-    Counter("synops", "synaptic operations: events in × neurons they connect to, weights of zero "
-                      "included (all-to-all synapses have no holes)", functional=True),
+    Counter("events_in", "events that reached the layer from below; behind a max pooling, one for "
+                         "each window with a spike", functional=True),
+    Counter("recurrent_events", "the layer's own spikes that came back to all of its neurons: "
+                                "those of every timestep but the last (one-to-one recurrence "
+                                "stays inside the neuron and sends none)", functional=True),
+    Counter("events_out", "events that left the layer: what reaches the next one, or the last "
+                          "layer's spikes", functional=True),
+    Counter("synops", "synaptic operations: events, own ones included, × neurons that each "
+                      "connects to. Weights of zero count; taps beyond a border, and pixels that "
+                      "no pooling window holds, are no connection", functional=True),
     Counter("saturations", "membranes clamped to membrane_bits, before the threshold",
             functional=True),
     Counter("busy", "cycles that added a row of weights to the membranes"),
     Counter("sweeping", "cycles that only swept the neurons at the end of a timestep"),
     Counter("stalled", "cycles in which work waited: the spike queue behind was full, or the "
                        "sweep before had not left the pipeline"),
-    Counter("starved", "cycles without work while an inference was under way"),
-    Counter("queue_peak", "most beats waiting in the layer's input queue"),
+    Counter("starved", "cycles without work while an inference was under way", active=True),
+    Counter("queue_peak", "most beats waiting in the layer's input queue", peak=True),
 )
 
 #: Cycles are split without rest: these four add up to the cycles of the inference.
@@ -51,19 +62,27 @@ def total(counter: str, values: npt.NDArray[np.int64]) -> int:
 
 def functional(
     spec: NetworkSpec,
-    inputs: npt.NDArray[np.bool_],
+    signals: npt.NDArray,
     spikes: Sequence[npt.NDArray[np.bool_]],
     saturations: Sequence[npt.NDArray[np.int64]],
 ) -> dict[str, npt.NDArray[np.int64]]:
     """The functional counters, each (samples, layers), from the spikes themselves.
 
-    ``inputs`` (samples, timesteps, inputs); per layer, ``spikes`` (samples, timesteps, neurons) and
+    ``signals`` is the network's input; per layer, ``spikes`` (samples, timesteps, neurons) and
     ``saturations`` (samples,).
     """
-    events = np.stack([s.sum(axis=(1, 2), dtype=np.int64) for s in (inputs, *spikes)], axis=1)
+    events, own, synops = [], [], []
+    for layer, reaching, fired in zip(spec.layers, [signals, *spikes[:-1]], spikes, strict=True):
+        each = layer.arriving(reaching).sum(axis=1, dtype=np.int64)
+        recurrent = fired[:, :-1] if isinstance(layer.recurrent, Linear) else fired[:, :0]
+        events.append(each.sum(axis=1))
+        own.append(recurrent.sum(axis=(1, 2), dtype=np.int64))
+        synops.append(each @ layer.fan_out + own[-1] * layer.neurons)
+    last = spikes[-1].sum(axis=(1, 2), dtype=np.int64)
     return {
-        "events_in": events[:, :-1],
-        "events_out": events[:, 1:],
-        "synops": events[:, :-1] * np.array([layer.neurons for layer in spec.layers]),
+        "events_in": np.stack(events, axis=1),
+        "recurrent_events": np.stack(own, axis=1),
+        "events_out": np.stack([*events[1:], last], axis=1),
+        "synops": np.stack(synops, axis=1),
         "saturations": np.stack(saturations, axis=1),
     }

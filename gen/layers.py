@@ -120,6 +120,31 @@ class Layer:
         own = self.recurrent.weight.size if isinstance(self.recurrent, Linear) else 0
         return self.synapse.weight.size + own
 
+    @property
+    def fan_out(self) -> npt.NDArray[np.int64]:
+        """Neurons that an event of each address reaches: (synapse.inputs,), or (inputs,) where a
+        sum pooling takes the events as they come. Weights of 0 count, taps beyond the border and
+        pixels that no window holds do not."""
+        pool = self.pool if isinstance(self.pool, SumPool2d) else None
+        if isinstance(self.synapse, Linear):
+            if pool is None:
+                return np.full(self.synapse.inputs, self.neurons)
+            rows, columns = (pool.windows(axis).any(axis=0) for axis in (0, 1))
+            copies = self.neurons
+        else:
+            reach = [self.synapse.taps(axis).astype(np.int64) for axis in (0, 1)]
+            if pool is not None:
+                reach = [taps @ pool.windows(axis) for axis, taps in enumerate(reach)]
+            rows, columns = ((taps > 0).sum(axis=0) for taps in reach)
+            copies = self.synapse.weight.shape[0] // self.synapse.groups
+        shape = self.synapse.input_shape if pool is None else pool.input_shape  # type: ignore
+        return np.broadcast_to(np.outer(rows, columns) * copies, shape).reshape(-1)
+
+    def arriving(self, signals: npt.NDArray) -> npt.NDArray[np.bool_]:
+        """Where an event reaches the synapse, addressed as :attr:`fan_out`, when ``signals``
+        (…, inputs) reach the layer: a max pooling sends one event for a window."""
+        return self.pooled(signals) if isinstance(self.pool, MaxPool2d) else signals > 0
+
     def pooled(self, signals: npt.NDArray) -> npt.NDArray:
         """The signals that reach the synapse, (…, synapse.inputs), from those that reach the
         layer, (…, inputs)."""
@@ -136,4 +161,4 @@ class Layer:
         if isinstance(self.pool, MaxPool2d):
             raise SpecError(f"layer {self.name}: a max pooling has no matrix")
         return dense(self.synapse) if self.pool is None else self.synapse.apply(
-            self.pool.apply(np.eye(self.inputs))).T
+            self.pool.apply(np.eye(self.inputs, dtype=np.bool_))).T

@@ -61,29 +61,20 @@ class Pool2d:
         )
         return self.input_shape[0], height, width
 
+    def windows(self, axis: int) -> npt.NDArray[np.bool_]:
+        """(outputs, inputs) along ``axis``, 0 vertical and 1 horizontal: True where a window holds
+        a pixel."""
+        assert self.stride is not None
+        first = np.arange(self.output_shape[1 + axis])[:, np.newaxis] * self.stride[axis]
+        offset = np.arange(self.input_shape[1 + axis]) - first
+        return (offset >= 0) & (offset < self.kernel[axis])
+
     def window_sums(self, signals: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """Sum of every window: (…, inputs) → (…, outputs)."""
-        rows, columns = self._membership()
+        rows, columns = (self.windows(axis).astype(np.float64) for axis in (0, 1))
         maps = signals.reshape(-1, *self.input_shape[1:]).astype(np.float64)
         pooled = rows @ maps @ columns.T
         return pooled.reshape(*signals.shape[:-1], self.outputs).astype(np.int64)
-
-    def spread(self, values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Transpose of :meth:`window_sums`: each signal gets the sum over the windows it lies in,
-        (outputs,) → (inputs,)."""
-        rows, columns = self._membership()
-        maps = values.reshape(self.output_shape).astype(np.float64)
-        return (rows.T @ maps @ columns).reshape(self.inputs).astype(np.int64)
-
-    def _membership(self) -> list[npt.NDArray[np.float64]]:
-        """Of each axis: 1 where window (first index) holds pixel (second index)."""
-        assert self.stride is not None
-        found = []
-        for axis in (0, 1):
-            window = np.arange(self.output_shape[1 + axis])[:, np.newaxis]
-            offset = np.arange(self.input_shape[1 + axis]) - window * self.stride[axis]
-            found.append(((offset >= 0) & (offset < self.kernel[axis])).astype(np.float64))
-        return found
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from .arithmetic import Rounding
 from .bounds import MembraneBounds, membrane_bounds
@@ -148,6 +149,10 @@ class NetworkSpec:
     def inputs(self) -> int:
         """Input addresses."""
         return int(np.prod(self.input_shape))
+
+    def steps(self, signals: npt.NDArray) -> int:
+        """Timesteps of an inference on input ``signals``, shaped as :class:`InputKind` says."""
+        return self.timesteps if self.input.kind is InputKind.CURRENT else signals.shape[1]
 
     @property
     def classes(self) -> int:

@@ -1,6 +1,6 @@
-"""Input spikes with their labels: what engines run on, and how they lie on disk.
+"""Input signals with their labels: what engines run on, and how they lie on disk.
 
-A run folder holds the held-back samples in this form, already binned and binarised, so that
+A run folder holds the held-back samples in this form, already binned and quantised, so that
 checking, benchmarking and driving a board need neither torch nor the data set.
 """
 
@@ -10,7 +10,7 @@ import zipfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +26,13 @@ GROUP = "spikewright.stimuli"
 
 @dataclass(frozen=True, eq=False)
 class Stimulus:
-    """``spikes``: bool (samples, timesteps, inputs); ``labels``: int64 (samples,), −1 unknown."""
+    """Samples as :func:`spikewright.gen.simulate` takes them.
 
-    spikes: npt.NDArray[np.bool_]
+    ``spikes``: (samples, timesteps, inputs), bool, or uint8 if any is above 1; one timestep where
+    the network holds its input. ``labels``: int64 (samples,), −1 unknown.
+    """
+
+    spikes: npt.NDArray[Any]
     labels: npt.NDArray[np.int64]
 
     def __post_init__(self) -> None:
@@ -37,10 +41,7 @@ class Stimulus:
             raise DataError(
                 f"spikes have shape {spikes.shape}; (samples, timesteps, inputs) is needed"
             )
-        if spikes.dtype != np.bool_:
-            if not np.isin(spikes, (0, 1)).all():
-                raise DataError("spikes hold values other than 0 and 1; binarise them first")
-            spikes = spikes.astype(np.bool_)
+        spikes = whole_numbers(spikes, 255)
         if labels.shape != spikes.shape[:1]:
             raise DataError(f"{labels.size} labels for {len(spikes)} samples; one each is needed")
         object.__setattr__(self, "spikes", spikes)
@@ -53,26 +54,28 @@ class Stimulus:
         return Stimulus(self.spikes[which], self.labels[which])
 
     def save(self, path: Path | str) -> None:
-        """Writes an npz with the spikes packed eight to a byte."""
+        """Writes an npz; spikes without other values are packed eight to a byte."""
+        if self.spikes.dtype == np.bool_:
+            arrays = {"packed": np.packbits(self.spikes, axis=-1),
+                      "inputs": np.int64(self.spikes.shape[-1])}
+        else:
+            arrays = {"values": self.spikes}
         with Path(path).open("wb") as file:
-            np.savez_compressed(
-                file,
-                allow_pickle=False,
-                packed=np.packbits(self.spikes, axis=-1),
-                inputs=np.int64(self.spikes.shape[-1]),
-                labels=self.labels,
-            )
+            np.savez_compressed(file, allow_pickle=False, labels=self.labels, **arrays)
 
     @classmethod
     def load(cls, path: Path | str) -> Stimulus:
         """Reads what :meth:`save` wrote; DataError if it is missing or damaged."""
         try:
             with np.load(path, allow_pickle=False) as archive:
-                packed, inputs = archive["packed"], int(archive["inputs"])
                 labels = archive["labels"]
-            if packed.dtype != np.uint8 or packed.ndim != 3 or packed.shape[-1] != -(-inputs // 8):
-                raise ValueError(f"{packed.dtype} array of shape {packed.shape}")
-            spikes = np.unpackbits(packed, axis=-1, count=inputs).astype(np.bool_)
+                if "values" in archive:
+                    spikes = _bytes(archive["values"])
+                else:
+                    packed, inputs = _bytes(archive["packed"]), int(archive["inputs"])
+                    if packed.shape[-1] != -(-inputs // 8):
+                        raise ValueError(f"{packed.shape[-1]} bytes for {inputs} inputs")
+                    spikes = np.unpackbits(packed, axis=-1, count=inputs).astype(np.bool_)
         except OSError as error:
             raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
         except (KeyError, ValueError, zipfile.BadZipFile, EOFError) as error:
@@ -81,6 +84,31 @@ class Stimulus:
                 f"Stimulus.save wrote"
             ) from error
         return cls(spikes, labels)
+
+
+def _bytes(array: npt.NDArray) -> npt.NDArray[np.uint8]:
+    if array.dtype != np.uint8 or array.ndim != 3:
+        raise ValueError(f"{array.dtype} array of shape {array.shape}")
+    return array
+
+
+def whole_numbers(values: npt.NDArray, most: int) -> npt.NDArray[Any]:
+    """``values`` as bool if none is above 1, else as uint8.
+
+    Raises
+    ------
+    DataError
+        If any is not an integer from 0 to ``most`` (at most 255).
+    """
+    if values.dtype == np.bool_:
+        return values
+    whole = values.dtype.kind in "iu" or (
+        values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.rint(values)).all()
+    )
+    if not whole or (values.size and not 0 <= values.min() <= values.max() <= most):
+        allowed = "0 and 1; binarise" if most == 1 else f"the integers 0 to {most}; quantise"
+        raise DataError(f"the input holds values other than {allowed} it first")
+    return values.astype(np.uint8 if values.max(initial=0) > 1 else np.bool_)
 
 
 def from_argument(argument: str, run: RunFolder) -> Stimulus:

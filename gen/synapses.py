@@ -54,15 +54,10 @@ class Linear:
     def output_shape(self) -> tuple[int, ...]:
         return (self.neurons,)
 
-    @property
-    def fan_out(self) -> npt.NDArray[np.int64]:
-        """(inputs,): neurons that each input connects to."""
-        return np.full(self.inputs, self.neurons)
-
     def apply(self, signals: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """Sums, int64 (…, neurons), of ``signals``, integers (…, inputs)."""
-        # Integers below 2⁵³ are exact in float64, and matrix products of floats are the fast ones.
-        sums = signals.astype(np.float64) @ self.weight.T.astype(np.float64)
+        """Sums, int64 (…, neurons), of ``signals``, integers of at least 0 (…, inputs)."""
+        exact = _exact_float(self.weight, signals)
+        sums = signals.astype(exact) @ self.weight.T.astype(exact)
         return sums.astype(np.int64) << self.weight_shift
 
 
@@ -144,40 +139,35 @@ class Conv2d:
         )
         return self.weight.shape[0], height, width
 
-    @property
-    def fan_out(self) -> npt.NDArray[np.int64]:
-        """(inputs,): neurons that each input connects to; taps beyond the border are none."""
-        rows, columns = (self._taps(axis) for axis in (0, 1))
-        taps = np.outer(rows, columns) * (self.weight.shape[0] // self.groups)
-        return np.broadcast_to(taps, self.input_shape).reshape(-1)
-
-    def _taps(self, axis: int) -> npt.NDArray[np.int64]:
-        """Positions of the kernel along ``axis`` (0 vertical) that cover each input."""
-        side, outputs = self.input_shape[1 + axis], self.output_shape[1 + axis]
-        first = np.arange(outputs) * self.stride[axis] - self.padding[axis]
-        offset = np.arange(side)[:, np.newaxis] - first
-        return ((offset >= 0) & (offset < self.weight.shape[2 + axis])).sum(axis=1)
+    def taps(self, axis: int) -> npt.NDArray[np.bool_]:
+        """(outputs, inputs) along ``axis``, 0 vertical and 1 horizontal: True where a neuron's
+        kernel covers an input; what lies beyond the border is no input."""
+        first = np.arange(self.output_shape[1 + axis]) * self.stride[axis] - self.padding[axis]
+        offset = np.arange(self.input_shape[1 + axis]) - first[:, np.newaxis]
+        return (offset >= 0) & (offset < self.weight.shape[2 + axis])
 
     def apply(self, signals: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """Sums, int64 (…, neurons), of ``signals``, integers (…, inputs)."""
+        """Sums, int64 (…, neurons), of ``signals``, integers of at least 0 (…, inputs)."""
         maps = signals.reshape(-1, *self.input_shape)
-        patch = self.weight[0].size * self.neurons // self.weight.shape[0] * self.groups
-        frames = max(1, _PATCH_BYTES // (8 * patch))
+        exact = _exact_float(self.weight, signals)
+        patches = self.weight[0].size * self.groups * self.neurons // self.weight.shape[0]
+        frames = max(1, _PATCH_BYTES // (8 * patches))
         sums = np.empty((len(maps), *self.output_shape), np.int64)
         for start in range(0, len(maps), frames):
-            sums[start : start + frames] = self._correlate(maps[start : start + frames])
+            some = slice(start, start + frames)
+            sums[some] = self._correlate(maps[some].astype(exact))
         return sums.reshape(*signals.shape[:-1], self.neurons) << self.weight_shift
 
-    def _correlate(self, maps: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """Products of input patches and kernels, group by group; exact, as in :class:`Linear`."""
+    def _correlate(self, maps: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Products of input patches and kernels, group by group, in the type of ``maps``."""
         outputs, per_group, *kernel = self.weight.shape
         _, height, width = self.output_shape
         (py, px), (sy, sx) = self.padding, self.stride
-        padded = np.pad(maps.astype(np.float64), ((0, 0), (0, 0), (py, py), (px, px)))
+        padded = np.pad(maps, ((0, 0), (0, 0), (py, py), (px, px)))
         patches = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=(2, 3))
         # (frames, C, height, width, Kh, Kw) → (frames, height, width, C, Kh, Kw)
         patches = patches[:, :, ::sy, ::sx].transpose(0, 2, 3, 1, 4, 5)
-        kernels = self.weight.astype(np.float64).reshape(self.groups, outputs // self.groups, -1)
+        kernels = self.weight.astype(maps.dtype).reshape(self.groups, outputs // self.groups, -1)
         sums = [
             patches[:, :, :, g * per_group : (g + 1) * per_group].reshape(
                 len(maps), height * width, -1) @ kernels[g].T
@@ -204,14 +194,17 @@ class OneToOne:
         return signals.astype(np.int64) * self.weight
 
 
-#: What may stand between the signals that reach a layer and its neurons.
-Synapse = Linear | Conv2d
-
-
 def dense(synapse: Linear | Conv2d) -> npt.NDArray[np.int64]:
     """``synapse`` as a matrix (neurons, inputs) with ``synapse.apply(s) == s @ dense.T``; it has
     neurons × inputs entries, so it is for small networks."""
-    return synapse.apply(np.eye(synapse.inputs)).T
+    return synapse.apply(np.eye(synapse.inputs, dtype=np.bool_)).T
+
+
+def _exact_float(weight: npt.NDArray[np.int64], signals: npt.NDArray[Any]) -> type:
+    """The narrowest float in which every sum of ``signals`` is exact, whatever its order: integers
+    are exact below 2²⁴ or 2⁵³, and matrix products of floats are the fast ones."""
+    widest = np.abs(weight).reshape(len(weight), -1).sum(axis=1).max()
+    return np.float32 if widest * int(signals.max(initial=0)) < 1 << 24 else np.float64
 
 
 def _check_weight(synapse: Linear | Conv2d, axes: tuple[str, ...]) -> None:

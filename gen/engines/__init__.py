@@ -1,6 +1,6 @@
 """Engines: every way to run a network, behind one call and one result type.
 
-An engine is a function ``run(spec, spikes, options) -> Trace``, registered by name as an entry
+An engine is a function ``run(spec, signals, options) -> Trace``, registered by name as an entry
 point in the group ``spikewright.engines``; that is how the torch side offers ``torch`` without the
 hardware side importing it.
 """
@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from ..errors import DataError, SpikewrightError
 from ..folding import Folding
-from ..spec import NetworkSpec
+from ..spec import InputKind, NetworkSpec
+from ..stimulus import whole_numbers
 from ..trace import Trace
 
 GROUP = "spikewright.engines"
@@ -39,7 +40,7 @@ def available_engines() -> list[str]:
 
 def simulate(
     spec: NetworkSpec,
-    spikes: npt.ArrayLike,
+    signals: npt.ArrayLike,
     *,
     engine: str = "amaranth",
     folding: Folding | None = None,
@@ -47,43 +48,57 @@ def simulate(
     waveform: Path | str | None = None,
     progress: Callable[[int], None] = lambda samples: None,
 ) -> Trace:
-    """Runs ``spikes``, bool (samples, timesteps, inputs), through ``spec`` on ``engine``.
+    """Runs ``signals`` through ``spec`` on ``engine``.
 
-    ``membranes`` adds every membrane to the trace; ``waveform`` names a VCD file to write (RTL
-    engines); ``folding`` is the hardware's shape (RTL engines; default one lane per neuron).
+    ``signals`` is shaped as the spec's :class:`~spikewright.gen.coding.InputKind` says: bool
+    (samples, timesteps, inputs) for events. ``membranes`` adds every membrane to the trace;
+    ``waveform`` names a VCD file to write (RTL engines); ``folding`` is the hardware's shape (RTL
+    engines; default one lane per neuron).
 
     Raises
     ------
     DataError
-        If the spikes are not 0 and 1, or of another shape than the network takes.
+        If the signals have values or a shape that the network does not take.
     SpikewrightError
         If the engine is unknown, or lacks something it needs.
     """
-    spikes = np.asarray(spikes)
-    if spikes.ndim != 3 or spikes.shape[2] != spec.inputs or not len(spikes):
-        raise DataError(
-            f"spikes have shape {spikes.shape}; network {spec.name} takes (samples ≥ 1, "
-            f"timesteps, {spec.inputs})"
-        )
-    if not 1 <= spikes.shape[1] <= spec.timesteps:
-        raise DataError(
-            f"{spikes.shape[1]} timesteps given; network {spec.name} is proven for 1 to "
-            f"{spec.timesteps}; shorten the input or compile with more"
-        )
-    if spikes.dtype != np.bool_:
-        if not np.isin(spikes, (0, 1)).all():
-            raise DataError("spikes hold values other than 0 and 1; binarise them first")
-        spikes = spikes.astype(np.bool_)
+    signals = checked(spec, np.asarray(signals))
     options = Options(
         folding=folding or Folding(),
         membranes=membranes,
         waveform=Path(waveform) if waveform is not None else None,
         progress=progress,
     )
-    return load_engine(engine)(spec, spikes, options)
+    return load_engine(engine)(spec, signals, options)
 
 
-def load_engine(engine: str) -> Callable[[NetworkSpec, npt.NDArray[np.bool_], Options], Trace]:
+def checked(spec: NetworkSpec, signals: npt.NDArray) -> npt.NDArray:
+    """``signals`` as engines take them: bool for events, uint8 for values; DataError if ``spec``
+    does not take them."""
+    held = spec.input.kind is InputKind.CURRENT
+    if signals.ndim != 3 or signals.shape[2] != spec.inputs or not len(signals):
+        raise DataError(
+            f"input has shape {signals.shape}; network {spec.name} takes (samples ≥ 1, "
+            f"{'1' if held else 'timesteps'}, {spec.inputs})"
+        )
+    if held and signals.shape[1] != 1:
+        raise DataError(
+            f"{signals.shape[1]} timesteps given; the input of network {spec.name} is held for "
+            f"all {spec.timesteps} timesteps, so give one"
+        )
+    if not held and not 1 <= signals.shape[1] <= spec.timesteps:
+        raise DataError(
+            f"{signals.shape[1]} timesteps given; network {spec.name} is proven for 1 to "
+            f"{spec.timesteps}; shorten the input or compile with more"
+        )
+    try:
+        signals = whole_numbers(signals, spec.input.most)
+    except DataError as error:
+        raise DataError(f"network {spec.name}: {error}") from error
+    return signals.astype(np.bool_ if spec.input.kind is InputKind.EVENTS else np.uint8, copy=False)
+
+
+def load_engine(engine: str) -> Callable[[NetworkSpec, npt.NDArray, Options], Trace]:
     """The function behind ``engine``; SpikewrightError if it is unknown or lacks a package."""
     points = list(metadata.entry_points(group=GROUP, name=engine))
     if not points:

@@ -1,7 +1,7 @@
 """The golden model: the contract in NumPy, vectorised over samples.
 
 It is written for reading beside :mod:`spikewright.gen.spec`, and fast enough for whole data sets:
-one matrix product per layer over all samples and timesteps, then a loop over time only.
+the sums of a layer over all samples and timesteps at once, then a loop over time only.
 """
 
 import numpy as np
@@ -14,32 +14,35 @@ from ..spec import Layer, NetworkSpec, Neuron, Reset
 from ..trace import Trace
 from . import Options
 
-#: Input currents of a batch are held below this many bytes.
+#: Sums of a batch are held below this many bytes.
 _BATCH_BYTES = 1 << 28
 
 _Ints = npt.NDArray[np.int64]
 _Bools = npt.NDArray[np.bool_]
 
 
-def run(spec: NetworkSpec, spikes: _Bools, options: Options) -> Trace:
+def run(spec: NetworkSpec, signals: npt.NDArray, options: Options) -> Trace:
     """The ``golden`` engine; see :func:`spikewright.gen.simulate`."""
     if options.waveform is not None:
         raise SpikewrightError("the golden model has no clock, so no waveform; use engine amaranth")
-    widest = max(layer.neurons for layer in spec.layers)
-    batch = max(1, _BATCH_BYTES // (8 * spikes.shape[1] * widest))
+    widest = max(max(layer.inputs, layer.neurons) for layer in spec.layers)
+    batch = max(1, _BATCH_BYTES // (8 * spec.steps(signals) * widest))
     parts = []
-    for start in range(0, len(spikes), batch):
-        parts.append(_run_batch(spec, spikes[start : start + batch], options.membranes))
+    for start in range(0, len(signals), batch):
+        parts.append(_run_batch(spec, signals[start : start + batch], options.membranes))
         options.progress(len(parts[-1]))
     return _concatenate(parts)
 
 
-def _run_batch(spec: NetworkSpec, spikes: _Bools, keep_membranes: bool) -> Trace:
+def _run_batch(spec: NetworkSpec, signals: npt.NDArray, keep_membranes: bool) -> Trace:
+    timesteps = spec.steps(signals)
     out, membranes, saturations = [], [], []
-    arriving = spikes
+    reaching = signals
     for layer in spec.layers:
-        arriving, m, saturated = run_layer(layer, arriving)
-        out.append(arriving)
+        reaching, m, saturated = run_layer(layer, reaching, timesteps)
+        out.append(reaching)
+        if not keep_membranes:
+            membranes.clear()
         membranes.append(m)
         saturations.append(saturated)
     scores = spec.readout.scores(out[-1], membranes[-1], spec.timesteps)
@@ -49,46 +52,57 @@ def _run_batch(spec: NetworkSpec, spikes: _Bools, keep_membranes: bool) -> Trace
         membranes=tuple(membranes) if keep_membranes else None,
         scores=scores,
         prediction=scores.argmax(axis=1),
-        counters=functional(spec, spikes, out, saturations),
+        counters=functional(spec, signals, out, saturations),
     )
 
 
-def run_layer(layer: Layer, spikes: _Bools) -> tuple[_Bools, _Ints, _Ints]:
-    """Spikes (S, T, N), membranes (S, T, N) and saturations (S,) of ``layer`` alone."""
-    samples, timesteps, _ = spikes.shape
-    shape = (samples, timesteps, layer.neurons)
-    # Integers below 2⁵³ are exact in float64, and matrix products of floats are the fast ones.
-    current = (spikes.astype(np.float64) @ layer.synapse.weight.T.astype(np.float64)).astype(
-        np.int64
-    ) << layer.synapse.weight_shift
+def run_layer(layer: Layer, signals: npt.NDArray, timesteps: int) -> tuple[_Bools, _Ints, _Ints]:
+    """Spikes (S, T, N), membranes (S, T, N) and saturations (S,) of ``layer`` alone.
+
+    ``signals`` (S, T, inputs) reach it, or (S, 1, inputs) that are held for ``timesteps``.
+    """
+    sums = layer.synapse.apply(layer.pooled(signals))
+    shape = (len(sums), timesteps, layer.neurons)
+    sums = np.broadcast_to(sums, shape)
     out, membranes = np.empty(shape, np.bool_), np.empty(shape, np.int64)
-    saturations = np.zeros(samples, np.int64)
-    m = np.zeros((samples, layer.neurons), np.int64)
+    saturations = np.zeros(len(sums), np.int64)
+    m = i = np.zeros((len(sums), layer.neurons), np.int64)
     for t in range(timesteps):
-        out[:, t], m, saturated = step(layer.neuron, m, current[:, t])
+        x = layer.neuron.bias + sums[:, t]
+        if layer.recurrent is not None and t > 0:
+            x = x + layer.recurrent.apply(out[:, t - 1])
+        i = current(layer.neuron, i, x)
+        out[:, t], m, saturated = step(layer.neuron, m, i)
         membranes[:, t] = m
         saturations += saturated.sum(axis=1)
     return out, membranes, saturations
 
 
-def step(neuron: Neuron, m: _Ints, current: _Ints) -> tuple[_Bools, _Ints, _Bools]:
-    """One timestep: spikes, new membrane, and where u was clamped.
+def current(neuron: Neuron, i: _Ints, x: _Ints) -> _Ints:
+    """One timestep of the input current: i from that of the timestep before, and the input x."""
+    if neuron.synapse_decay is None:
+        return x
+    return decay(i, neuron.synapse_decay, neuron.synapse_decay_fraction, neuron.rounding) + x
 
-    ``m`` and ``current`` (synaptic sum, without bias) are (…, neurons). Equations and their source:
-    :mod:`spikewright.gen.spec`.
+
+def step(neuron: Neuron, m: _Ints, i: _Ints) -> tuple[_Bools, _Ints, _Bools]:
+    """One timestep of the membrane: spikes, new membrane, and where u was clamped.
+
+    ``m`` and ``i`` (current of this timestep, bias included) are (…, neurons). Equations and their
+    source: :mod:`spikewright.gen.spec`.
     """
-    theta, drive = np.asarray(neuron.threshold), current + np.asarray(neuron.bias)
+    theta = neuron.per_neuron("threshold", m.shape[-1])
     r = m > theta
     leaked = decay(m, neuron.decay, neuron.decay_fraction, neuron.rounding)
     match neuron.reset:
         case Reset.SUBTRACT:
-            u = leaked - r * theta + drive
+            u = leaked - r * theta + i
         case Reset.ZERO_KEEP_INPUT:
-            u = np.where(r, 0, leaked) + drive
+            u = np.where(r, 0, leaked) + i
         case Reset.ZERO_DROP_INPUT:
-            u = np.where(r, 0, leaked + drive)
+            u = np.where(r, 0, leaked + i)
         case Reset.NONE:
-            u = leaked + drive
+            u = leaked + i
     saturated = np.zeros(u.shape, np.bool_)
     if neuron.membrane_bits is not None:
         limit = 1 << (neuron.membrane_bits - 1)

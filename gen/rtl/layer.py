@@ -36,7 +36,8 @@ class SpikingLayer(wiring.Component):
         super().__init__({
             "i": In(event_stream(plan.layer.inputs)),
             "o": Out(event_stream(plan.layer.neurons)),
-            "events": Out(LayerEvents(plan.lanes, plan.queue)),
+            "events": Out(LayerEvents(synops=plan.lanes, saturations=plan.lanes,
+                                      queue_peak=plan.queue)),
         })
 
     def elaborate(self, platform):

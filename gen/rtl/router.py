@@ -48,7 +48,9 @@ class SpikeSplitter(wiring.Component):
         m = Module()
         pieces = -(-self.lanes // self.width)
         row = Signal(data.ArrayLayout(self.width, pieces))
-        base, tick, last = (Signal.like(self.i.payload[name]) for name in ("base", "tick", "last"))
+        base, tick, last = (
+            Signal.like(self.i.payload[name], name=name) for name in ("base", "tick", "last")
+        )
         valid = Signal()
         pending = Signal(pieces)
         first = Signal(range(pieces) if pieces > 1 else 1)

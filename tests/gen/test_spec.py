@@ -1,7 +1,24 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from spikewright.gen import Layer, Linear, NetworkSpec, Neuron, Reset, SpikewrightError
+from spikewright.gen import (
+    Conv2d,
+    Input,
+    InputKind,
+    Layer,
+    Linear,
+    MaxPool2d,
+    NetworkSpec,
+    Neuron,
+    OneToOne,
+    Readout,
+    ReadoutKind,
+    Reset,
+    SpikewrightError,
+    SumPool2d,
+)
 
 from .examples import two_layers
 
@@ -16,6 +33,19 @@ def neuron(**changes):
 
 def layer(name="fc", **changes):
     return Layer(name=name, synapse=linear(), neuron=neuron(**changes))
+
+
+def conv(**changes):
+    return Conv2d(**{"weight": np.ones((4, 1, 3, 2)), "weight_bits": 4, "groups": 2,
+                     "input_shape": (2, 6, 5), **changes})
+
+
+def pool(kind=SumPool2d, **changes):
+    return kind(**{"input_shape": (2, 7, 4), "kernel": 2, **changes})
+
+
+def integrator(**changes):
+    return neuron(**{"threshold": None, "reset": Reset.NONE, **changes})
 
 
 def network(*layers, **changes):
@@ -51,6 +81,52 @@ def network(*layers, **changes):
     (lambda: network(layer("a"), layer("a")), "two layers are named a"),
     (lambda: network(layers=()), "no layers"),
     (lambda: network(timesteps=0), "timesteps is 0"),
+    (lambda: neuron(synapse_decay_fraction=3), "is 3 without a synapse_decay; give both"),
+    (lambda: neuron(synapse_decay=[1, 9], synapse_decay_fraction=3),
+     "synapse_decay spans 1 to 9; with 3 fraction bits 0 to 8 keep"),
+    (lambda: neuron(synapse_decay=-1, synapse_decay_fraction=3), "spans -1 to -1"),
+    (lambda: neuron(threshold=None), "'subtract' would never happen; give reset=Reset.NONE"),
+    (lambda: conv(weight=[[1]]), r"\(output channels, input channels / groups, height, width\)"),
+    (lambda: conv(input_shape=(2, 6)), r"input_shape of the convolution is \(2, 6\); \(channels,"),
+    (lambda: conv(input_shape=(2, 6, 0)), "each at least 1"),
+    (lambda: conv(padding=(0, 2)), "horizontal padding is 2; allowed are 0 to 1"),
+    (lambda: conv(padding=0.5), "padding is 0.5; an integer, or two of them"),
+    (lambda: conv(stride=(0, 1)), "vertical stride is 0; allowed are 1 to 6"),
+    (lambda: conv(stride=(1, 2, 3)), "stride is .*; an integer, or two"),
+    (lambda: conv(groups=3), "groups is 3; allowed are 1 to 2"),
+    (lambda: conv(input_shape=(3, 6, 5)), "groups is 2; it must divide 3 input and 4 output chan"),
+    (lambda: conv(groups=1), "1 input channels for each of 1 groups, which is not the 2 channels"),
+    (lambda: conv(input_shape=(2, 2, 2)), "kernel 3×2 is larger than the input 2×2 with padding 0"),
+    (lambda: pool(kernel=(8, 2)), "vertical kernel of the pooling is 8; allowed are 1 to 7"),
+    (lambda: pool(stride=5), "horizontal stride of the pooling is 5; allowed are 1 to 4"),
+    (lambda: pool(input_shape=9), "input_shape of the pooling is 9"),
+    (lambda: OneToOne(weight=0.5), "one-to-one weight has fractions"),
+    (lambda: Layer(name="a", synapse=3, neuron=neuron()), "synapse is a int; allowed are Linear, C"),
+    (lambda: Layer(name="a", synapse=linear(), neuron=neuron(), recurrent=conv()),
+     "layer a: recurrent is a Conv2d; allowed are Linear, OneToOne, None"),
+    (lambda: Layer(name="a", synapse=linear(), neuron=neuron(), recurrent=linear()),
+     r"recurrent weight has shape \(1, 2\); \(1, 1\) is needed"),
+    (lambda: Layer(name="a", synapse=linear(), neuron=neuron(),
+                   recurrent=OneToOne(weight=[1, 2])), "one-to-one weight has 2 values for 1 neurons"),
+    (lambda: Layer(name="a", synapse=linear(), neuron=integrator(), recurrent=OneToOne(weight=1)),
+     "never fire, so the recurrence carries nothing"),
+    (lambda: Layer(name="a", synapse=linear(), neuron=neuron(), pool=pool()),
+     r"layer a: its synapse has 2 inputs, but its pooling gives 12 \(\(2, 3, 2\)\)"),
+    (lambda: Layer(name="a", synapse=conv(), neuron=neuron(), pool=pool()),
+     r"takes signals of shape \(2, 6, 5\), but its pooling gives \(2, 3, 2\)"),
+    (lambda: network(Layer(name="a", synapse=conv(), neuron=neuron()), input_shape=(6, 5, 2)),
+     r"takes signals of shape \(2, 6, 5\), but \(6, 5, 2\) .* reach it"),
+    (lambda: network(Layer(name="a", synapse=linear(weight=np.ones((3, 12))), neuron=neuron(),
+                           pool=pool(MaxPool2d)), input_shape=(2, 7, 4)),
+     "layer a: a max pooling of the network's inputs .* use SumPool2d"),
+    (lambda: network(Layer(name="a", synapse=linear(), neuron=integrator()),
+                     Layer(name="b", synapse=linear(weight=[[1]]), neuron=neuron())),
+     "layer a has no threshold, so no spike would reach the layers behind it"),
+    (lambda: network(Layer(name="a", synapse=linear(), neuron=integrator())),
+     r"never spikes, but the readout is spike-count; give Readout\(kind=ReadoutKind.MEMBRANE\)"),
+    (lambda: network(Layer(name="a", synapse=linear(weight=np.ones((20, 2))), neuron=neuron()),
+                     readout=Readout(population=6)), "20 neurons .* groups of 6; .* is 5"),
+    (lambda: network(input="events"), "input is 'events'; an instance of Input is needed"),
 ])
 def test_what_cannot_be_built_is_refused(build, message):
     with pytest.raises(SpikewrightError, match=message):
@@ -79,9 +155,35 @@ def test_equality_and_digest_follow_every_number():
         two_layers(), two_layers(seed=1), two_layers(threshold=31), two_layers(timesteps=9),
         two_layers(reset=Reset.NONE), two_layers(reset_delay=False), two_layers(membrane_bits=20),
         two_layers(decay=[230] * 4 + [231] * 8, hidden=12, classes=12),
+        two_layers(synapse_decay=3, synapse_decay_fraction=2),
+        replace(two_layers(), input=Input(kind=InputKind.COUNTS)),
+        replace(two_layers(), readout=Readout(kind=ReadoutKind.FIRST_SPIKE)),
+        replace(two_layers(), readout=Readout(population=5)),
     ]
     assert len({spec.digest for spec in variants}) == len(variants)
 
 
 def test_equal_values_per_neuron_are_one_value():
     assert neuron(threshold=[5, 5]).threshold == 5
+
+
+def test_shapes_between_layers():
+    layers = (
+        Layer(name="conv", synapse=conv(padding=1, stride=(2, 1)), neuron=neuron()),
+        Layer(name="fc", synapse=linear(weight=np.ones((6, 8))), neuron=integrator(),
+              pool=pool(input_shape=(4, 3, 6), kernel=(2, 3), stride=(3, 2))),
+    )
+    # (6 + 2·1 − 3) // 2 + 1 = 3 rows and (5 + 2·1 − 2) // 1 + 1 = 6 columns of 4 channels.
+    spec = network(*layers, input_shape=(2, 6, 5),
+                   readout=Readout(kind=ReadoutKind.MEMBRANE, population=2))
+    assert layers[1].pool.output_shape == (4, 1, 2)
+    assert [layer.inputs for layer in layers] == [60, 72]
+    assert spec.signal_shapes == ((2, 6, 5), (4, 3, 6), (6,))
+    assert (spec.classes, spec.weights) == (3, 4 * 3 * 2 + 6 * 8)
+
+
+def test_a_max_pooling_has_no_matrix():
+    layer = Layer(name="a", synapse=linear(weight=np.ones((3, 12))), neuron=neuron(),
+                  pool=pool(MaxPool2d))
+    with pytest.raises(SpikewrightError, match="layer a: a max pooling has no matrix"):
+        layer.dense()

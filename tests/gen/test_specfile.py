@@ -7,11 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from spikewright.gen import SpikewrightError, specfile
 
 from .examples import two_layers
-from .strategies import networks
+from .strategies import FEATURES, networks
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(networks())
+@given(networks(features=FEATURES))
 def test_round_trip(tmp_path, spec):
     path = tmp_path / "net.json"
     specfile.save(spec, path)

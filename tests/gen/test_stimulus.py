@@ -13,7 +13,7 @@ from spikewright.gen.errors import DataError
 from spikewright.gen.stimulus import from_argument
 
 SPIKES = st.tuples(st.integers(0, 4), st.integers(1, 5), st.integers(1, 20)).flatmap(
-    lambda shape: arrays.arrays(np.bool_, shape)
+    lambda shape: arrays.arrays(np.bool_, shape) | arrays.arrays(np.uint8, shape)
 )
 
 
@@ -22,7 +22,7 @@ def test_round_trip(tmp_path_factory, spikes, label):
     path = tmp_path_factory.mktemp("stimulus") / "s.npz"
     Stimulus(spikes, np.full(len(spikes), label)).save(path)
     back = Stimulus.load(path)
-    assert back.spikes.dtype == np.bool_
+    assert back.spikes.dtype == (np.uint8 if spikes.max(initial=0) > 1 else np.bool_)
     assert (back.spikes == spikes).all()
     assert back.spikes.shape == spikes.shape
     assert (back.labels == label).all()
@@ -36,8 +36,11 @@ def test_slices():
 
 @pytest.mark.parametrize(("spikes", "labels", "message"), [
     (np.zeros((2, 3)), np.zeros(2), "(2, 3)"),
-    (np.full((1, 1, 1), 2), np.zeros(1), "other than 0 and 1"),
-    (np.full((1, 1, 1), np.nan), np.zeros(1), "other than 0 and 1"),
+    (np.full((1, 1, 1), 256), np.zeros(1), "other than the integers 0 to 255; quantise"),
+    (np.full((1, 1, 1), -1), np.zeros(1), "other than the integers 0 to 255"),
+    (np.full((1, 1, 1), 0.5), np.zeros(1), "other than the integers 0 to 255"),
+    (np.full((1, 1, 1), np.nan), np.zeros(1), "other than the integers 0 to 255"),
+    (np.full((1, 1, 1), "a"), np.zeros(1), "other than the integers 0 to 255"),
     (np.zeros((2, 1, 1)), np.zeros(3), "3 labels for 2 samples"),
 ])
 def test_refused(spikes, labels, message):
@@ -60,7 +63,8 @@ def damage(path, **changed):
     {"labels": None}, {"packed": None}, {"inputs": None},
     {"packed": np.zeros((2, 3, 9), np.uint8)}, {"packed": np.zeros((2, 3, 2), np.int64)},
     {"packed": np.zeros((2, 3), np.uint8)}, {"inputs": np.int64(99)},
-    {"labels": np.array([{}], dtype=object)},
+    {"labels": np.array([{}], dtype=object)}, {"values": np.zeros((2, 3), np.uint8)},
+    {"values": np.zeros((2, 3, 12))},
 ])
 def test_damaged_arrays(tmp_path, changed):
     path = tmp_path / "s.npz"
