@@ -109,7 +109,7 @@ def predicted(plan, timesteps, log):
             for _ in range(plan.event_cycles if timestep.events else 1):
                 while now in takes:
                     now += 1
-                uses[now] = "busy" if timestep.events else "starved"
+                uses[now] = "busy"
                 final = now
                 now += 1
         ready = final
