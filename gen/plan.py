@@ -17,8 +17,8 @@ from .folding import Folding, LayerFolding
 from .layers import Layer
 from .linear import LinearPlan, Source
 from .pooling import MaxPool2d
-from .spike_pooling import SpikePoolingPlan
 from .spec import NetworkSpec
+from .spike_pooling import SpikePoolingPlan
 from .synapses import Conv2d, Linear
 
 #: Events whose lanes share one neuron unit, if the folding does not say otherwise.

@@ -4,10 +4,10 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from ..coding import ReadoutKind
 from ..counters import NETWORK_COUNTERS
 from ..folding import Folding
 from ..plan import layer_plans
-from ..coding import ReadoutKind
 from ..spec import NetworkSpec
 from .counters import COUNTER_BITS, Counters
 from .layer import SpikingLayer
