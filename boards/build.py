@@ -18,9 +18,10 @@ from ..gen.errors import ToolError
 from ..gen.folding import Folding
 from ..gen.runfolder import write_json
 from ..gen.spec import NetworkSpec
+from . import netlist
 from .fit import does_not_fit, require_memory
 from .protocol import require_inputs
-from .registry import Board
+from .registry import ECP5, Board
 from .toolchain import Tool, find_tool
 from .top import BoardTop
 
@@ -30,6 +31,8 @@ STAGES = ("synthesis", "place-and-route", "packing")
 #: interface takes ``x[1]`` for bit 1 of ``x``: Yosys then aborts, or might confuse the two.
 HIDE_ELEMENTS = r"rename -hide w:*\[*"
 
+#: What Amaranth tells Yosys to write.
+NETLIST = "top.json"
 REPORT = "report.json"
 FIGURES = "build.json"
 
@@ -136,6 +139,8 @@ def cache_folder() -> Path:
 
 def _key(plan: BuildPlan, tools: list[Tool]) -> str:
     hasher = hashlib.sha256(plan.digest())
+    # What is done between two tools is part of the build as well.
+    hasher.update(Path(netlist.__file__).read_bytes())
     for tool in tools:
         hasher.update(f"{tool.name}\0{tool.version}\0".encode())
     return hasher.hexdigest()
@@ -169,6 +174,11 @@ def _run(
             if stage == "place-and-route":
                 _explain_fit(tool, arguments, working, spec, board)
             raise ToolError(_complaint(stage, tool, done, working))
+        if stage == "synthesis" and board.family is ECP5:
+            path = working / NETLIST
+            design = json.loads(path.read_text(encoding="utf-8"))
+            netlist.tidy(design)
+            path.write_text(json.dumps(design), encoding="utf-8")
     return seconds
 
 
