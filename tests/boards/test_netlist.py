@@ -3,7 +3,7 @@ import subprocess
 from copy import deepcopy
 
 import pytest
-from amaranth import *
+from amaranth import Elaboratable, Module, Signal
 from amaranth.back import rtlil
 from amaranth.lib import memory
 
