@@ -99,5 +99,5 @@ def test_large_memories_stand_side_by_side_and_in_turn(depth, lanes, sprams):
 
 
 def test_too_much_for_the_large_memories_is_refused():
-    with pytest.raises(FoldingError, match="need 5 large memories.*a part has 4.*at most 64"):
+    with pytest.raises(FoldingError, match=r"need 5 large memories.*a part has 4.*at most 64"):
         WeightStore([[0] * 17], 17, 4, Storage.SPRAM)
