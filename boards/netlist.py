@@ -9,9 +9,11 @@ Both changes leave the function of the netlist as it is.
   carry that has a name.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 #: A module or a cell of Yosys' JSON format.
@@ -39,6 +41,14 @@ def tidy(netlist: Node) -> Tidied:
             readers = _readers(module)
             _register_outputs(module, readers, done)
             _open_carries(module, readers, done)
+    return done
+
+
+def tidy_file(path: Path) -> Tidied:
+    """:func:`tidy` for the file that Yosys wrote."""
+    netlist = json.loads(path.read_text(encoding="utf-8"))
+    done = tidy(netlist)
+    path.write_text(json.dumps(netlist), encoding="utf-8")
     return done
 
 
