@@ -13,7 +13,7 @@ from .bounds import MembraneBounds
 from .coding import InputKind
 from .convolution import Conv2dPlan
 from .errors import FoldingError
-from .folding import Folding, LayerFolding
+from .folding import Folding, LayerFolding, Storage
 from .layers import Layer
 from .linear import LinearPlan, Source
 from .pooling import MaxPool2d
@@ -159,6 +159,11 @@ class LayerPlan:
             raise FoldingError(
                 f"layer {layer.name}: {folding.ways} ways; a convolution takes one event at a "
                 f"time; raise lanes or banks instead"
+            )
+        if folding.storage is not Storage.FIXED:
+            raise FoldingError(
+                f"layer {layer.name}: {folding.storage.value} weights of a convolution are not "
+                f"built, because each bank has its own copy; use {Storage.FIXED.value}"
             )
         pool = None if isinstance(layer.pool, MaxPool2d) else layer.pool
         return Conv2dPlan(
