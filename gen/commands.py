@@ -356,7 +356,7 @@ def generate(
             write_output(written, text)
         advance()
     ports = [{"name": port.name, "direction": port.direction, "width": port.width,
-              "meaning": port.meaning} for port in verilog.ports(spec)]
+              "meaning": port.meaning} for port in verilog.ports(network)]
     figures = {
         "verilog": str(written),
         "module": spec.name,
