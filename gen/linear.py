@@ -57,6 +57,8 @@ class LinearPlan:
         Width of a stored weight; sums are held divided by ``2**sum_shift``, in ``sum_bits``.
     add_stage
         Cycles from the issue of an operation to the addition of its weights.
+    most_synops
+        Sums that one cycle can update.
     latency
         Cycles from a step of the sweep to its sums.
     """
@@ -86,6 +88,7 @@ class LinearPlan:
         own = -(-self.steps * units // self.ways) if isinstance(layer.recurrent, Linear) else 0
         self.bank_inputs = self.own_base + own
         self._columns = matrix
+        self.most_synops = self.ways * self.lanes
         self.weight_bits = max(2, signed_bits(int(matrix.min()), int(matrix.max())))
         if layer.pool is None and layer.recurrent is None:
             self.weight_bits = layer.synapse.weight_bits

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .arithmetic import signed_bits
@@ -39,6 +41,8 @@ class LayerPlan:
         Sweeps of one timestep's sums: more than one only for an input that is held.
     ways_out
         Events per cycle that the layer behind takes.
+    spatial_out
+        The layer behind knows neurons by their place in a map.
     accumulator_bits, membrane_bits, leaked_bits
         Widths of the stored word, of u and m, and of the decayed membrane.
     current_bits, leaked_current_bits
@@ -46,10 +50,11 @@ class LayerPlan:
     """
 
     def __init__(self, layer: Layer, folding: LayerFolding, bounds: MembraneBounds,
-                 source: Source, *, ways_out: int, sweeps: int):
+                 source: Source, *, ways_out: int, spatial_out: bool, sweeps: int):
         self.layer = layer
         self.source = source
         self.ways_out = ways_out
+        self.spatial_out = spatial_out
         self.sweeps = sweeps
         if folding.lanes is not None and not 1 <= folding.lanes <= layer.neurons:
             raise FoldingError(
@@ -76,7 +81,10 @@ class LayerPlan:
                 f"layer {layer.name}: {units} units for {lanes} lanes; use at most {lanes}"
             )
         # The units of a row are dealt out to the ways behind; missing ones are built and idle.
-        units = -(-units // self.ways_out) * self.ways_out
+        ways = self.ways_out
+        if isinstance(layer.recurrent, Linear):
+            ways = math.lcm(ways, folding.ways)
+        units = -(-units // ways) * ways
         return LinearPlan(layer, folding, source, units=units, sum_bits=bounds.sum_bits)
 
     def _convolution(self, layer: Layer, folding: LayerFolding, bounds: MembraneBounds,
@@ -132,6 +140,22 @@ class LayerPlan:
                 "synapse_decay", bounds.currents, neuron.synapse_decay_fraction)
 
     @property
+    def fire_latency(self) -> int:
+        """Cycles from the sums of a neuron to its spike."""
+        return 2 if self.current_bits == 0 else 3
+
+    @property
+    def store_latency(self) -> int:
+        """Cycles from the sums of a neuron to its next state."""
+        return self.fire_latency + 1
+
+    @property
+    def sweep_cycles(self) -> int:
+        """Cycles from the beginning of a sweep to that of the next at the earliest: a neuron's
+        state has to be stored before it is read again."""
+        return max(self.steps, self.store_latency + 3)
+
+    @property
     def padded(self) -> bool:
         """Whether some unit has no neuron in some step."""
         return bool((self.order < 0).any())
@@ -155,15 +179,14 @@ def layer_plans(spec: NetworkSpec, folding: Folding) -> tuple[LayerPlan, ...]:
     plans: list[LayerPlan] = []
     for n, (layer, chosen, bounds) in enumerate(
             zip(spec.layers, foldings, spec.bounds, strict=True)):
-        following = foldings[n + 1].ways if n + 1 < len(foldings) else 1
-        if isinstance(layer.recurrent, Linear):
-            following = max(following, 1)
+        above = spec.layers[n + 1] if n + 1 < len(spec.layers) else None
         plans.append(LayerPlan(
-            layer, chosen, bounds, source, ways_out=following,
+            layer, chosen, bounds, source,
+            ways_out=1 if above is None else foldings[n + 1].ways,
+            spatial_out=above is not None and isinstance(above.synapse, Conv2d),
             sweeps=spec.timesteps if held and n == 0 else 1,
         ))
-        if n + 1 < len(spec.layers):
-            above = spec.layers[n + 1]
+        if above is not None:
             shape = above.input_shape if isinstance(above.synapse, Conv2d) else None
             source = Source(plans[-1].order.reshape(-1), 0, shape)
     return tuple(plans)
