@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from spikewright.gen import Stimulus, cli, console
-from spikewright.gen.commands import folded, folding_of
 from spikewright.gen.errors import SpikewrightError
+from spikewright.gen.folding_options import folded, folding_of
 
 from .examples import of_everything
 
