@@ -30,7 +30,7 @@ REFERENCE = "golden"
 #: Samples that an engine runs unless told otherwise; those not named run all.
 DEFAULT_SAMPLES = {"amaranth": 10}
 
-#: Samples compared at a time, so that a whole data set's membranes need not fit in memory.
+#: Samples run at a time, so that a whole data set's spikes and membranes need not fit in memory.
 _BATCH = 256
 
 
@@ -69,9 +69,14 @@ def simulate(
     stimulus = folder.stimulus() if data is None else from_argument(data, folder)
     stimulus = _first(stimulus, samples or DEFAULT_SAMPLES.get(engine))
     with console.progress(f"simulating on {engine}", len(stimulus)) as advance:
-        trace = run_engine(spec, stimulus.spikes, engine=engine, folding=folding,
-                           membranes=membranes, waveform=waveform, progress=advance)
-    figures = summary(spec, folding, stimulus, trace)
+        # A waveform is of one run, so its samples are not split.
+        size = len(stimulus) if waveform is not None else _BATCH
+        traces = (
+            run_engine(spec, stimulus.spikes[start : start + size], engine=engine, folding=folding,
+                       membranes=membranes, waveform=waveform, progress=advance)
+            for start in range(0, len(stimulus), size)
+        )
+        figures = summary(spec, folding, stimulus, traces)
     if data is None:
         kept = folder.read_json("results.json", "simulate") if "results.json" in folder else {}
         folder.record("simulate", {**kept.get("simulate", {}), engine: figures})

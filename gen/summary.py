@@ -1,6 +1,6 @@
 """What ``simulate`` reports of a trace, as figures and as tables."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,58 +15,76 @@ from .trace import Trace
 
 
 def summary(
-    spec: NetworkSpec, folding: Folding, stimulus: Stimulus, trace: Trace
+    spec: NetworkSpec, folding: Folding, stimulus: Stimulus, traces: Iterable[Trace]
 ) -> dict[str, Any]:
-    """What ``simulate`` reports of ``trace``; everything JSON can hold.
+    """What ``simulate`` reports of ``traces``, which follow one another through ``stimulus``;
+    everything JSON can hold.
+
+    One trace is held at a time, so that a data set's spikes need not fit in memory.
 
     ``utilisation`` of a layer is its synaptic operations ÷ (adders × cycles): 1 would be a new
     weight for every adder in every cycle. There are lanes × ways adders, in a convolution lanes ×
     banks.
     """
-    known = stimulus.labels >= 0
     names = [layer.name for layer in spec.layers]
-    neuron_steps = trace.spikes[0].shape[0] * trace.spikes[0].shape[1]
-    spikes = {name: int(s.sum()) for name, s in zip(names, trace.spikes, strict=True)}
+    engine, spikes, ranges = "", dict.fromkeys(names, 0), {}
+    predictions, cycle_counts, counts = [], [], {}
+    for trace in traces:
+        engine = trace.engine
+        predictions.append(trace.prediction)
+        for name, fired in zip(names, trace.spikes, strict=True):
+            spikes[name] += int(np.count_nonzero(fired))
+        if trace.membranes is not None:
+            for name, m in zip(names, trace.membranes, strict=True):
+                low, high = ranges.get(name, (m.min(), m.max()))
+                ranges[name] = int(min(low, m.min())), int(max(high, m.max()))
+        for counter, values in trace.counters.items():
+            counts.setdefault(counter, []).append(values)
+        if trace.cycles is not None:
+            cycle_counts.append(trace.cycles)
+    counters = {counter: np.concatenate(parts) for counter, parts in counts.items()}
+    samples, timesteps = len(stimulus), spec.steps(stimulus.spikes)
+    known = stimulus.labels >= 0
+    right = np.concatenate(predictions) == stimulus.labels
+    events = np.count_nonzero(stimulus.spikes, axis=(1, 2))
     figures: dict[str, Any] = {
-        "engine": trace.engine,
-        "samples": len(trace),
-        "timesteps": trace.spikes[0].shape[1],
-        "accuracy": (float((trace.prediction == stimulus.labels)[known].mean())
-                     if known.any() else None),
+        "engine": engine,
+        "samples": samples,
+        "timesteps": timesteps,
+        "accuracy": float(right[known].mean()) if known.any() else None,
         "labelled": int(known.sum()),
-        "input_spikes": int(np.count_nonzero(stimulus.spikes)),
-        "input_rate": float(np.count_nonzero(stimulus.spikes) / stimulus.spikes.size),
+        "input_spikes": int(events.sum()),
+        "input_rate": float(events.sum() / stimulus.spikes.size),
         "spikes_per_layer": spikes,
-        "rate_per_layer": {layer.name: spikes[layer.name] / (neuron_steps * layer.neurons)
+        "rate_per_layer": {layer.name: spikes[layer.name] / (samples * timesteps * layer.neurons)
                            for layer in spec.layers},
-        "synops": trace.synops,
+        "synops": int(counters["synops"].sum()),
         "counters": {
             name: {
-                counter.name: total(counter.name, trace.counters[counter.name][:, i])
-                for counter in COUNTERS if counter.name in trace.counters
+                counter.name: total(counter.name, counters[counter.name][:, i])
+                for counter in COUNTERS if counter.name in counters
             }
             for i, name in enumerate(names)
         },
         "cycles": None,
     }
-    if trace.membranes is not None:
+    if ranges:
         figures["membranes"] = {
-            name: {"low": int(m.min()), "high": int(m.max()), "proven": list(bounds.membrane)}
-            for name, m, bounds in zip(names, trace.membranes, spec.bounds, strict=True)
+            name: {"low": ranges[name][0], "high": ranges[name][1],
+                   "proven": list(bounds.membrane)}
+            for name, bounds in zip(names, spec.bounds, strict=True)
         }
-    if trace.cycles is not None:
-        cycles = int(trace.cycles.sum())
-        figures["cycles"] = {"mean": cycles / len(trace), "min": int(trace.cycles.min()),
-                             "max": int(trace.cycles.max())}
+    if cycle_counts:
+        cycles = np.concatenate(cycle_counts)
+        figures["cycles"] = {"mean": float(cycles.mean()), "min": int(cycles.min()),
+                             "max": int(cycles.max())}
         figures |= folded(spec, folding)
         figures["utilisation"] = {
-            name: int(trace.counters["synops"][:, i].sum()) / (figures["adders"][name] * cycles)
+            name: int(counters["synops"][:, i].sum()) / (figures["adders"][name]
+                                                         * int(cycles.sum()))
             for i, name in enumerate(names)
         }
-        figures["per_sample"] = {
-            "input_spikes": np.count_nonzero(stimulus.spikes, axis=(1, 2)).tolist(),
-            "cycles": trace.cycles.tolist(),
-        }
+        figures["per_sample"] = {"input_spikes": events.tolist(), "cycles": cycles.tolist()}
     return figures
 
 
