@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..linear import LinearPlan
-from ..plan import LayerPlan
+from ..plan import LayerPlan, SpikeRows
 from ..synapses import Linear
 from .array import NeuronArray, SpikesSignature
 from .conv import Conv2dSynapses
@@ -75,25 +75,26 @@ class SpikingLayer(wiring.Component):
             wiring.connect(m, wiring.flipped(self.i), synapses.i)
             m.d.comb += array.room.eq(self.room)
         m.d.comb += [
-            self.events.synops.eq(synapses.synops),
+            self.events.synops.eq(synapses.activity.synops),
             self.events.saturations.eq(array.saturated),
-            self.events.busy.eq(synapses.busy),
-            self.events.sweeping.eq(synapses.taking),
-            self.events.stalled.eq(synapses.stalled),
-            self.events.starved.eq(synapses.starved),
+            self.events.busy.eq(synapses.activity.busy),
+            self.events.sweeping.eq(synapses.activity.taking),
+            self.events.stalled.eq(synapses.activity.stalled),
+            self.events.starved.eq(synapses.activity.starved),
         ]
         return m
 
     def _recur(self, m: Module, synapses: LinearSynapses, array: NeuronArray):
-        m.submodules.own = own = SpikeRouter(self.plan, self.plan.synapses.ways)
+        m.submodules.own = own = SpikeRouter(SpikeRows(self.plan.order, self.plan.steps - 1),
+                                           self.plan.synapses.ways)
         m.submodules.recurrence = recurrence = Recurrence(self.plan)
         wiring.connect(m, wiring.flipped(self.i), recurrence.i)
         wiring.connect(m, own.o, recurrence.own)
         wiring.connect(m, recurrence.o, synapses.i)
         # The last timestep's spikes have no timestep to come back in.
         m.d.comb += [
-            *(getattr(own.i, name).eq(getattr(array.o, name)) for name in array.o.signature.members),
-            own.i.valid.eq(array.o.valid & ~array.o.last),
+            own.valid.eq(array.o.valid & ~array.o.last),
+            own.spikes.eq(array.o.spikes), own.end.eq(array.o.end),
             own.begin.eq(array.begin & ~array.begin_last),
             array.room.eq(self.room & own.room),
         ]

@@ -5,6 +5,7 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..linear import LinearPlan
+from .activity import SynapseActivity
 from .streams import address_bits, event_stream
 from .sums import SumsSignature
 
@@ -30,11 +31,7 @@ class LinearSynapses(wiring.Component):
     sums : Out(SumsSignature)
         Steps may begin in the cycle after a tick's last row was issued, or ``plan.add_stage − 1``
         cycles after if the sums are registers.
-    busy, taking, stalled, starved : Out
-        The cycle's use, exactly one of them: events were added; the sweep took the cycle; a beat
-        waited for the sums of timesteps before; there was nothing to add, no beat or a bare tick.
-    synops : Out
-        Synaptic operations, a cycle late.
+    activity : Out(SynapseActivity)
     """
 
     def __init__(self, plan: LinearPlan):
@@ -42,8 +39,7 @@ class LinearSynapses(wiring.Component):
         super().__init__({
             "i": In(event_stream(address_bits(plan.bank_inputs), plan.ways, plan.value_bits)),
             "sums": Out(SumsSignature(plan.units, plan.sum_bits)),
-            "busy": Out(1), "taking": Out(1), "stalled": Out(1), "starved": Out(1),
-            "synops": Out(range(plan.most_synops + 1)),
+            "activity": Out(SynapseActivity(plan.most_synops)),
         })
 
     def elaborate(self, platform):
@@ -81,10 +77,10 @@ class LinearSynapses(wiring.Component):
             issue.eq(valid & ~self._blocked & ~self._take),
             self._finish.eq(issue & last_row & op.tick),
             self.i.ready.eq(~valid | (issue & last_row)),
-            self.busy.eq(issue & any_event),
-            self.taking.eq(self._take),
-            self.stalled.eq(valid & self._blocked & ~self._take),
-            self.starved.eq(~self.busy & ~self.taking & ~self.stalled),
+            self.activity.busy.eq(issue),
+            self.activity.taking.eq(self._take),
+            self.activity.stalled.eq(valid & self._blocked & ~self._take),
+            self.activity.starved.eq(~valid & ~self._take),
         ]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [op.eq(self.i.payload), valid.eq(1), row.eq(0)]
@@ -101,9 +97,9 @@ class LinearSynapses(wiring.Component):
         lanes = Mux(row == plan.rows - 1, partial, plan.lanes) if partial != plan.lanes \
             else C(plan.lanes)
         # Counting may take its time, but not the adders' of the fast path.
-        counted = Signal.like(self.synops)
+        counted = Signal.like(self.activity.synops)
         m.d.sync += counted.eq(Mux(issue, events * lanes, 0))
-        m.d.comb += self.synops.eq(counted)
+        m.d.comb += self.activity.synops.eq(counted)
 
     def _increments(self, m: Module) -> list[Value]:
         """What each lane adds, ``add_stage`` cycles after the issue; 0 if nothing was."""

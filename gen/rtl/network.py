@@ -4,13 +4,14 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from ..coding import ReadoutKind
 from ..counters import NETWORK_COUNTERS
 from ..folding import Folding
 from ..plan import layer_plans
-from ..coding import ReadoutKind
 from ..spec import NetworkSpec
 from .counters import COUNTER_BITS, Counters
 from .layer import SpikingLayer
+from .pooling import SpikePooling
 from .readout import ScoreReadout
 from .router import SpikeRouter
 from .streams import result_stream
@@ -77,8 +78,8 @@ class Network(wiring.Component):
             if layer is self.layers[-1]:
                 break
             m.submodules[f"router_{plan.layer.name}"] = router = SpikeRouter(
-                plan, plan.ways_out, plan.spatial_out)
-            wiring.connect(m, layer.o, router.i)
+                plan.rows, plan.ways_out, plan.spatial_out)
+            self._pool(m, layer, router)
             m.d.comb += [router.begin.eq(layer.begin), layer.room.eq(router.room)]
             beats = router.o
             if self._counters is not None:
@@ -101,6 +102,23 @@ class Network(wiring.Component):
         else:
             m.d.comb += self.counter_valid.eq(self.counter_read)
         return m
+
+    @staticmethod
+    def _pool(m: Module, layer: SpikingLayer, router: SpikeRouter):
+        """Rows of spikes from ``layer`` to ``router``, through a max pooling if there is one."""
+        spikes = layer.o
+        if layer.plan.pooling is None:
+            m.d.comb += [router.valid.eq(spikes.valid), router.spikes.eq(spikes.spikes),
+                         router.end.eq(spikes.end), router.last.eq(spikes.last)]
+            return
+        m.submodules[f"pooling_{layer.plan.layer.name}"] = pooling = SpikePooling(
+            layer.plan.pooling)
+        m.d.comb += [
+            pooling.i_valid.eq(spikes.valid), pooling.i_spikes.eq(spikes.spikes),
+            pooling.i_last.eq(spikes.last),
+            router.valid.eq(pooling.o_valid), router.spikes.eq(pooling.o_spikes),
+            router.end.eq(pooling.o_tick), router.last.eq(pooling.o_last),
+        ]
 
     def _counted(self, layer: int):
         return getattr(self._counters, f"layer_{layer}")
