@@ -35,7 +35,7 @@ from ..gen.spec import (
     Reset,
 )
 from ..gen.synapses import WEIGHT_SHIFTS
-from .dynamics import FloatLayer
+from .float_layer import FloatLayer
 from .quantised import QuantizedNet
 from .quantised_layer import QuantizedLayer
 from .readouts import SPIKE_COUNT
@@ -67,7 +67,7 @@ class Quantised:
                 assert isinstance(layer, QuantizedLayer)
                 layer.weight.copy_(torch.from_numpy(floats.weight))
                 layer.bias.copy_(torch.from_numpy(floats.bias[:: layer.sharing]))
-                if floats.recurrent is not None:
+                if layer.recurrent is not None and floats.recurrent is not None:
                     layer.recurrent.copy_(torch.from_numpy(floats.recurrent))
         return net
 

@@ -91,6 +91,7 @@ class QuantizedLayer(nn.Module):
     decay: torch.Tensor
     threshold: torch.Tensor
     synapse_decay: torch.Tensor
+    recurrent: nn.Parameter | None
 
     def __init__(
         self, layer: Layer, dtype: torch.dtype, spike_grad: SpikeGrad | None, weight_step: float
@@ -128,7 +129,7 @@ class QuantizedLayer(nn.Module):
         return (
             _whole_steps(self.weight, self.weight_step, self.layer.synapse.weight_bits),
             bias.repeat_interleave(self.sharing),
-            None if self.layer.recurrent is None else _whole_steps(
+            None if self.recurrent is None else _whole_steps(
                 self.recurrent, self.recurrent_step,
                 getattr(self.layer.recurrent, "weight_bits", None),
             ),
