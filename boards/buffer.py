@@ -54,7 +54,8 @@ class InferenceBuffer(wiring.Component):
         m.submodules.queue = queue = fifo.SyncFIFOBuffered(
             width=self.i.payload.shape().size, depth=self.depth + 1
         )
-        playing, waiting_for_result = Signal(), Signal()
+        playing = Signal()
+        waiting_for_result = Signal()
         complete = Signal(range(self.depth + 2))
         m.d.comb += [
             queue.w_en.eq(self.i.valid), queue.w_data.eq(self.i.payload),

@@ -1,18 +1,37 @@
-"""Where a layer's threshold, decay and bias come from: constants when they can be, else a ROM."""
+"""Where a layer's thresholds, decays and biases come from: constants if they can be, else a ROM."""
 
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 from amaranth import *
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In
 
 from ..arithmetic import signed_bits
-from ..folding import LayerPlan
+from ..plan import LayerPlan
+from ..synapses import OneToOne
+
+
+def parameters(plan: LayerPlan) -> dict[str, npt.NDArray[np.int64]]:
+    """Every parameter of a layer's neurons, (steps, units) in the order of the sweep; a unit
+    without a neuron gets what another has."""
+    layer = plan.layer
+    values = {name: getattr(layer.neuron, name) for name in layer.neuron.PER_NEURON}
+    if isinstance(layer.recurrent, OneToOne):
+        values["recurrent"] = layer.recurrent.weight
+    return {
+        name: np.broadcast_to(np.asarray(value, np.int64), (layer.neurons,))[
+            np.maximum(plan.order, 0)]
+        for name, value in values.items() if value is not None
+    }
 
 
 class LayerParameters(wiring.Component):
-    """Parameters of the neurons of one row, one cycle after the row number.
+    """Parameters of the neurons of one step, one cycle after its number.
 
-    A parameter that all neurons share is a constant and costs nothing. The others stand in one ROM
-    of ``rows`` words, unless the layer has a single row.
+    A parameter that all neurons of a unit share is a constant and costs nothing. The others stand
+    in one ROM of ``steps`` words.
 
     Parameters
     ----------
@@ -20,58 +39,43 @@ class LayerParameters(wiring.Component):
 
     Members
     -------
-    row : In
+    step : In
     """
-
-    NAMES = ("threshold", "decay", "bias")
 
     def __init__(self, plan: LayerPlan):
         self.plan = plan
-        neuron = plan.layer.neuron
-        self._columns = {
-            name: [int(v) for v in neuron.per_neuron(name, plan.layer.neurons)]
-            for name in self.NAMES
-        }
-        padding = {"threshold": max(self._columns["threshold"]), "decay": 0, "bias": 0}
-        for name, column in self._columns.items():
-            constant = isinstance(getattr(neuron, name), int)
-            column += [column[0] if constant else padding[name]] * plan.padding
-        self._stored = [
-            name for name in self.NAMES
-            if plan.rows > 1 and not isinstance(getattr(neuron, name), int)
-        ]
+        self._columns = parameters(plan)
+        self._stored = [name for name, column in self._columns.items()
+                        if (column != column[0]).any()]
         self._shape = data.StructLayout({
             name: data.ArrayLayout(
-                signed(signed_bits(min(self._columns[name]), max(self._columns[name]))), plan.lanes
-            )
+                signed(signed_bits(int(self._columns[name].min()), int(self._columns[name].max()))),
+                plan.units)
             for name in self._stored
         })
         self._word = Signal(self._shape)
-        super().__init__({"row": In(range(plan.rows) if plan.rows > 1 else 1)})
+        super().__init__({"step": In(range(plan.steps))})
 
-    def constant(self, name: str, lane: int) -> int | None:
-        """The value of ``name`` in ``lane`` if it is the same in every row, else None."""
-        return None if name in self._stored else self._columns[name][lane]
+    def constant(self, name: str, unit: int) -> int | None:
+        """The value of ``name`` in ``unit`` if it is the same in every step, else None."""
+        return None if name in self._stored else int(self._columns[name][0, unit])
 
-    def value(self, name: str, lane: int) -> Value:
-        """``name`` of the neuron in ``lane`` of the row given one cycle ago, signed."""
+    def value(self, name: str, unit: int) -> Value:
+        """``name`` of the neuron in ``unit`` of the step given one cycle ago, signed."""
         if name in self._stored:
-            return self._word[name][lane]
-        return Const.cast(self._columns[name][lane])
+            return self._word[name][unit]
+        return Const.cast(int(self._columns[name][0, unit]))
 
     def elaborate(self, platform):
         m = Module()
         if self._stored:
-            words = []
-            for row in range(self.plan.rows):
-                first = row * self.plan.lanes
-                words.append({
-                    name: self._columns[name][first : first + self.plan.lanes]
-                    for name in self._stored
-                })
+            words: list[Any] = [
+                {name: self._columns[name][step].tolist() for name in self._stored}
+                for step in range(self.plan.steps)
+            ]
             m.submodules.rom = rom = memory.Memory(
-                shape=self._shape, depth=self.plan.rows, init=words
+                shape=self._shape, depth=self.plan.steps, init=words
             )
             port = rom.read_port()
-            m.d.comb += [port.addr.eq(self.row), self._word.eq(port.data)]
+            m.d.comb += [port.addr.eq(self.step), self._word.eq(port.data)]
         return m

@@ -1,0 +1,129 @@
+"""Numbers that follow from all-to-all synapses and their folding."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .arithmetic import signed_bits
+from .errors import FoldingError
+from .folding import LayerFolding
+from .layers import Layer
+from .synapses import Linear
+
+#: Most ways of a layer.
+MAX_WAYS = 64
+
+
+@dataclass(frozen=True)
+class Source:
+    """Signals as they reach a layer's hardware.
+
+    Attributes
+    ----------
+    order
+        int64 (addresses,): which input of the layer an address means; −1 is none.
+    value_bits
+        Width of an event's value; 0 for plain spikes.
+    shape
+        (channels, height, width) if addresses have these fields, None if they are numbers.
+    """
+
+    order: npt.NDArray[np.int64]
+    value_bits: int = 0
+    shape: tuple[int, int, int] | None = None
+
+
+class LinearPlan:
+    """All-to-all synapses on ``lanes`` accumulators that take ``ways`` events a cycle.
+
+    A recurrence is part of it: the layer's own spikes have the addresses behind those of the layer
+    below, in every bank.
+
+    Attributes
+    ----------
+    lanes
+        Neurons an event is added to per cycle, a multiple of ``units``.
+    rows
+        Cycles of an event, ⌈neurons / lanes⌉. Row r holds neurons r·lanes … r·lanes + lanes − 1;
+        lanes beyond the last neuron are built and hold zero weights.
+    ways
+        Events per cycle; address a is number ``a // ways`` of bank ``a % ways``.
+    own_base
+        Where in a bank the layer's own spikes begin; without recurrence, the size of a bank.
+    bank_inputs
+        Addresses of a bank.
+    weight_bits, sum_shift, sum_bits
+        Width of a stored weight; sums are held divided by ``2**sum_shift``, in ``sum_bits``.
+    add_stage
+        Cycles from the issue of an operation to the addition of its weights.
+    most_synops
+        Sums that one cycle can update.
+    latency
+        Cycles from a step of the sweep to its sums.
+    """
+
+    def __init__(self, layer: Layer, folding: LayerFolding, source: Source, *, units: int,
+                 sum_bits: int):
+        assert isinstance(layer.synapse, Linear)
+        if folding.banks is not None:
+            raise FoldingError(
+                f"layer {layer.name}: banks are for convolutions; leave them out, or give ways"
+            )
+        if not 1 <= folding.ways <= MAX_WAYS:
+            raise FoldingError(
+                f"layer {layer.name}: {folding.ways} ways; allowed are 1 to {MAX_WAYS}"
+            )
+        self.layer = layer
+        self.ways = folding.ways
+        self.value_bits = source.value_bits
+        self.units = units
+        lanes = layer.neurons if folding.lanes is None else folding.lanes
+        self.lanes = -(-lanes // units) * units
+        self.rows = -(-layer.neurons // self.lanes)
+        self.steps = -(-layer.neurons // units)
+        self.groups = self.lanes // units
+        matrix, self.sum_shift = self._matrix(layer, source)
+        self.own_base = -(-len(source.order) // self.ways)
+        own = -(-self.steps * units // self.ways) if isinstance(layer.recurrent, Linear) else 0
+        self.bank_inputs = self.own_base + own
+        self._columns = matrix
+        self.most_synops = self.ways * self.lanes
+        self.weight_bits = max(2, signed_bits(int(matrix.min()), int(matrix.max())))
+        if layer.pool is None and layer.recurrent is None:
+            self.weight_bits = layer.synapse.weight_bits
+        self.sum_bits = max(sum_bits - self.sum_shift, self.weight_bits)
+        #: Accumulators of a single row are registers.
+        self.in_registers = self.rows == 1
+        self.add_stage = 3 + (self.value_bits > 1) + (self.ways > 1)
+        #: Accumulators of few rows have no time for a register between memory and adder.
+        self.read_registered = self.rows >= 3
+        if self.in_registers:
+            self.latency = 2
+        else:
+            self.latency = self.add_stage + (not self.read_registered)
+
+    def _matrix(self, layer: Layer, source: Source) -> tuple[npt.NDArray[np.int64], int]:
+        """Weights (neurons, addresses), those of the layer's own spikes last, and their shift."""
+        synapse, recurrent = layer.synapse, layer.recurrent
+        weight = synapse.weight
+        if layer.pool is not None:
+            weight = weight @ layer.pool.apply(np.eye(layer.inputs, dtype=np.int64)).T
+        matrix = np.where(source.order >= 0, weight[:, source.order], 0)
+        shift = synapse.weight_shift
+        if isinstance(recurrent, Linear):
+            shift = min(shift, recurrent.weight_shift)
+            filler = -len(source.order) % self.ways
+            own = np.pad(recurrent.weight, [(0, 0), (filler, self.steps * self.units
+                                                     - layer.neurons)])
+            matrix = np.concatenate([matrix << (synapse.weight_shift - shift),
+                                     own << (recurrent.weight_shift - shift)], axis=1)
+        return matrix, shift
+
+    def weight_words(self, way: int) -> list[list[int]]:
+        """Bank ``way`` of the weights: word row·bank_inputs + address // ways, lane by lane."""
+        bank = self._columns[:, way :: self.ways]
+        padded = np.zeros((self.rows * self.lanes, self.bank_inputs), np.int64)
+        padded[: bank.shape[0], : bank.shape[1]] = bank
+        return padded.reshape(self.rows, self.lanes, -1).transpose(0, 2, 1).reshape(
+            -1, self.lanes).tolist()

@@ -1,0 +1,192 @@
+"""What is built of each layer: the numbers that follow from a network and its folding."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .arithmetic import signed_bits
+from .bounds import MembraneBounds
+from .coding import InputKind
+from .convolution import Conv2dPlan
+from .errors import FoldingError
+from .folding import Folding, LayerFolding
+from .layers import Layer
+from .linear import LinearPlan, Source
+from .pooling import MaxPool2d
+from .spec import NetworkSpec
+from .synapses import Conv2d, Linear
+
+#: Events whose lanes share one neuron unit, if the folding does not say otherwise.
+LANES_PER_UNIT = 8
+
+
+class LayerPlan:
+    """Numbers of one layer, computed once.
+
+    Attributes
+    ----------
+    synapses
+        :class:`~.linear.LinearPlan` or :class:`~.convolution.Conv2dPlan`.
+    source
+        The addresses that the layer receives from below.
+    units
+        Neurons updated per cycle of a sweep.
+    steps
+        Cycles of a sweep.
+    order
+        int64 (steps, units): which neuron a unit updates in a step; −1 is none.
+    sweeps
+        Sweeps of one timestep's sums: more than one only for an input that is held.
+    ways_out
+        Events per cycle that the layer behind takes.
+    spatial_out
+        The layer behind knows neurons by their place in a map.
+    accumulator_bits, membrane_bits, leaked_bits
+        Widths of the stored word, of u and m, and of the decayed membrane.
+    current_bits, leaked_current_bits
+        Widths of i and of the decayed i; 0 without synapse_decay.
+    """
+
+    def __init__(self, layer: Layer, folding: LayerFolding, bounds: MembraneBounds,
+                 source: Source, *, ways_out: int, spatial_out: bool, sweeps: int):
+        self.layer = layer
+        self.source = source
+        self.ways_out = ways_out
+        self.spatial_out = spatial_out
+        self.sweeps = sweeps
+        if folding.lanes is not None and not 1 <= folding.lanes <= layer.neurons:
+            raise FoldingError(
+                f"layer {layer.name}: {folding.lanes} lanes for {layer.neurons} neurons; allowed "
+                f"are 1 to {layer.neurons}"
+            )
+        if folding.units is not None and folding.units < 1:
+            raise FoldingError(f"layer {layer.name}: {folding.units} units; at least 1 is needed")
+        if isinstance(layer.synapse, Conv2d):
+            self.synapses = self._convolution(layer, folding, bounds, source)
+        else:
+            self.synapses = self._linear(layer, folding, bounds, source)
+        self.units = self.synapses.units
+        self.steps = self.synapses.steps
+        self.order = self._order()
+        self._widths(bounds)
+
+    def _linear(self, layer: Layer, folding: LayerFolding, bounds: MembraneBounds,
+                source: Source) -> LinearPlan:
+        lanes = layer.neurons if folding.lanes is None else folding.lanes
+        units = -(-lanes // LANES_PER_UNIT) if folding.units is None else folding.units
+        if units > lanes:
+            raise FoldingError(
+                f"layer {layer.name}: {units} units for {lanes} lanes; use at most {lanes}"
+            )
+        # The units of a row are dealt out to the ways behind; missing ones are built and idle.
+        ways = self.ways_out
+        if isinstance(layer.recurrent, Linear):
+            ways = math.lcm(ways, folding.ways)
+        units = -(-units // ways) * ways
+        return LinearPlan(layer, folding, source, units=units, sum_bits=bounds.sum_bits)
+
+    def _convolution(self, layer: Layer, folding: LayerFolding, bounds: MembraneBounds,
+                     source: Source) -> Conv2dPlan:
+        assert isinstance(layer.synapse, Conv2d)
+        if isinstance(layer.recurrent, Linear):
+            raise FoldingError(
+                f"layer {layer.name}: an all-to-all recurrence of a convolution is not built; "
+                f"use OneToOne, or a Linear layer"
+            )
+        if folding.ways != 1:
+            raise FoldingError(
+                f"layer {layer.name}: {folding.ways} ways; a convolution takes one event at a "
+                f"time; raise lanes or banks instead"
+            )
+        pool = None if isinstance(layer.pool, MaxPool2d) else layer.pool
+        plan = Conv2dPlan(
+            layer.name, layer.synapse, sum_bits=bounds.sum_bits, lanes=folding.lanes,
+            banks=folding.banks, units=folding.units, value_bits=source.value_bits, pool=pool,
+        )
+        if plan.units % self.ways_out:
+            raise FoldingError(
+                f"layer {layer.name}: {plan.units} units cannot feed {self.ways_out} ways of the "
+                f"layer behind; give it a number of ways that divides {plan.units}"
+            )
+        return plan
+
+    def _order(self) -> np.ndarray:
+        if isinstance(self.synapses, Conv2dPlan):
+            order = np.array(list(self.synapses.neurons()), np.int64)
+        else:
+            order = np.arange(self.steps * self.units).reshape(self.steps, self.units)
+            order = np.where(order < self.layer.neurons, order, -1)
+        order.setflags(write=False)
+        return order
+
+    def _widths(self, bounds: MembraneBounds) -> None:
+        neuron, neurons = self.layer.neuron, self.layer.neurons
+
+        def leaked(name: str, ends: tuple[int, int], fraction: int) -> int:
+            factors = neuron.per_neuron(name, neurons)
+            products = [int(end) * int(factor) for end in ends
+                        for factor in (factors.min(), factors.max())]
+            return signed_bits(min(products) >> fraction, -(-max(products) >> fraction))
+
+        self.accumulator_bits = bounds.accumulator_bits
+        self.membrane_bits = bounds.membrane_bits
+        self.leaked_bits = leaked("decay", bounds.membrane, neuron.decay_fraction)
+        self.current_bits = bounds.current_bits
+        self.leaked_current_bits = 0
+        if bounds.currents is not None:
+            self.leaked_current_bits = leaked(
+                "synapse_decay", bounds.currents, neuron.synapse_decay_fraction)
+
+    @property
+    def fire_latency(self) -> int:
+        """Cycles from the sums of a neuron to its spike."""
+        return 2 if self.current_bits == 0 else 3
+
+    @property
+    def store_latency(self) -> int:
+        """Cycles from the sums of a neuron to its next state."""
+        return self.fire_latency + 1
+
+    @property
+    def sweep_cycles(self) -> int:
+        """Cycles from the beginning of a sweep to that of the next at the earliest: a neuron's
+        state has to be stored before it is read again."""
+        return max(self.steps, self.store_latency + 3)
+
+    @property
+    def padded(self) -> bool:
+        """Whether some unit has no neuron in some step."""
+        return bool((self.order < 0).any())
+
+
+def layer_plans(spec: NetworkSpec, folding: Folding) -> tuple[LayerPlan, ...]:
+    """What to build for each layer of ``spec``.
+
+    Raises
+    ------
+    FoldingError
+        If the folding names a layer that does not exist, or a number does not work; with the
+        nearest one that does.
+    """
+    foldings = folding.of(spec)
+    held = spec.input.kind is InputKind.CURRENT
+    bits = spec.input.bits if spec.input.bits > 1 else 0
+    first = spec.layers[0]
+    source = Source(np.arange(spec.inputs), bits,
+                    first.input_shape if isinstance(first.synapse, Conv2d) else None)
+    plans: list[LayerPlan] = []
+    for n, (layer, chosen, bounds) in enumerate(
+            zip(spec.layers, foldings, spec.bounds, strict=True)):
+        above = spec.layers[n + 1] if n + 1 < len(spec.layers) else None
+        plans.append(LayerPlan(
+            layer, chosen, bounds, source,
+            ways_out=1 if above is None else foldings[n + 1].ways,
+            spatial_out=above is not None and isinstance(above.synapse, Conv2d),
+            sweeps=spec.timesteps if held and n == 0 else 1,
+        ))
+        if above is not None:
+            shape = above.input_shape if isinstance(above.synapse, Conv2d) else None
+            source = Source(plans[-1].order.reshape(-1), 0, shape)
+    return tuple(plans)

@@ -1,0 +1,122 @@
+"""In which order a sweep takes a convolution's sums out of their banks."""
+
+from amaranth import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..convolution import Conv2dPlan
+
+
+class SumSweep(wiring.Component):
+    """Turns the steps of sweeps into takes of sum rows, and what the banks hand out into sums.
+
+    Never waits. The order is y, then groups of ``plan.positions`` neighbours in x, then blocks of
+    channels; see :class:`~.convolution.Conv2dPlan`.
+
+    Parameters
+    ----------
+    plan : Conv2dPlan
+
+    Members
+    -------
+    step, keep : In
+        See :class:`~.sums.SumsSignature`.
+    take : Out
+        In the cycle of the step: all banks read at ``address``.
+    address : Out
+        The half in the lowest bit.
+    clear : Out, banks in y × banks in x
+        With ``take``: the bank belongs to the sum row, which is not kept.
+    release : Out
+        In the cycle of the step: it is the sweep's last and does not keep.
+    half : Out
+        Which the sweep takes.
+    taken : In, banks in y × banks in x × lanes × signed
+        The cycle after ``take``.
+    sums : Out, units × signed
+        Two cycles after the step, in the unit of the accumulators.
+    """
+
+    def __init__(self, plan: Conv2dPlan):
+        self.plan = plan
+        rows, columns = plan.rows.banks, plan.columns.banks
+        self.word = data.ArrayLayout(signed(plan.word_bits), plan.lanes)
+        super().__init__({
+            "step": In(1), "keep": In(1),
+            "take": Out(1), "address": Out(range(plan.sum_words)),
+            "clear": Out(data.ArrayLayout(columns, rows)),
+            "release": Out(1), "half": Out(1),
+            "taken": In(data.ArrayLayout(data.ArrayLayout(self.word, columns), rows)),
+            "sums": Out(data.ArrayLayout(signed(plan.word_bits), plan.units)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        plan = self.plan
+        parts = plan.columns.banks // plan.positions
+
+        # Innermost first: steps of a sum row, blocks of channels, parts of the banks in x, ...
+        piece = Signal(range(plan.row_steps))
+        block = Signal(range(plan.blocks))
+        part = Signal(range(parts))
+        group = Signal(range(plan.row_groups))
+        row = Signal(range(plan.rows.banks))
+        y = Signal(range(plan.output_shape[1]))
+        column_base, row_base = (Signal(range(plan.sum_words // 2), name=name)
+                                 for name in ("column_base", "row_base"))
+        piece_end, block_end, part_end, group_end, row_end, y_end = (
+            signal == count - 1 for signal, count in (
+                (piece, plan.row_steps), (block, plan.blocks), (part, parts),
+                (group, plan.row_groups), (row, plan.rows.banks), (y, plan.output_shape[1]),
+            )
+        )
+        columns = plan.columns.slots * plan.blocks
+        with m.If(self.step):
+            m.d.sync += piece.eq(Mux(piece_end, 0, piece + 1))
+            with m.If(piece_end):
+                m.d.sync += block.eq(Mux(block_end, 0, block + 1))
+            with m.If(piece_end & block_end):
+                m.d.sync += [
+                    part.eq(Mux(part_end | group_end, 0, part + 1)),
+                    group.eq(Mux(group_end, 0, group + 1)),
+                ]
+                with m.If(~group_end):
+                    following = column_base + plan.blocks
+                    m.d.sync += column_base.eq(Mux(part_end, following, column_base))
+                with m.Elif(y_end):
+                    m.d.sync += [y.eq(0), row.eq(0), row_base.eq(0), column_base.eq(0)]
+                with m.Elif(row_end):
+                    m.d.sync += [
+                        y.eq(y + 1), row.eq(0),
+                        row_base.eq(row_base + columns), column_base.eq(row_base + columns),
+                    ]
+                with m.Else():
+                    m.d.sync += [y.eq(y + 1), row.eq(row + 1), column_base.eq(row_base)]
+        with m.If(self.release):
+            m.d.sync += self.half.eq(~self.half)
+        m.d.comb += [
+            self.take.eq(self.step & (piece == 0)),
+            self.release.eq(self.step & ~self.keep & piece_end & block_end & group_end & y_end),
+            self.address.eq(Cat(self.half, (column_base + block)[:len(column_base)])),
+        ]
+        for index in range(plan.rows.banks):
+            for part_index in range(parts):
+                here = ~self.keep & (row == index) & (part == part_index)
+                first = part_index * plan.positions
+                m.d.comb += self.clear[index][first : first + plan.positions].eq(
+                    here.replicate(plan.positions))
+
+        # Bank column p·P + n holds position n of part p.
+        row_1, part_1 = Signal.like(row), Signal.like(part)
+        step_1, take_1 = Signal(), Signal()
+        m.d.sync += [row_1.eq(row), part_1.eq(part), step_1.eq(self.step), take_1.eq(self.take)]
+        size = plan.positions * self.word.size
+        taken = self.taken.as_value().word_select(row_1, plan.columns.banks * self.word.size)
+        taken = taken.word_select(part_1, size)
+        sums = Signal(size, reset_less=True)
+        with m.If(take_1):
+            m.d.sync += sums.eq(taken)
+        with m.Elif(step_1):
+            m.d.sync += sums.eq(sums >> plan.units * plan.word_bits)
+        m.d.comb += self.sums.as_value().eq(sums)
+        return m

@@ -1,0 +1,276 @@
+"""All-to-all synapses: weights, and the sums that events add them to."""
+
+from amaranth import *
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..linear import LinearPlan
+from .streams import address_bits, event_stream
+from .sums import SumsSignature
+
+
+class LinearSynapses(wiring.Component):
+    """Adds a column of weights to the sums for every event.
+
+    Throughput: a beat of up to ``ways`` events takes ``rows`` cycles, one that is a bare tick takes
+    one; there is no bubble between beats, nor between timesteps.
+
+    Sums of a single row are registers. A finished timestep's move aside at once, and the next
+    timestep's tick waits until they are released. Sums of several rows lie in block memory in two
+    halves: while one is swept, events add to the other. The first step of each row takes one cycle
+    from the events, and a third timestep waits until the first is released.
+
+    Parameters
+    ----------
+    plan : LinearPlan
+
+    Members
+    -------
+    i : In(stream of EventLayout)
+    sums : Out(SumsSignature)
+        Steps may begin in the cycle after a tick's last row was issued, or ``plan.add_stage − 1``
+        cycles after if the sums are registers.
+    busy, taking, stalled, starved : Out
+        The cycle's use, exactly one of them: events were added; the sweep took the cycle; a beat
+        waited for the sums of timesteps before; there was nothing to add, no beat or a bare tick.
+    synops : Out
+        Synaptic operations, a cycle late.
+    """
+
+    def __init__(self, plan: LinearPlan):
+        self.plan = plan
+        super().__init__({
+            "i": In(event_stream(address_bits(plan.bank_inputs), plan.ways, plan.value_bits)),
+            "sums": Out(SumsSignature(plan.units, plan.sum_bits)),
+            "busy": Out(1), "taking": Out(1), "stalled": Out(1), "starved": Out(1),
+            "synops": Out(range(plan.most_synops + 1)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        plan = self.plan
+        self._sequence(m)
+        increments = self._increments(m)
+        if plan.in_registers:
+            self._registers(m, increments)
+        else:
+            self._memory(m, increments)
+        return m
+
+    def _sequence(self, m: Module):
+        """Takes beats apart into rows; a beat is accepted as the last row of another is issued."""
+        plan = self.plan
+        self._op = op = Signal(self.i.payload.shape())
+        self._row = row = Signal(range(plan.rows) if plan.rows > 1 else 1)
+        self._addresses = [
+            Signal(range(plan.rows * plan.bank_inputs + 1), name=f"address_{way}")
+            for way in range(plan.ways)
+        ]
+        #: A row of sums is taken by the sweep in this cycle.
+        self._take = Signal()
+        #: The operation has to wait for the sweep.
+        self._blocked = Signal()
+        self._issue = issue = Signal()
+        #: A timestep's last operation is issued, or its sums are given free.
+        self._finish, self._release = Signal(), Signal()
+        valid, last_row, any_event = Signal(), Signal(), Signal()
+        slots = [op.slots[way] for way in range(plan.ways)]
+        m.d.comb += [
+            any_event.eq(Cat(slot.event for slot in slots).any()),
+            last_row.eq((row == plan.rows - 1) | ~any_event),
+            issue.eq(valid & ~self._blocked & ~self._take),
+            self._finish.eq(issue & last_row & op.tick),
+            self.i.ready.eq(~valid | (issue & last_row)),
+            self.busy.eq(issue & any_event),
+            self.taking.eq(self._take),
+            self.stalled.eq(valid & self._blocked & ~self._take),
+            self.starved.eq(~self.busy & ~self.taking & ~self.stalled),
+        ]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [op.eq(self.i.payload), valid.eq(1), row.eq(0)]
+            for way, address in enumerate(self._addresses):
+                m.d.sync += address.eq(self.i.payload.slots[way].address)
+        with m.Elif(issue):
+            m.d.sync += [row.eq(row + 1), *(address.eq(address + plan.bank_inputs)
+                                            for address in self._addresses)]
+            with m.If(last_row):
+                m.d.sync += valid.eq(0)
+
+        events = sum((slot.event for slot in slots), C(0))
+        partial = plan.layer.neurons - (plan.rows - 1) * plan.lanes
+        lanes = Mux(row == plan.rows - 1, partial, plan.lanes) if partial != plan.lanes \
+            else C(plan.lanes)
+        # Counting may take its time, but not the adders' of the fast path.
+        counted = Signal.like(self.synops)
+        m.d.sync += counted.eq(Mux(issue, events * lanes, 0))
+        m.d.comb += self.synops.eq(counted)
+
+    def _increments(self, m: Module) -> list[Value]:
+        """What each lane adds, ``add_stage`` cycles after the issue; 0 if nothing was."""
+        plan = self.plan
+        shape = data.ArrayLayout(signed(plan.weight_bits), plan.lanes)
+        ways = []
+        for way in range(plan.ways):
+            slot = self._op.slots[way]
+            m.submodules[f"weights_{way}"] = weights = memory.Memory(
+                shape=shape, depth=plan.rows * plan.bank_inputs, init=plan.weight_words(way),
+            )
+            read = weights.read_port()
+            # A plain register behind a block memory can become the memory's own.
+            fetched = Signal(shape, name=f"fetched_{way}", reset_less=True)
+            gated = Signal(shape, name=f"gated_{way}")
+            m.d.comb += [read.addr.eq(self._addresses[way]), read.en.eq(1)]
+            m.d.sync += [fetched.eq(read.data), gated.eq(fetched)]
+            # A register's synchronous reset costs nothing; a gate would cost a LUT a bit.
+            event = self._delayed(m, self._issue & slot.event, 2, f"event_{way}")
+            with m.If(~event):
+                m.d.sync += gated.eq(0)
+            terms = [gated[lane] for lane in range(plan.lanes)]
+            if plan.value_bits > 1:
+                value = self._delayed(m, slot.value, 3, f"value_{way}")
+                terms = [_registered(m, term * value, f"product_{way}_{lane}")
+                         for lane, term in enumerate(terms)]
+            ways.append(terms)
+        if plan.ways == 1:
+            return ways[0]
+        return [_registered(m, _tree([terms[lane] for terms in ways]), f"increment_{lane}")
+                for lane in range(plan.lanes)]
+
+    def _delayed(self, m: Module, signal: Value, cycles: int, name: str) -> Value:
+        for n in range(cycles):
+            later = Signal.like(signal, name=f"{name}_{n + 1}")
+            m.d.sync += later.eq(signal)
+            signal = later
+        return signal
+
+    def _registers(self, m: Module, increments: list[Value]):
+        plan, sums = self.plan, self.sums
+        valid = self._delayed(m, self._issue, plan.add_stage, "valid")
+        tick = self._delayed(m, self._finish, plan.add_stage, "tick")
+        shift = self._delayed(m, sums.step, plan.latency, "shift")
+        shape = data.ArrayLayout(signed(plan.sum_bits), plan.lanes)
+        snapshot = Signal(shape, reset_less=True)
+        total = Signal(shape)
+        accumulators = [Signal(signed(plan.sum_bits), name=f"sum_{lane}")
+                        for lane in range(plan.lanes)]
+        for lane, accumulator in enumerate(accumulators):
+            m.d.comb += total[lane].eq(accumulator + increments[lane])
+            with m.If(valid):
+                m.d.sync += accumulator.eq(total[lane])
+            # The next timestep begins from nothing in the very next cycle.
+            with m.If(tick):
+                m.d.sync += accumulator.eq(0)
+        with m.If(tick):
+            m.d.sync += snapshot.eq(total)
+        with m.Elif(shift):
+            m.d.sync += snapshot.as_value().eq(
+                snapshot.as_value().rotate_right(plan.units * plan.sum_bits))
+        m.d.comb += [sums.sums[unit].eq(snapshot[unit]) for unit in range(plan.units)]
+
+        waiting, last = Signal(), Signal()
+        step = Signal(range(plan.steps) if plan.steps > 1 else 1)
+        # The snapshot is written add_stage cycles after its issue and read 2 after its step.
+        offered = self._delayed(m, self._finish, plan.add_stage - 2, "offered")
+        with m.If(self._finish):
+            m.d.sync += [waiting.eq(1), last.eq(self._op.last)]
+        with m.Elif(self._release):
+            m.d.sync += waiting.eq(0)
+        with m.If(offered):
+            m.d.sync += sums.available.eq(1)
+        with m.Elif(self._release):
+            m.d.sync += sums.available.eq(0)
+        with m.If(sums.step):
+            m.d.sync += step.eq(Mux(step == plan.steps - 1, 0, step + 1))
+        m.d.comb += [
+            self._release.eq(sums.step & (step == plan.steps - 1) & ~sums.keep),
+            self._blocked.eq(self._op.tick & waiting),
+            sums.last.eq(last),
+        ]
+
+    def _memory(self, m: Module, increments: list[Value]):
+        plan, sums = self.plan, self.sums
+        shape = data.ArrayLayout(signed(plan.sum_bits), plan.lanes)
+        halves = 1 << address_bits(plan.rows)
+        m.submodules.sums_memory = store = memory.Memory(shape=shape, depth=2 * halves, init=[])
+        read, write = store.read_port(), store.write_port()
+
+        # Which half events add to, which one is swept, and how many are finished.
+        adding, sweeping, finished = Signal(), Signal(), Signal(2)
+        lasts = Signal(2)
+        m.d.sync += finished.eq(finished + self._finish - self._release)
+        with m.If(self._finish):
+            m.d.sync += [adding.eq(~adding), lasts.bit_select(adding, 1).eq(self._op.last)]
+        with m.If(self._release):
+            m.d.sync += sweeping.eq(~sweeping)
+        take_row, group = Signal.like(self._row), Signal(range(max(2, plan.groups)))
+        end = (take_row == plan.rows - 1) & (
+            group == (plan.steps - 1) % plan.groups)
+        with m.If(sums.step):
+            m.d.sync += group.eq(group + 1)
+            with m.If((group == plan.groups - 1) | end):
+                m.d.sync += [group.eq(0), take_row.eq(Mux(end, 0, take_row + 1))]
+        m.d.comb += [
+            self._take.eq(sums.step & (group == 0)),
+            self._release.eq(sums.step & end & ~sums.keep),
+            self._blocked.eq(finished == 2),
+            sums.available.eq(finished != 0),
+            sums.last.eq(lasts.bit_select(sweeping, 1)),
+        ]
+
+        op = Signal(data.StructLayout({"event": 1, "take": 1, "keep": 1,
+                                       "address": address_bits(2 * halves)}))
+        m.d.comb += [
+            op.event.eq(self._issue), op.take.eq(self._take), op.keep.eq(sums.keep),
+            op.address.eq(Mux(self._take, Cat(take_row, sweeping), Cat(self._row, adding))),
+        ]
+        if halves == 2 and plan.rows == 1:
+            raise AssertionError("a single row is held in registers")
+        add = plan.add_stage
+        before = [op, *(Signal(op.shape(), name=f"op_{n}") for n in range(1, add + 1))]
+        for earlier, later in zip(before, before[1:], strict=False):
+            m.d.sync += later.eq(earlier)
+        now = before[add]
+        m.d.comb += write.addr.eq(now.address)
+        taken = Signal(shape, reset_less=True)
+        if plan.read_registered:
+            m.d.comb += read.addr.eq(before[add - 2].address)
+            stored = Signal(shape)
+            m.d.sync += stored.eq(read.data)
+            # What is taken leaves zeros behind.
+            with m.If(before[add - 1].take):
+                m.d.sync += stored.eq(0)
+            load = before[add - 1].take
+            m.d.comb += write.data.eq(_sums(shape, stored, increments))
+        else:
+            m.d.comb += read.addr.eq(before[add - 1].address)
+            load = now.take
+            added = _sums(shape, read.data, increments)
+            m.d.comb += write.data.as_value().eq(Mux(now.take, 0, added.as_value()))
+        m.d.comb += write.en.eq(now.event | (now.take & ~now.keep))
+        shift = self._delayed(m, sums.step & (group != 0), plan.latency - 1, "shift")
+        with m.If(load):
+            m.d.sync += taken.eq(read.data)
+        if plan.groups > 1:
+            with m.Elif(shift):
+                m.d.sync += taken.as_value().eq(
+                    taken.as_value() >> (plan.units * plan.sum_bits))
+        m.d.comb += [sums.sums[unit].eq(taken[unit]) for unit in range(plan.units)]
+
+
+def _registered(m: Module, value: Value, name: str) -> Signal:
+    register = Signal(value.shape(), name=name, reset_less=True)
+    m.d.sync += register.eq(value)
+    return register
+
+
+def _tree(terms: list[Value]) -> Value:
+    """The sum of ``terms`` in as few levels of adders as there can be."""
+    while len(terms) > 1:
+        terms = [a + b for a, b in zip(terms[::2], terms[1::2], strict=False)] \
+            + terms[len(terms) & ~1 :]
+    return terms[0]
+
+
+def _sums(shape: data.ArrayLayout, stored: data.View, increments: list[Value]) -> data.View:
+    return data.View(shape, Cat((stored[lane] + increment)[: shape.elem_shape.width]
+                                for lane, increment in enumerate(increments)))
