@@ -135,6 +135,8 @@ class Conv2dPlan:
         Cycles an operation spends between its issue and the banks: 2, or 3 with values.
     available_cycles
         From a timestep's last cycle of events to its sums being available: front + 3.
+    latency
+        Cycles from a step of the sweep to its sums.
     positions
         P: neighbouring positions of a sum row.
     row_steps
@@ -183,6 +185,7 @@ class Conv2dPlan:
 
         self.front = 3 if value_bits else 2
         self.available_cycles = self.front + 3
+        self.latency = 3
 
         self.units = self.lanes if units is None else units
         self._check_units()
