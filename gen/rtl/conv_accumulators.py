@@ -3,11 +3,20 @@
 from itertools import pairwise
 
 from amaranth import *
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import data, enum, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..convolution import Conv2dPlan
 from .block_memory import BlockMemory
+
+
+class Source(enum.Enum, shape=2):
+    """What weights are added to: the memory's word, the sum of one or two cycles ago, or 0."""
+
+    MEMORY = 0
+    ONE_AGO = 1
+    TWO_AGO = 2
+    ZERO = 3
 
 
 class SumBank(wiring.Component):
@@ -78,14 +87,22 @@ class SumBank(wiring.Component):
         total = Signal(words)
         totals = [Signal(words, name=f"total_{age}_ago", reset_less=True) for age in (1, 2)]
         m.d.sync += [totals[0].eq(total), totals[1].eq(totals[0])]
-        word = stored.as_value()
-        for age, before in reversed(list(enumerate(totals, start=1))):
+        # Two bits of selection, so that a bit of the sum and its selection are a LUT of five.
+        word, source = Signal(words), Signal(Source)
+        m.d.sync += source.eq(Source.MEMORY)
+        for age, name in reversed(list(enumerate((Source.ONE_AGO, Source.TWO_AGO), start=1))):
             if age % plan.group_blocks == 0:
-                repeats = Signal(name=f"repeats_{age}")
-                m.d.sync += repeats.eq(operations[1 + age].written & (
-                    operations[1].address == operations[1 + age].address))
-                word = Mux(repeats, before.as_value(), word)
-        word = data.View(words, Mux(operations[2].take, 0, word))
+                before = operations[1 + age]
+                with m.If(before.written & (before.address == operations[1].address)):
+                    m.d.sync += source.eq(name)
+        with m.If(operations[1].take):
+            m.d.sync += source.eq(Source.ZERO)
+        with m.Switch(source):
+            with m.Case(Source.MEMORY):
+                m.d.comb += word.eq(stored)
+            for name, before in zip((Source.ONE_AGO, Source.TWO_AGO), totals, strict=True):
+                with m.Case(name):
+                    m.d.comb += word.eq(before)
         operand = self._operand(m, operations[1].take)
         for lane in range(plan.lanes):
             m.d.comb += total[lane].eq(word[lane] + operand[lane])
