@@ -1,6 +1,7 @@
 """One bank of a convolution's sums, with its own copy of the kernel."""
 
 from itertools import pairwise
+from typing import Any
 
 from amaranth import *
 from amaranth.lib import data, enum, memory, wiring
@@ -116,10 +117,9 @@ class SumBank(wiring.Component):
         """What is added in cycle 2: the weights, times the event's value; 0 to clear."""
         plan = self.plan
         bits = plan.synapse.weight_bits
+        words: list[Any] = list(plan.weights())
         m.submodules.weights = weights = memory.Memory(
-            shape=data.ArrayLayout(signed(bits), plan.lanes), depth=plan.weight_words,
-            init=list(plan.weights()),
-        )
+            shape=data.ArrayLayout(signed(bits), plan.lanes), depth=len(words), init=words)
         read = weights.read_port()
         m.d.comb += read.addr.eq(self.weight_address)
         arrived = read.data
