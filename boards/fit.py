@@ -6,8 +6,9 @@ import numpy as np
 
 from ..gen.arithmetic import signed_bits
 from ..gen.errors import DoesNotFitError
-from ..gen.folding import Folding, LayerPlan
-from ..gen.rtl.membranes import MembraneMemory
+from ..gen.folding import Folding
+from ..gen.plan import LayerPlan
+
 from ..gen.rtl.streams import EventLayout, ResultLayout
 from ..gen.spec import NetworkSpec
 from .registry import BOARDS, Board, Family

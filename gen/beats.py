@@ -1,30 +1,57 @@
-"""Input spikes as the beats that hardware takes, and results as hardware gives them."""
+"""Samples as the beats that hardware takes."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-
-class Beat(NamedTuple):
-    """One transfer of :class:`spikewright.gen.rtl.streams.EventLayout`."""
-
-    address: int
-    event: int
-    tick: int
-    last: int
+from .linear import LinearPlan
+from .plan import LayerPlan
+from .rtl.streams import address_bits
 
 
-def beats(spikes: npt.NDArray[np.bool_]) -> Iterator[Beat]:
-    """The beats of one sample, (timesteps, inputs): addresses ascend within a timestep, the tick
-    rides on its last event, and a silent timestep is a bare tick."""
-    for t, step in enumerate(spikes):
-        last = int(t == len(spikes) - 1)
-        addresses = np.flatnonzero(step).tolist()
-        for address in addresses[:-1]:
-            yield Beat(address, 1, 0, 0)
-        if addresses:
-            yield Beat(addresses[-1], 1, 1, last)
-        else:
-            yield Beat(0, 0, 1, last)
+def addresses(plan: LayerPlan) -> npt.NDArray[np.int64]:
+    """(inputs,): the address by which the first layer, ``plan``, knows each input of the network.
+
+    A number, or the fields channel, y and x of a map, x in the lowest bits.
+    """
+    if plan.source.shape is None:
+        return np.arange(len(plan.source.order))
+    channels, height, width = plan.source.shape
+    channel, y, x = np.unravel_index(np.arange(channels * height * width), plan.source.shape)
+    return (((channel << address_bits(height)) | y) << address_bits(width)) | x
+
+
+def beats(plan: LayerPlan, sample: npt.NDArray[Any]) -> Iterator[dict[str, Any]]:
+    """The beats of ``sample``, (timesteps, inputs), as :class:`~.rtl.streams.EventLayout` has them.
+
+    Addresses ascend within a timestep and a way; the tick rides on the timestep's last events, and
+    a silent timestep is a bare tick. A timestep has as many beats as its fullest way has events.
+    """
+    places = addresses(plan)
+    ways = plan.synapses.ways if isinstance(plan.synapses, LinearPlan) else 1
+    empty: dict[str, Any] = {"event": 0}
+    for t, step in enumerate(sample):
+        inputs = np.flatnonzero(step)
+        queues: list[list[dict[str, Any]]] = [[] for _ in range(ways)]
+        for index in inputs.tolist():
+            slot: dict[str, Any] = {"event": 1, "address": int(places[index]) // ways}
+            if plan.source.shape is not None:
+                slot["address"] = _fields(plan.source.shape, index)
+            if plan.source.value_bits:
+                slot["value"] = int(step[index])
+            queues[int(places[index]) % ways].append(slot)
+        count = max(1, max(map(len, queues)))
+        for n in range(count):
+            tick = n == count - 1
+            yield {
+                "slots": [queue[n] if n < len(queue) else empty for queue in queues],
+                "tick": int(tick), "last": int(tick and t == len(sample) - 1),
+            }
+
+
+def _fields(shape: tuple[int, int, int], index: int) -> dict[str, int]:
+    """:class:`~.rtl.streams.SpatialLayout` of input ``index``."""
+    channel, y, x = (int(n) for n in np.unravel_index(index, shape))
+    return {"x": x, "y": y, "channel": channel}

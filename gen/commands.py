@@ -8,13 +8,15 @@ import numpy as np
 import typer
 
 from . import console
+from .convolution import Conv2dPlan
 from .counters import COUNTERS, total
 from .engines import load_engine
 from .engines import simulate as run_engine
 from .errors import DataError, FoldingError, SpikewrightError
-from .folding import Folding
+from .folding import Folding, LayerFolding
+from .plan import layer_plans
 from .runfolder import RunFolder, write_output
-from .spec import NetworkSpec
+from .spec import Conv2d, Layer, NetworkSpec
 from .stimulus import Stimulus, from_argument
 from .trace import Difference, Trace, first_difference, mismatched_samples
 
@@ -26,8 +28,14 @@ Samples = Annotated[
 ]
 Lanes = Annotated[
     str | None,
-    typer.Option(help="Neurons updated per cycle: one number for all layers, or one per layer, as "
-                      "in 64,10. [default: every neuron]", show_default=False),
+    typer.Option(help="Neurons that an event is added to per cycle; of convolutions, output "
+                      "channels. One number for all layers, or one per layer, as in 64,10. "
+                      "[default: all]", show_default=False),
+]
+Ways = Annotated[
+    str | None,
+    typer.Option(help="Events added per cycle, of all-to-all layers: one number for all of them, "
+                      "or one per layer, as in 4,1. [default: 1]", show_default=False),
 ]
 
 #: The engine that every other one is compared with.
@@ -40,22 +48,68 @@ DEFAULT_SAMPLES = {"amaranth": 10}
 _BATCH = 256
 
 
-def folding_of(lanes: str | None, spec: NetworkSpec) -> Folding:
-    """What ``--lanes`` means for ``spec``; FoldingError if it is no list of numbers, or of another
-    length than the layers. One number is cut down to the neurons of layers that have fewer."""
-    if lanes is None:
-        return Folding()
+def folding_of(lanes: str | None, spec: NetworkSpec, ways: str | None = None) -> Folding:
+    """What ``--lanes`` and ``--ways`` mean for ``spec``.
+
+    A single number of lanes is cut down where a layer has fewer, or to what divides a
+    convolution's channels; a single number of ways is that of every all-to-all layer.
+
+    Raises
+    ------
+    FoldingError
+        If one is no list of numbers, of another length than the layers, or cannot be built.
+    """
+    chosen_lanes, chosen_ways = _per_layer(lanes, "lanes", spec), _per_layer(ways, "ways", spec)
+    folding = Folding.each(*(
+        LayerFolding(lanes=each_lanes, ways=1 if each_ways is None else each_ways)
+        for each_lanes, each_ways in zip(chosen_lanes, chosen_ways, strict=True)
+    ), spec=spec)
+    layer_plans(spec, folding)
+    return folding
+
+
+def _per_layer(text: str | None, what: str, spec: NetworkSpec) -> list[int | None]:
+    """The numbers of a comma-separated list, one per layer; None where there is no choice."""
+    if text is None:
+        return [None] * len(spec.layers)
     try:
-        numbers = [int(part) for part in lanes.split(",")]
+        numbers = [int(part) for part in text.split(",")]
     except ValueError:
         raise FoldingError(
-            f"lanes {lanes!r} is not understood; give a number, or one per layer, as in 64,10"
+            f"{what} {text!r} is not understood; give a number, or one per layer, as in 4,1"
         ) from None
     if len(numbers) == 1 and len(spec.layers) > 1:
-        numbers = [min(numbers[0], layer.neurons) for layer in spec.layers]
-    folding = Folding.lanes(*numbers, spec=spec)
-    folding.plans(spec)
-    return folding
+        return [_applied(numbers[0], what, layer) for layer in spec.layers]
+    if len(numbers) != len(spec.layers):
+        raise FoldingError(
+            f"{len(numbers)} {what.removesuffix('s')} counts for {len(spec.layers)} layers; give "
+            f"one per layer, or one for all"
+        )
+    return list(numbers)
+
+
+def _applied(number: int, what: str, layer: Layer) -> int | None:
+    """What a number meant for every layer is for this one."""
+    if not isinstance(layer.synapse, Conv2d):
+        return number if what == "ways" else min(number, layer.neurons)
+    if what == "ways":
+        return None
+    channels = layer.synapse.weight.shape[0] // layer.synapse.groups
+    return next((n for n in range(min(number, channels), 0, -1) if channels % n == 0), number)
+
+
+def folded(spec: NetworkSpec, folding: Folding) -> dict[str, dict[str, int]]:
+    """What is built of each layer: ``lanes``, ``ways``, neuron ``units``, and ``adders``, the
+    synaptic operations that one cycle can do; each layer → number."""
+    figures: dict[str, dict[str, int]] = {"lanes": {}, "ways": {}, "units": {}, "adders": {}}
+    for plan in layer_plans(spec, folding):
+        synapses, name = plan.synapses, plan.layer.name
+        conv = isinstance(synapses, Conv2dPlan)
+        figures["lanes"][name] = synapses.lanes
+        figures["ways"][name] = 1 if conv else synapses.ways
+        figures["units"][name] = plan.units
+        figures["adders"][name] = synapses.most_synops if conv else synapses.lanes * synapses.ways
+    return figures
 
 
 def simulate(
@@ -69,6 +123,7 @@ def simulate(
     engine: Annotated[str, typer.Option(help="golden, torch, amaranth, …")] = REFERENCE,
     samples: Samples = None,
     lanes: Lanes = None,
+    ways: Ways = None,
     membranes: Annotated[
         bool, typer.Option("--membranes", help="Report the range of every layer's membrane.")
     ] = False,
@@ -87,7 +142,7 @@ def simulate(
     """
     folder = RunFolder.open(run)
     spec = folder.spec()
-    folding = folding_of(lanes, spec)
+    folding = folding_of(lanes, spec, ways)
     load_engine(engine)
     stimulus = folder.stimulus() if data is None else from_argument(data, folder)
     stimulus = _first(stimulus, samples or DEFAULT_SAMPLES.get(engine))
@@ -107,8 +162,9 @@ def summary(
 ) -> dict[str, Any]:
     """What ``simulate`` reports of ``trace``; everything JSON can hold.
 
-    ``utilisation`` of a layer is its synaptic operations ÷ (lanes × cycles): 1 would be a new
-    weight for every lane in every cycle.
+    ``utilisation`` of a layer is its synaptic operations ÷ (adders × cycles): 1 would be a new
+    weight for every adder in every cycle. There are lanes × ways adders, in a convolution lanes ×
+    banks.
     """
     known = stimulus.labels >= 0
     names = [layer.name for layer in spec.layers]
@@ -121,8 +177,8 @@ def summary(
         "accuracy": (float((trace.prediction == stimulus.labels)[known].mean())
                      if known.any() else None),
         "labelled": int(known.sum()),
-        "input_spikes": np.count_nonzero(stimulus.spikes),
-        "input_rate": np.count_nonzero(stimulus.spikes) / stimulus.spikes.size,
+        "input_spikes": int(np.count_nonzero(stimulus.spikes)),
+        "input_rate": float(np.count_nonzero(stimulus.spikes) / stimulus.spikes.size),
         "spikes_per_layer": spikes,
         "rate_per_layer": {layer.name: spikes[layer.name] / (neuron_steps * layer.neurons)
                            for layer in spec.layers},
@@ -143,13 +199,12 @@ def summary(
         }
     if trace.cycles is not None:
         cycles = int(trace.cycles.sum())
-        plans = folding.plans(spec)
         figures["cycles"] = {"mean": cycles / len(trace), "min": int(trace.cycles.min()),
                              "max": int(trace.cycles.max())}
-        figures["lanes"] = {plan.layer.name: plan.lanes for plan in plans}
+        figures |= folded(spec, folding)
         figures["utilisation"] = {
-            plan.layer.name: int(trace.counters["synops"][:, i].sum()) / (plan.lanes * cycles)
-            for i, plan in enumerate(plans)
+            name: int(trace.counters["synops"][:, i].sum()) / (figures["adders"][name] * cycles)
+            for i, name in enumerate(names)
         }
         figures["per_sample"] = {
             "input_spikes": np.count_nonzero(stimulus.spikes, axis=(1, 2)).tolist(),
@@ -167,6 +222,7 @@ def check(
     ] = None,
     samples: Samples = None,
     lanes: Lanes = None,
+    ways: Ways = None,
     json: console.Json = False,
 ) -> None:
     """Prove that the engines agree: spikes and membranes of every layer, readout, counters.
@@ -178,7 +234,7 @@ def check(
     """
     folder = RunFolder.open(run)
     spec, stimulus = folder.spec(), folder.stimulus()
-    folding = folding_of(lanes, spec)
+    folding = folding_of(lanes, spec, ways)
     names, left_out = _engines(engines)
     compared: dict[str, int] = {}
     mismatches: dict[str, int] = {}
@@ -197,7 +253,7 @@ def check(
         "mismatches_per_engine": mismatches,
         "left_out": left_out,
         "timesteps": spec.steps(stimulus.spikes),
-        "lanes": {plan.layer.name: plan.lanes for plan in folding.plans(spec)},
+        **folded(spec, folding),
         "first_difference": None if first is None else {
             "what": first.what, "sample": first.sample, "layer": first.layer,
             "timestep": first.timestep, "neuron": first.neuron,
@@ -275,6 +331,7 @@ def generate(
                      help="Where to write. [default: RUN/verilog]"),
     ] = None,
     lanes: Lanes = None,
+    ways: Ways = None,
     json: console.Json = False,
 ) -> None:
     """Write the accelerator as one Verilog file that needs nothing else.
@@ -285,7 +342,7 @@ def generate(
 
     folder = RunFolder.open(run)
     spec = folder.spec()
-    folding = folding_of(lanes, spec)
+    folding = folding_of(lanes, spec, ways)
     name = f"{spec.name}.v"
     with console.progress("writing Verilog", 1) as advance:
         text = verilog.convert(spec, folding)
@@ -305,7 +362,7 @@ def generate(
         "module": spec.name,
         "lines": text.count("\n"),
         "digest": spec.digest,
-        "lanes": {plan.layer.name: plan.lanes for plan in folding.plans(spec)},
+        **folded(spec, folding),
         "ports": ports,
     }
     folder.record("generate", figures)

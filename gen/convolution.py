@@ -183,6 +183,8 @@ class Conv2dPlan:
         self.group_blocks = group_channels // self.lanes
         self.event_cycles = self.group_blocks * self.rows.passes * self.columns.passes
 
+        #: From a step of the sweep to its sums, which are in membrane steps.
+        self.latency, self.sum_shift = 2, 0
         self.front = 3 if value_bits else 2
         self.available_cycles = self.front + 3
         self.latency = 3

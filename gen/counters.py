@@ -41,12 +41,24 @@ COUNTERS = (
                       "no pooling window holds, are no connection", functional=True),
     Counter("saturations", "membranes clamped to membrane_bits, before the threshold",
             functional=True),
-    Counter("busy", "cycles that added a row of weights to the membranes"),
-    Counter("sweeping", "cycles that only swept the neurons at the end of a timestep"),
-    Counter("stalled", "cycles in which work waited: the spike queue behind was full, or the "
-                       "sweep before had not left the pipeline"),
-    Counter("starved", "cycles without work while an inference was under way", active=True),
-    Counter("queue_peak", "most beats waiting in the layer's input queue", peak=True),
+    Counter("busy", "cycles that added events to the sums"),
+    Counter("sweeping", "cycles taken from the events because the sweep read the sums"),
+    Counter("stalled", "cycles in which events waited for the sums of the timesteps before to be "
+                       "swept, which waits for the layer behind"),
+    Counter("starved", "cycles without events to add while an inference was under way",
+            active=True),
+    Counter("queue_peak", "most whole timesteps waiting in front of the layer", peak=True),
+)
+
+#: Of the whole network; its words follow those of the layers. They mean something if inferences
+#: do not overlap.
+NETWORK_COUNTERS = (
+    Counter("cycles", "cycles in which an inference was under way, from the first input beat to "
+                      "the last result beat", active=True),
+    Counter("first_spike", "of these, cycles before the last layer's first spike; all, if it has "
+                           "none", active=True),
+    Counter("decision", "of these, cycles before the decision stood: the first spike, if that "
+                        "decides, else the end of the last sweep", active=True),
 )
 
 #: Cycles are split without rest: these four add up to the cycles of the inference.

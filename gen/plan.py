@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
+import numpy.typing as npt
 
 from .arithmetic import signed_bits
 from .bounds import MembraneBounds
@@ -14,10 +18,49 @@ from .layers import Layer
 from .linear import LinearPlan, Source
 from .pooling import MaxPool2d
 from .spec import NetworkSpec
+from .spike_pooling import SpikePoolingPlan
 from .synapses import Conv2d, Linear
 
 #: Events whose lanes share one neuron unit, if the folding does not say otherwise.
 LANES_PER_UNIT = 8
+
+
+@dataclass(frozen=True)
+class SpikeRows:
+    """Rows of spikes as they leave a layer, behind any max pooling.
+
+    Attributes
+    ----------
+    order
+        int64 (rows, units): which signal each place of a row is; −1 is none.
+    shape
+        (channels, height, width) of a map, whose rows run over blocks of channels, then x, then y;
+        None if signals are just numbered.
+    xs
+        Of a map: x of the first position of each row of an image row.
+    blocks, lanes
+        Of a map: rows of a position, and channels of a row.
+    last_step
+        Step of the sweep that completes a timestep's last row, and
+    latency
+        cycles from that step's spikes to the row.
+    """
+
+    order: npt.NDArray[np.int64]
+    last_step: int
+    shape: tuple[int, int, int] | None = None
+    xs: tuple[int, ...] = (0,)
+    blocks: int = 1
+    lanes: int = 1
+    latency: int = 0
+
+    @property
+    def rows(self) -> int:
+        return self.order.shape[0]
+
+    @property
+    def units(self) -> int:
+        return self.order.shape[1]
 
 
 class LayerPlan:
@@ -39,6 +82,12 @@ class LayerPlan:
         Sweeps of one timestep's sums: more than one only for an input that is held.
     ways_out
         Events per cycle that the layer behind takes.
+    spatial_out
+        The layer behind knows signals by their place in a map.
+    pooling
+        :class:`~.spike_pooling.SpikePoolingPlan` of a max pooling behind, or None.
+    rows
+        :class:`SpikeRows` as they leave.
     accumulator_bits, membrane_bits, leaked_bits
         Widths of the stored word, of u and m, and of the decayed membrane.
     current_bits, leaked_current_bits
@@ -46,10 +95,11 @@ class LayerPlan:
     """
 
     def __init__(self, layer: Layer, folding: LayerFolding, bounds: MembraneBounds,
-                 source: Source, *, ways_out: int, sweeps: int):
+                 source: Source, *, above: Layer | None, ways_out: int, sweeps: int):
         self.layer = layer
         self.source = source
         self.ways_out = ways_out
+        self.spatial_out = above is not None and isinstance(above.synapse, Conv2d)
         self.sweeps = sweeps
         if folding.lanes is not None and not 1 <= folding.lanes <= layer.neurons:
             raise FoldingError(
@@ -66,6 +116,21 @@ class LayerPlan:
         self.steps = self.synapses.steps
         self.order = self._order()
         self._widths(bounds)
+        self.pooling = None
+        if above is not None and isinstance(above.pool, MaxPool2d):
+            if not isinstance(self.synapses, Conv2dPlan):
+                raise FoldingError(
+                    f"layer {above.name}: max pooling behind the linear layer {layer.name} is not "
+                    f"built; put it behind a convolution"
+                )
+            self.pooling = SpikePoolingPlan(self.synapses, above.pool)
+        self.rows = self._rows()
+        if self.rows.units % ways_out:
+            raise FoldingError(
+                f"layer {layer.name}: its rows of {self.rows.units} spikes cannot be dealt out to "
+                f"{ways_out} ways of the layer behind; give that a number of ways that divides "
+                f"{self.rows.units}, such as {math.gcd(self.rows.units, ways_out)}"
+            )
 
     def _linear(self, layer: Layer, folding: LayerFolding, bounds: MembraneBounds,
                 source: Source) -> LinearPlan:
@@ -76,7 +141,10 @@ class LayerPlan:
                 f"layer {layer.name}: {units} units for {lanes} lanes; use at most {lanes}"
             )
         # The units of a row are dealt out to the ways behind; missing ones are built and idle.
-        units = -(-units // self.ways_out) * self.ways_out
+        ways = self.ways_out
+        if isinstance(layer.recurrent, Linear):
+            ways = math.lcm(ways, folding.ways)
+        units = -(-units // ways) * ways
         return LinearPlan(layer, folding, source, units=units, sum_bits=bounds.sum_bits)
 
     def _convolution(self, layer: Layer, folding: LayerFolding, bounds: MembraneBounds,
@@ -93,16 +161,10 @@ class LayerPlan:
                 f"time; raise lanes or banks instead"
             )
         pool = None if isinstance(layer.pool, MaxPool2d) else layer.pool
-        plan = Conv2dPlan(
+        return Conv2dPlan(
             layer.name, layer.synapse, sum_bits=bounds.sum_bits, lanes=folding.lanes,
             banks=folding.banks, units=folding.units, value_bits=source.value_bits, pool=pool,
         )
-        if plan.units % self.ways_out:
-            raise FoldingError(
-                f"layer {layer.name}: {plan.units} units cannot feed {self.ways_out} ways of the "
-                f"layer behind; give it a number of ways that divides {plan.units}"
-            )
-        return plan
 
     def _order(self) -> np.ndarray:
         if isinstance(self.synapses, Conv2dPlan):
@@ -112,6 +174,17 @@ class LayerPlan:
             order = np.where(order < self.layer.neurons, order, -1)
         order.setflags(write=False)
         return order
+
+    def _rows(self) -> SpikeRows:
+        plan, pooling = self.synapses, self.pooling
+        if not isinstance(plan, Conv2dPlan):
+            return SpikeRows(self.order, self.steps - 1)
+        if pooling is None:
+            xs = tuple(group * plan.positions for group in range(plan.row_groups))
+            return SpikeRows(self.order, self.steps - 1, plan.output_shape, xs,
+                             plan.blocks * plan.row_steps, plan.units // plan.positions)
+        return SpikeRows(pooling.order, pooling.last_step, pooling.pool.output_shape, pooling.xs,
+                         pooling.blocks, pooling.lanes, latency=1)
 
     def _widths(self, bounds: MembraneBounds) -> None:
         neuron, neurons = self.layer.neuron, self.layer.neurons
@@ -130,6 +203,22 @@ class LayerPlan:
         if bounds.currents is not None:
             self.leaked_current_bits = leaked(
                 "synapse_decay", bounds.currents, neuron.synapse_decay_fraction)
+
+    @property
+    def fire_latency(self) -> int:
+        """Cycles from the sums of a neuron to its spike."""
+        return 2 if self.current_bits == 0 else 3
+
+    @property
+    def store_latency(self) -> int:
+        """Cycles from the sums of a neuron to its next state."""
+        return self.fire_latency + 1
+
+    @property
+    def sweep_cycles(self) -> int:
+        """Cycles from the beginning of a sweep to that of the next at the earliest: a neuron's
+        state has to be stored before it is read again."""
+        return max(self.steps, self.store_latency + 3)
 
     @property
     def padded(self) -> bool:
@@ -155,15 +244,14 @@ def layer_plans(spec: NetworkSpec, folding: Folding) -> tuple[LayerPlan, ...]:
     plans: list[LayerPlan] = []
     for n, (layer, chosen, bounds) in enumerate(
             zip(spec.layers, foldings, spec.bounds, strict=True)):
-        following = foldings[n + 1].ways if n + 1 < len(foldings) else 1
-        if isinstance(layer.recurrent, Linear):
-            following = max(following, 1)
+        above = spec.layers[n + 1] if n + 1 < len(spec.layers) else None
         plans.append(LayerPlan(
-            layer, chosen, bounds, source, ways_out=following,
+            layer, chosen, bounds, source, above=above,
+            ways_out=1 if above is None else foldings[n + 1].ways,
             sweeps=spec.timesteps if held and n == 0 else 1,
         ))
-        if n + 1 < len(spec.layers):
-            above = spec.layers[n + 1]
-            shape = above.input_shape if isinstance(above.synapse, Conv2d) else None
-            source = Source(plans[-1].order.reshape(-1), 0, shape)
+        if above is not None:
+            rows = plans[-1].rows
+            source = Source(rows.order.reshape(-1), 0,
+                            rows.shape if plans[-1].spatial_out else None)
     return tuple(plans)

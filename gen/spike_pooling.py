@@ -78,6 +78,11 @@ class SpikePoolingPlan:
         self.units = self.places * self.lanes
         self.order = self._order()
         self.rows = len(self.order)
+        #: Of the first window of each row of a pooled image row, and the sweep's step that
+        #: completes the last row.
+        self.xs = tuple(self._first_window(group) for group in range(self.row_groups))
+        last_line = (pool.output_shape[1] - 1) * pool.stride[0] + pool.kernel[0] - 1
+        self.last_step = (last_line + 1) * self.row_groups * self.blocks - 1
 
     def _first_window(self, group: int) -> int:
         """The first window that ends in row ``group`` or after it."""

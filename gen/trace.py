@@ -40,6 +40,8 @@ class Trace:
     counters: dict[str, npt.NDArray[np.int64]]
     membranes: tuple[npt.NDArray[np.int64], ...] | None = None
     cycles: npt.NDArray[np.int64] | None = None
+    first_spike: npt.NDArray[np.int64] | None = None
+    decision: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -128,3 +130,7 @@ def _comparable(a: Trace, b: Trace):
     yield "prediction", a.prediction, b.prediction, None, False
     for name in sorted(a.counters.keys() & b.counters.keys()):
         yield f"counter {name}", a.counters[name], b.counters[name], None, False
+    for name in ("cycles", "first_spike", "decision"):
+        left, right = getattr(a, name), getattr(b, name)
+        if left is not None and right is not None:
+            yield name, left, right, None, False

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from amaranth.sim import Simulator
 
 from ..beats import beats
-from ..counters import COUNTERS, CYCLE_COUNTERS
+from ..coding import InputKind
+from ..counters import COUNTERS, CYCLE_COUNTERS, NETWORK_COUNTERS
 from ..errors import SpikewrightError
 from ..rtl.network import Network
 from ..spec import NetworkSpec
@@ -27,7 +28,8 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
     the result of the one before is out and its counters are read.
     """
     network = Network(spec, options.folding)
-    shape = spikes.shape[:2]
+    held = spec.input.kind is InputKind.CURRENT
+    shape = (len(spikes), spec.timesteps if held else spikes.shape[1])
     out = tuple(np.zeros((*shape, layer.neurons), np.bool_) for layer in spec.layers)
     membranes = tuple(np.zeros((*shape, layer.neurons), np.int64) for layer in spec.layers)
     scores = np.zeros((len(spikes), spec.classes), np.int64)
@@ -40,22 +42,24 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
             await ctx.tick()
             ctx.set(network.clear, 0)
             ctx.set(network.i.valid, 1)
-            for beat in beats(steps):
-                ctx.set(network.i.payload, beat._asdict())
+            for beat in beats(network.plans[0], steps):
+                ctx.set(network.i.payload, beat)
                 await ctx.tick().until(network.i.ready)
             ctx.set(network.i.valid, 0)
             ctx.set(network.o.ready, 1)
             done = False
             while not done:
                 payload, = await ctx.tick().sample(network.o.payload).until(network.o.valid)
-                scores[sample, payload.index] = payload.count
+                scores[sample, payload.index] = payload.score
                 done = payload.last
             prediction[sample] = payload.winner
             ctx.set(network.o.ready, 0)
             for word in range(network.counter_count):
                 ctx.set(network.counter_address, word)
-                await ctx.tick()
-                words[sample, word] = ctx.get(network.counter_data)
+                ctx.set(network.counter_read, 1)
+                words[sample, word], = await ctx.tick().sample(network.counter_data).until(
+                    network.counter_valid)
+                ctx.set(network.counter_read, 0)
             options.progress(1)
 
     simulator = Simulator(network)
@@ -78,8 +82,11 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
         with file, simulator.write_vcd(file):
             simulator.run()
 
-    layers = words[:, :-1].reshape(len(spikes), len(spec.layers), len(COUNTERS))
-    cycles = words[:, -1]
+    of_network = dict(zip((counter.name for counter in NETWORK_COUNTERS),
+                          words[:, -len(NETWORK_COUNTERS):].T, strict=True))
+    layers = words[:, :-len(NETWORK_COUNTERS)].reshape(
+        len(spikes), len(spec.layers), len(COUNTERS))
+    cycles = of_network["cycles"]
     counters = {counter.name: layers[:, :, n] for n, counter in enumerate(COUNTERS)}
     accounted = sum(counters[name] for name in CYCLE_COUNTERS)
     assert (accounted == cycles[:, np.newaxis]).all(), "cycle counters do not add up"
@@ -90,7 +97,7 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
         scores=scores,
         prediction=prediction,
         counters=counters,
-        cycles=cycles,
+        **of_network,
     )
 
 
@@ -101,25 +108,23 @@ def _observer(
     want_membranes: bool,
 ):
     """Writes what every neuron of ``layer`` does at each of its sweeps into the arrays."""
-    array, plan = layer.array, layer.plan
-    tapped = [array.tap_row, array.tap_spikes]
+    did, plan = layer.o, layer.plan
+    tapped = [did.step, did.spikes]
     if want_membranes:
-        tapped.append(array.tap_membranes)
+        tapped.append(did.membranes)
 
     async def observe(ctx):
         sample = timestep = 0
-        async for _clk, _rst, valid, row, fired, *values in ctx.tick().sample(
-            array.tap_valid, *tapped
-        ):
+        async for _clk, _rst, valid, step, fired, *values in ctx.tick().sample(did.valid, *tapped):
             if not valid:
                 continue
-            first = row * plan.lanes
-            here = slice(first, min(first + plan.lanes, plan.layer.neurons))
-            used = here.stop - here.start
-            spikes[sample, timestep, here] = [(fired >> lane) & 1 for lane in range(used)]
+            neurons = plan.order[step]
+            units = np.flatnonzero(neurons >= 0)
+            here = neurons[units]
+            spikes[sample, timestep, here] = [(fired >> unit) & 1 for unit in units.tolist()]
             if want_membranes:
-                membranes[sample, timestep, here] = [values[0][lane] for lane in range(used)]
-            if row == plan.rows - 1:
+                membranes[sample, timestep, here] = [values[0][unit] for unit in units.tolist()]
+            if step == plan.steps - 1:
                 timestep += 1
                 if timestep == spikes.shape[1]:
                     sample, timestep = sample + 1, 0

@@ -6,10 +6,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..convolution import Conv2dPlan
+from .activity import SynapseActivity
 from .conv_accumulators import SumBank
 from .conv_places import EventPlaces, HeadLayout
 from .conv_sweep import SumSweep
-from .linear import SynapseActivity
 from .streams import SpatialLayout, event_stream
 from .sums import SumsSignature
 

@@ -6,7 +6,7 @@ from amaranth import *
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..counters import COUNTERS
+from ..counters import COUNTERS, NETWORK_COUNTERS
 
 COUNTER_BITS = 32
 
@@ -32,9 +32,8 @@ class LayerEvents(wiring.Signature):
 class Counters(wiring.Component):
     """32-bit counters of every layer, and the cycles of all inferences, as one small memory map.
 
-    Word ``layer · len(COUNTERS) + n`` is counter n of the layer; the word after the last layer is
-    the number of cycles in which an inference was under way. Counters wrap at 2³² (43 s of cycles
-    at 100 MHz) and are cleared together.
+    Word ``layer · len(COUNTERS) + n`` is counter n of the layer; the words after the last layer are
+    the network's. Counters wrap at 2³² (43 s of cycles at 100 MHz) and are cleared together.
 
     Only the lowest bits of a counter are flip-flops. Its word in a block memory holds all bits as
     they were when its turn came, once in ``words`` cycles. In its next turn, low bits below those
@@ -56,6 +55,8 @@ class Counters(wiring.Component):
     layer_N : In(LayerEvents)
     active : In
         An inference is under way.
+    undecided : In
+        One flag per network counter after the first: it counts the cycle if ``active``.
     clear : In
     address, read : In
         Hold both until ``valid``.
@@ -67,10 +68,10 @@ class Counters(wiring.Component):
 
     def __init__(self, layers: Sequence[LayerEvents]):
         self.layers = list(layers)
-        self.words = len(COUNTERS) * len(self.layers) + 1
+        self.words = len(COUNTERS) * len(self.layers) + len(NETWORK_COUNTERS)
         super().__init__({
             **{f"layer_{n}": In(events) for n, events in enumerate(self.layers)},
-            "active": In(1), "clear": In(1),
+            "active": In(1), "undecided": In(len(NETWORK_COUNTERS) - 1), "clear": In(1),
             "address": In(range(self.words)), "read": In(1),
             "data": Out(COUNTER_BITS), "valid": Out(1),
         })
@@ -79,9 +80,11 @@ class Counters(wiring.Component):
         m = Module()
         lows = self._low_bits(m)
 
-        turn, turn_before = Signal(range(self.words)), Signal(range(self.words))
+        turn = Signal(range(self.words))
+        turn_before = Signal.like(turn)
         last_turn = turn == self.words - 1
-        clearing, cleared = Signal(), Signal()
+        clearing = Signal(init=1)  # a reset leaves the memory as it was
+        cleared = Signal()
         m.d.sync += [
             turn.eq(Mux(self.clear | last_turn, 0, turn + 1)), turn_before.eq(turn),
             clearing.eq(self.clear | (clearing & ~last_turn)), cleared.eq(clearing),
@@ -92,7 +95,8 @@ class Counters(wiring.Component):
         read, write = words.read_port(), words.write_port()
         # Adding the complement of the low bits carries if those of the word are above them.
         widest = max(map(len, lows))
-        complement, owned = Signal(widest, reset_less=True), Signal(widest, reset_less=True)
+        complement = Signal(widest, reset_less=True)
+        owned = Signal(widest, reset_less=True)
         m.d.comb += read.addr.eq(turn)
         for bit in range(widest):
             m.d.sync += [
@@ -133,7 +137,8 @@ class Counters(wiring.Component):
                     lows.append(peak)
                 else:
                     grows(name, Mux(self.active, amount, 0) if counter.active else amount, most)
-        grows("cycles", self.active, 1)
+        for counter, counts in zip(NETWORK_COUNTERS, [C(1), *self.undecided], strict=True):
+            grows(counter.name, self.active & counts, 1)
         with m.If(self.clear):
             m.d.sync += [low.eq(0) for low in lows]
         return lows

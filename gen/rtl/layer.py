@@ -1,21 +1,26 @@
-"""One layer: input queue, neuron array, spike router."""
+"""One layer: synapses, neurons, and what comes back from them."""
 
 from amaranth import *
-from amaranth.lib import fifo, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..folding import LayerPlan
-from .array import NeuronArray
+from ..linear import LinearPlan
+from ..plan import LayerPlan, SpikeRows
+from ..synapses import Linear
+from .array import NeuronArray, SpikesSignature
+from .conv import Conv2dSynapses
 from .counters import LayerEvents
+from .linear import LinearSynapses
+from .recurrence import Recurrence
 from .router import SpikeRouter
-from .streams import event_stream
+from .streams import SpatialLayout, address_bits, event_stream
 
 
 class SpikingLayer(wiring.Component):
-    """Address events in, address events out.
+    """Address events in, the spikes of sweeps out.
 
-    Throughput and latency are those of :class:`~.array.NeuronArray` and
-    :class:`~.router.SpikeRouter`; the queue adds 2 cycles.
+    Throughput and latency are those of :class:`~.linear.LinearSynapses` or
+    :class:`~.conv.Conv2dSynapses`, and of :class:`~.array.NeuronArray`.
 
     Parameters
     ----------
@@ -24,51 +29,75 @@ class SpikingLayer(wiring.Component):
     Members
     -------
     i : In(stream of EventLayout)
-    o : Out(stream of EventLayout)
+    o : Out(SpikesSignature)
+    room : In
+    begin, begin_last : Out
+        See :class:`~.array.NeuronArray`.
     events : Out(LayerEvents)
-        What to count.
+        What to count, but for ``events_out`` and ``queue_peak``.
     """
 
     def __init__(self, plan: LayerPlan):
         self.plan = plan
-        #: Kept as an attribute so that simulations can look at its taps.
-        self.array = NeuronArray(plan)
+        synapses = plan.synapses
+        if isinstance(synapses, LinearPlan):
+            address, ways = address_bits(synapses.bank_inputs), synapses.ways
+        else:
+            address, ways = SpatialLayout(*synapses.signal_shape), 1
         super().__init__({
-            "i": In(event_stream(plan.layer.inputs)),
-            "o": Out(event_stream(plan.layer.neurons)),
-            "events": Out(LayerEvents(synops=plan.lanes, saturations=plan.lanes,
-                                      queue_peak=plan.queue)),
+            "i": In(event_stream(address, ways, synapses.value_bits)),
+            "o": Out(SpikesSignature(plan)),
+            "room": In(1), "begin": Out(1), "begin_last": Out(1),
+            "events": Out(LayerEvents(
+                events_in=ways, recurrent_events=ways, events_out=max(plan.ways_out, plan.units),
+                synops=synapses.most_synops, saturations=plan.units, queue_peak=2,
+            )),
         })
 
     def elaborate(self, platform):
         m = Module()
         plan = self.plan
-        m.submodules.queue = queue = fifo.SyncFIFOBuffered(
-            width=self.i.payload.shape().size, depth=plan.queue
-        )
-        m.submodules.array = array = self.array
-        m.submodules.router = router = SpikeRouter(plan)
-        m.d.comb += [
-            queue.w_en.eq(self.i.valid), queue.w_data.eq(self.i.payload),
-            self.i.ready.eq(queue.w_rdy),
-            array.i.valid.eq(queue.r_rdy), array.i.payload.eq(queue.r_data),
-            queue.r_en.eq(array.i.ready),
-            router.row_valid.eq(array.o_valid), router.row.eq(array.o_row),
-            router.promise.eq(array.issued_tick_row), router.withdraw.eq(array.silent_row),
-            array.room.eq(router.room),
-        ]
-        wiring.connect(m, wiring.flipped(self.o), router.o)
+        m.submodules.array = array = NeuronArray(plan)
+        if isinstance(plan.synapses, LinearPlan):
+            m.submodules.synapses = synapses = LinearSynapses(plan.synapses)
+        else:
+            m.submodules.synapses = synapses = Conv2dSynapses(plan.synapses)
+        wiring.connect(m, synapses.sums, array.sums)
+        wiring.connect(m, array.o, wiring.flipped(self.o))
+        m.d.comb += [self.begin.eq(array.begin), self.begin_last.eq(array.begin_last)]
 
-        partial = plan.lanes - plan.padding
+        moved = self.i.valid & self.i.ready
+        from_below = sum((slot.event for slot in self.i.payload.slots), C(0))
+        m.d.comb += self.events.events_in.eq(Mux(moved, from_below, 0))
+        if isinstance(plan.layer.recurrent, Linear):
+            self._recur(m, synapses, array)
+        else:
+            wiring.connect(m, wiring.flipped(self.i), synapses.i)
+            m.d.comb += array.room.eq(self.room)
         m.d.comb += [
-            self.events.events_in.eq(self.i.valid & self.i.ready & self.i.payload.event),
-            self.events.events_out.eq(self.o.valid & self.o.ready & self.o.payload.event),
-            self.events.synops.eq(Mux(array.busy, Mux(array.last_row, partial, plan.lanes), 0)),
+            self.events.synops.eq(synapses.activity.synops),
             self.events.saturations.eq(array.saturated),
-            self.events.busy.eq(array.busy),
-            self.events.sweeping.eq(array.sweeping),
-            self.events.stalled.eq(array.stalled),
-            self.events.starved.eq(array.starved),
-            self.events.queue_peak.eq(queue.level),
+            self.events.busy.eq(synapses.activity.busy),
+            self.events.sweeping.eq(synapses.activity.taking),
+            self.events.stalled.eq(synapses.activity.stalled),
+            self.events.starved.eq(synapses.activity.starved),
         ]
         return m
+
+    def _recur(self, m: Module, synapses: LinearSynapses, array: NeuronArray):
+        m.submodules.own = own = SpikeRouter(SpikeRows(self.plan.order, self.plan.steps - 1),
+                                           self.plan.synapses.ways)
+        m.submodules.recurrence = recurrence = Recurrence(self.plan)
+        wiring.connect(m, wiring.flipped(self.i), recurrence.i)
+        wiring.connect(m, own.o, recurrence.own)
+        wiring.connect(m, recurrence.o, synapses.i)
+        # The last timestep's spikes have no timestep to come back in.
+        m.d.comb += [
+            own.valid.eq(array.o.valid & ~array.o.last),
+            own.spikes.eq(array.o.spikes), own.end.eq(array.o.end),
+            own.begin.eq(array.begin & ~array.begin_last),
+            array.room.eq(self.room & own.room),
+        ]
+        moved = own.o.valid & own.o.ready
+        back = sum((slot.event for slot in own.o.payload.slots), C(0))
+        m.d.comb += self.events.recurrent_events.eq(Mux(moved, back, 0))

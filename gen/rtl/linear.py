@@ -5,33 +5,9 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..linear import LinearPlan
+from .activity import SynapseActivity
 from .streams import address_bits, event_stream
 from .sums import SumsSignature
-
-
-class SynapseActivity(wiring.Signature):
-    """What synapses did in a cycle; exactly one of the first four.
-
-    Members
-    -------
-    busy
-        A beat of events, or a bare tick, was worked on.
-    taking
-        The accumulators were read for the sweep and no event could be added.
-    stalled
-        A beat waited, because the sums of timesteps before had not been taken yet.
-    starved
-        There was no beat.
-    synops
-        Synaptic operations.
-    """
-
-    def __init__(self, most: int):
-        self.most = most
-        super().__init__({
-            "busy": Out(1), "taking": Out(1), "stalled": Out(1), "starved": Out(1),
-            "synops": Out(range(most + 1)),
-        })
 
 
 class LinearSynapses(wiring.Component):
@@ -63,7 +39,7 @@ class LinearSynapses(wiring.Component):
         super().__init__({
             "i": In(event_stream(address_bits(plan.bank_inputs), plan.ways, plan.value_bits)),
             "sums": Out(SumsSignature(plan.units, plan.sum_bits)),
-            "activity": Out(SynapseActivity(plan.ways * plan.lanes)),
+            "activity": Out(SynapseActivity(plan.most_synops)),
         })
 
     def elaborate(self, platform):

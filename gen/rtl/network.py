@@ -4,26 +4,28 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from ..coding import ReadoutKind
+from ..counters import NETWORK_COUNTERS
 from ..folding import Folding
+from ..plan import layer_plans
 from ..spec import NetworkSpec
 from .counters import COUNTER_BITS, Counters
 from .layer import SpikingLayer
-from .readout import SpikeCountReadout
-from .streams import event_stream, result_stream
+from .pooling import SpikePooling
+from .readout import ScoreReadout
+from .router import SpikeRouter
+from .streams import result_stream
 
 
 class Network(wiring.Component):
-    """Spikes in, class counts out; every layer works on its own timestep at the same time.
+    """Events in, class scores out; every layer works on its own timestep at the same time.
 
-    Throughput is that of the busiest layer; see :class:`~.array.NeuronArray`. An inference of a
-    network of one layer takes ``rows · events + 10 + classes`` cycles if every timestep has enough
-    events to cover the sweep before (1 for at least 6 rows, 5 for a single row) and none of its
-    neurons fires: 2 in the queue, 5 in the array, 3 in the router (4 with more than 16 lanes), and
-    the result.
+    Throughput is that of the busiest layer. When which layer begins and ends what is computed by
+    :mod:`spikewright.gen.cycles`, to the cycle.
 
     An inference is a sequence of beats whose ``last`` tick ends it; the next one may follow at
-    once. It must have at most ``spec.timesteps`` ticks. To abandon an inference, send its last
-    tick and drop the result.
+    once. It must have at most ``spec.timesteps`` ticks; with an input that is held it has one,
+    whatever the timesteps. To abandon an inference, send its last tick and drop the result.
 
     Parameters
     ----------
@@ -35,13 +37,13 @@ class Network(wiring.Component):
     Members
     -------
     i : In(stream of EventLayout)
-        Input spikes and ticks.
+        Input events and ticks; :mod:`spikewright.gen.beats` makes them of samples.
     o : Out(stream of ResultLayout)
         One beat per class and inference.
     clear : In
         Zeroes all counters.
-    counter_address, counter_data : In, Out
-        See :class:`~.counters.Counters`; absent data reads as 0.
+    counter_address, counter_read, counter_data, counter_valid : In, In, Out, Out
+        See :class:`~.counters.Counters`; absent data reads as 0 at once.
 
     Raises
     ------
@@ -51,51 +53,108 @@ class Network(wiring.Component):
 
     def __init__(self, spec: NetworkSpec, folding: Folding, *, counters: bool = True):
         self.spec = spec
-        self.plans = folding.plans(spec)
-        #: Kept as an attribute so that simulations can look inside.
+        self.plans = layer_plans(spec, folding)
+        #: Kept as attributes so that simulations can look inside.
         self.layers = [SpikingLayer(plan) for plan in self.plans]
+        self.readout = ScoreReadout(self.plans[-1], spec.readout, spec.timesteps)
         self._counters = Counters([layer.events.signature for layer in self.layers]) \
             if counters else None
         self.counter_count = self._counters.words if self._counters is not None else 1
         super().__init__({
-            "i": In(event_stream(spec.inputs)),
-            "o": Out(result_stream(spec.classes, spec.timesteps)),
+            "i": In(self.layers[0].i.signature.flip()),
+            "o": Out(result_stream(spec.classes, self.readout.bits)),
             "clear": In(1),
-            "counter_address": In(range(self.counter_count) if self.counter_count > 1 else 1),
-            "counter_data": Out(COUNTER_BITS),
+            "counter_address": In(range(max(2, self.counter_count))), "counter_read": In(1),
+            "counter_data": Out(COUNTER_BITS), "counter_valid": Out(1),
         })
 
     def elaborate(self, platform):
         m = Module()
         beats = wiring.flipped(self.i)
-        for layer in self.layers:
-            m.submodules[f"layer_{layer.plan.layer.name}"] = layer
+        for n, layer in enumerate(self.layers):
+            plan = layer.plan
+            m.submodules[f"layer_{plan.layer.name}"] = layer
             wiring.connect(m, beats, layer.i)
-            beats = layer.o
-        m.submodules.readout = readout = SpikeCountReadout(self.spec.classes, self.spec.timesteps)
-        wiring.connect(m, beats, readout.i)
+            if layer is self.layers[-1]:
+                break
+            m.submodules[f"router_{plan.layer.name}"] = router = SpikeRouter(
+                plan.rows, plan.ways_out, plan.spatial_out)
+            self._pool(m, layer, router)
+            m.d.comb += [router.begin.eq(layer.begin), layer.room.eq(router.room)]
+            beats = router.o
+            if self._counters is not None:
+                moved = beats.valid & beats.ready
+                events = sum((slot.event for slot in beats.payload.slots), C(0))
+                m.d.comb += [
+                    self._counted(n).events_out.eq(Mux(moved, events, 0)),
+                    self._counted(n + 1).queue_peak.eq(router.waiting),
+                ]
+        last = self.layers[-1]
+        m.submodules.readout = readout = self.readout
+        wiring.connect(m, last.o, readout.i)
         wiring.connect(m, readout.o, wiring.flipped(self.o))
+        m.d.comb += [
+            readout.begin.eq(last.begin), readout.begin_last.eq(last.begin_last),
+            last.room.eq(readout.room),
+        ]
         if self._counters is not None:
             self._count(m, self._counters)
+        else:
+            m.d.comb += self.counter_valid.eq(self.counter_read)
         return m
+
+    @staticmethod
+    def _pool(m: Module, layer: SpikingLayer, router: SpikeRouter):
+        """Rows of spikes from ``layer`` to ``router``, through a max pooling if there is one."""
+        spikes = layer.o
+        if layer.plan.pooling is None:
+            m.d.comb += [router.valid.eq(spikes.valid), router.spikes.eq(spikes.spikes),
+                         router.end.eq(spikes.end), router.last.eq(spikes.last)]
+            return
+        m.submodules[f"pooling_{layer.plan.layer.name}"] = pooling = SpikePooling(
+            layer.plan.pooling)
+        m.d.comb += [
+            pooling.i_valid.eq(spikes.valid), pooling.i_spikes.eq(spikes.spikes),
+            pooling.i_last.eq(spikes.last),
+            router.valid.eq(pooling.o_valid), router.spikes.eq(pooling.o_spikes),
+            router.end.eq(pooling.o_tick), router.last.eq(pooling.o_last),
+        ]
+
+    def _counted(self, layer: int):
+        return getattr(self._counters, f"layer_{layer}")
 
     def _count(self, m: Module, counters: Counters):
         m.submodules.counters = counters
         for n, layer in enumerate(self.layers):
-            wiring.connect(m, layer.events, getattr(counters, f"layer_{n}"))
+            for name in layer.events.signature.members:
+                if name not in ("events_out", "queue_peak"):
+                    m.d.comb += getattr(self._counted(n), name).eq(getattr(layer.events, name))
+        spikes = self.layers[-1].o
+        fired = Mux(spikes.valid, spikes.spikes, 0)
+        m.d.comb += self._counted(len(self.layers) - 1).events_out.eq(
+            sum((fired[unit] for unit in range(len(fired))), C(0)))
+
         # An inference is under way from its first beat to its last result.
         beat = self.i.valid & self.i.ready
-        begun = Signal()
+        begun, spiked = Signal(), Signal()
         begins = beat & ~begun
         ends = self.o.valid & self.o.ready & self.o.payload.last
-        most = sum(plan.queue + plan.spike_queue + 8 for plan in self.plans)
-        under_way = Signal(range(most + 1))
+        under_way = Signal(range(8 * len(self.layers) + 8))
         with m.If(beat):
             m.d.sync += begun.eq(~(self.i.payload.tick & self.i.payload.last))
         m.d.sync += under_way.eq(under_way + begins - ends)
+        with m.If(ends):
+            m.d.sync += spiked.eq(0)
+        with m.Elif(fired.any()):
+            m.d.sync += spiked.eq(1)
+        by_spike = self.spec.readout.kind is ReadoutKind.FIRST_SPIKE
+        decided = (spiked if by_spike else C(0)) | self.readout.answering
+        undecided = {"first_spike": ~spiked, "decision": ~decided}
         m.d.comb += [
             counters.active.eq(begins | (under_way != 0)),
+            counters.undecided.eq(Cat(undecided[counter.name]
+                                      for counter in NETWORK_COUNTERS[1:])),
             counters.clear.eq(self.clear),
-            counters.address.eq(self.counter_address),
-            self.counter_data.eq(counters.data),
+            counters.address.eq(self.counter_address), counters.read.eq(self.counter_read),
+            self.counter_data.eq(counters.data), self.counter_valid.eq(counters.valid),
         ]

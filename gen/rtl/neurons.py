@@ -1,12 +1,15 @@
-"""One row of neurons through one timestep: fire, reset, leak."""
+"""Neurons through one timestep: fire, reset, leak."""
+
+from typing import Any
 
 from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..arithmetic import Rounding, signed_digits
-from ..folding import LayerPlan
-from ..spec import Neuron, Reset
+from ..neuron import Neuron, Reset
+from ..plan import LayerPlan
+from ..synapses import OneToOne
 from .parameters import LayerParameters
 
 
@@ -22,6 +25,35 @@ def needs_flag(neuron: Neuron) -> bool:
     return neuron.reset is Reset.SUBTRACT
 
 
+class StateLayout(data.StructLayout):
+    """What a neuron remembers from one timestep to the next.
+
+    Members
+    -------
+    word : signed
+        What u will be if nothing arrives: the leaked and reset membrane and, unless there is a
+        synaptic current, what is added in every timestep.
+    flag : 1
+        See :func:`needs_flag`; present only if needed.
+    current : signed
+        What i will be if nothing arrives; present only with a synaptic current.
+    """
+
+    def __init__(self, plan: LayerPlan):
+        members: dict[str, Any] = {"word": signed(plan.accumulator_bits)}
+        if needs_flag(plan.layer.neuron):
+            members["flag"] = 1
+        if plan.current_bits:
+            members["current"] = signed(plan.current_bits)
+        super().__init__(members)
+
+    def initial(self, bias: int) -> dict[str, int]:
+        """The state before an inference: nothing but the bias has arrived."""
+        if "current" in self.members:
+            return {"word": 0, "current": bias}
+        return {"word": bias}
+
+
 def multiply(m: Value, constant: int) -> Value:
     """``m · constant`` as shifted additions, one per canonical signed digit after the first."""
     product: Value = C(0, signed(1))
@@ -31,14 +63,14 @@ def multiply(m: Value, constant: int) -> Value:
 
 
 class Neurons(wiring.Component):
-    """The equations of :mod:`spikewright.gen.spec` for ``lanes`` neurons per cycle.
+    """The equations of :mod:`spikewright.gen.spec` for ``units`` neurons per cycle.
 
-    Throughput: one row per cycle. Latency: spikes and membranes :attr:`FIRE_LATENCY` cycles, the
-    word to store :attr:`STORE_LATENCY` cycles after ``i_valid``. Never stalls.
+    Throughput: one step per cycle. Latency: spikes and membranes ``plan.fire_latency`` cycles, the
+    state to store ``plan.store_latency`` cycles after ``i_valid``. Never stalls.
 
-    The three stages are *fire* (clamp, compare, undelayed reset), *leak* (multiply by the decay,
-    round) and *store* (delayed reset, bias). The stored word is what the membrane will be at the
-    end of the next timestep if nothing arrives, so that events only ever add to it.
+    The stages are *current* (only where the synapses have a decay of their own), *sum*, *fire*
+    (clamp, compare, undelayed reset), *leak* (multiply by the decay, round) and *store* (delayed
+    reset, bias).
 
     Parameters
     ----------
@@ -46,162 +78,193 @@ class Neurons(wiring.Component):
 
     Members
     -------
-    i_valid, i_row, i_last : In
-        A row whose timestep ends; ``i_last`` when the inference ends with it.
-    i_u : In, lanes × signed
-        Stored word plus all weights that arrived.
-    i_flag : In, lanes
-        See :func:`needs_flag`.
-    o_valid, o_row, o_last : Out
-    o_spikes : Out, lanes
-    o_membranes : Out, lanes × signed
+    i_valid, i_step, i_last : In
+        Neurons whose timestep ends; ``i_last`` when the inference ends with it.
+    i_sums : In, units × signed
+        What arrived in the timestep.
+    i_state : In, units × StateLayout
+    o_valid, o_step, o_last : Out
+    o_spikes : Out, units
+    o_membranes : Out, units × signed
         The membrane as snnTorch returns it.
-    o_saturated : Out, lanes
+    o_saturated : Out, units
         u was clamped.
-    store_valid, store_row : Out
-    store_word : Out, lanes × signed
-    store_flag : Out, lanes
+    store_valid, store_step : Out
+    store_state : Out, units × StateLayout
     """
-
-    FIRE_LATENCY = 2
-    STORE_LATENCY = 3
 
     def __init__(self, plan: LayerPlan):
         self.plan = plan
-        row = range(plan.rows) if plan.rows > 1 else 1
-        words = data.ArrayLayout(signed(plan.accumulator_bits), plan.lanes)
+        self.state = data.ArrayLayout(StateLayout(plan), plan.units)
         super().__init__({
-            "i_valid": In(1), "i_row": In(row), "i_last": In(1),
-            "i_u": In(words), "i_flag": In(plan.lanes),
-            "o_valid": Out(1), "o_row": Out(row), "o_last": Out(1),
-            "o_spikes": Out(plan.lanes),
-            "o_membranes": Out(data.ArrayLayout(signed(plan.membrane_bits), plan.lanes)),
-            "o_saturated": Out(plan.lanes),
-            "store_valid": Out(1), "store_row": Out(row),
-            "store_word": Out(words), "store_flag": Out(plan.lanes),
+            "i_valid": In(1), "i_step": In(range(plan.steps)), "i_last": In(1),
+            "i_sums": In(data.ArrayLayout(signed(plan.synapses.sum_bits), plan.units)),
+            "i_state": In(self.state),
+            "o_valid": Out(1), "o_step": Out(range(plan.steps)), "o_last": Out(1),
+            "o_spikes": Out(plan.units),
+            "o_membranes": Out(data.ArrayLayout(signed(plan.membrane_bits), plan.units)),
+            "o_saturated": Out(plan.units),
+            "store_valid": Out(1), "store_step": Out(range(plan.steps)),
+            "store_state": Out(self.state),
         })
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.parameters = parameters = LayerParameters(self.plan)
-        m.d.comb += parameters.row.eq(self.i_row)
-
-        fire_valid, fire_row, fire_last = Signal(), Signal.like(self.i_row), Signal()
-        store_last = Signal()
-        m.d.sync += [
-            fire_valid.eq(self.i_valid), fire_row.eq(self.i_row), fire_last.eq(self.i_last),
-            self.o_valid.eq(fire_valid), self.o_row.eq(fire_row), self.o_last.eq(fire_last),
-            self.store_valid.eq(self.o_valid), self.store_row.eq(self.o_row),
-            store_last.eq(self.o_last),
+        now = Signal(data.StructLayout({"valid": 1, "step": range(self.plan.steps), "last": 1}))
+        m.d.comb += [now.valid.eq(self.i_valid), now.step.eq(self.i_step),
+                     now.last.eq(self.i_last)]
+        stages = [now]
+        for n in range(self.plan.store_latency):
+            later = Signal(now.shape(), name=f"stage_{n + 1}")
+            m.d.sync += later.eq(stages[-1])
+            stages.append(later)
+        fired, stored = stages[self.plan.fire_latency], stages[self.plan.store_latency]
+        m.d.comb += [
+            # They are needed in the fire stage, one cycle after they are asked for.
+            parameters.step.eq(stages[self.plan.fire_latency - 2].step),
+            self.o_valid.eq(fired.valid), self.o_step.eq(fired.step), self.o_last.eq(fired.last),
+            self.store_valid.eq(stored.valid), self.store_step.eq(stored.step),
         ]
-        for lane in range(self.plan.lanes):
-            m.submodules[f"lane_{lane}"] = unit = _Lane(self.plan, parameters, lane)
+        for index in range(self.plan.units):
+            m.submodules[f"unit_{index}"] = unit = _Unit(self.plan, parameters, index)
             m.d.comb += [
-                unit.i_u.eq(self.i_u[lane]),
-                unit.i_flag.eq(self.i_flag[lane]),
-                unit.i_last.eq(store_last),
-                self.o_spikes[lane].eq(unit.o_spike),
-                self.o_membranes[lane].eq(unit.o_membrane),
-                self.o_saturated[lane].eq(unit.o_saturated),
-                self.store_word[lane].eq(unit.store_word),
-                self.store_flag[lane].eq(unit.store_flag),
+                unit.i_sum.eq(self.i_sums[index]),
+                unit.i_state.eq(self.i_state[index]),
+                unit.i_last.eq(stored.last),
+                self.o_spikes[index].eq(unit.o_spike),
+                self.o_membranes[index].eq(unit.o_membrane),
+                self.o_saturated[index].eq(unit.o_saturated),
+                self.store_state[index].eq(unit.store_state),
             ]
         return m
 
 
-class _Lane(wiring.Component):
+class _Unit(wiring.Component):
     """One neuron of :class:`Neurons`; ``i_last`` belongs to the store stage."""
 
-    def __init__(self, plan: LayerPlan, parameters: LayerParameters, lane: int):
+    def __init__(self, plan: LayerPlan, parameters: LayerParameters, index: int):
         self.plan = plan
         self.parameters = parameters
-        self.lane = lane
+        self.index = index
+        self.state = StateLayout(plan)
         super().__init__({
-            "i_u": In(signed(plan.accumulator_bits)), "i_flag": In(1), "i_last": In(1),
+            "i_sum": In(signed(plan.synapses.sum_bits)), "i_state": In(self.state),
+            "i_last": In(1),
             "o_spike": Out(1), "o_membrane": Out(signed(plan.membrane_bits)), "o_saturated": Out(1),
-            "store_word": Out(signed(plan.accumulator_bits)), "store_flag": Out(1),
+            "store_state": Out(self.state),
         })
 
     def elaborate(self, platform):
         m = Module()
+        self._m = m
         neuron = self.plan.layer.neuron
-        theta, factor, bias = (self.parameters.value(name, self.lane)
-                               for name in LayerParameters.NAMES)
+        arrived = self.i_sum << self.plan.synapses.sum_shift
+        word = self.i_state.word
+        flag = self.i_state.flag if needs_flag(neuron) else C(0)
+        current = None
+        if neuron.synapse_decay is not None:
+            current = Signal(signed(self.plan.current_bits), reset_less=True)
+            m.d.sync += current.eq(self.i_state.current + arrived)
+            word, flag, arrived = self._later(word, "word"), self._later(flag, "flag"), current
         u = Signal(signed(self.plan.accumulator_bits), reset_less=True)
-        flag = Signal(reset_less=True)
-        m.d.sync += [u.eq(self.i_u), flag.eq(self.i_flag)]
-
-        spike, membrane = self._fire(m, neuron, u, flag, theta)
-        m.d.sync += [self.o_spike.eq(spike), self.o_membrane.eq(membrane)]
+        m.d.sync += u.eq(word + arrived)
+        flag = self._later(flag, "flag_fire")
 
         # Parameters read from the ROM belong to the fire stage; later stages need them later.
-        def later(value: Value, name: str) -> Value:
-            if self.parameters.constant(name, self.lane) is not None:
-                return value
-            delayed = Signal.like(value, reset_less=True)
-            m.d.sync += delayed.eq(value)
-            return delayed
+        theta, factor, bias = (self._parameter(name, 0) for name in ("threshold", "decay", "bias"))
+        spike, membrane = self._fire(neuron, u, flag, theta)
+        m.d.sync += [self.o_spike.eq(spike), self.o_membrane.eq(membrane)]
 
-        theta, bias, factor = (later(theta, "threshold"), later(bias, "bias"),
-                               later(factor, "decay"))
-        leaked, round_up, reset_due = self._leak(m, neuron, factor, theta)
-        theta, bias = later(theta, "threshold"), later(bias, "bias")
-        self._store(m, neuron, leaked, round_up, reset_due, theta, bias)
+        due = self.o_spike
+        if not neuron.reset_delay and neuron.reset is Reset.SUBTRACT:
+            due = self.o_membrane > self._parameter("threshold", 1)
+        leaked, round_up = self._leak("decay", self.o_membrane, neuron.decay_fraction,
+                                      self.plan.leaked_bits)
+        spike, due = self._later(self.o_spike, "spike_store"), self._later(due, "reset_due")
+        theta, bias = self._parameter("threshold", 2), self._parameter("bias", 2)
+        arriving = bias
+        if isinstance(self.plan.layer.recurrent, OneToOne):
+            own = self._parameter("recurrent", 2)
+            arriving = Mux(spike, bias + own, bias)
+        if current is None:
+            self._store_word(neuron, leaked, round_up, due, theta, arriving, bias)
+        else:
+            self._store_word(neuron, leaked, round_up, due, theta, C(0), C(0))
+            for n in range(2):
+                current = self._later(current, f"current_{n}")
+            leaked, round_up = self._leak("synapse_decay", current, neuron.synapse_decay_fraction,
+                                          self.plan.leaked_current_bits)
+            kept = self._sum(leaked, round_up, arriving)
+            m.d.comb += self.store_state.current.eq(Mux(self.i_last, bias, kept))
+        if needs_flag(neuron):
+            m.d.comb += self.store_state.flag.eq(due & ~self.i_last)
         return m
 
-    def _fire(self, m: Module, neuron: Neuron, u: Value, flag: Value, theta: Value):
+    def _later(self, value: Value, name: str) -> Signal:
+        delayed = Signal(Value.cast(value).shape(), name=name, reset_less=True)
+        self._m.d.sync += delayed.eq(value)
+        return delayed
+
+    def _parameter(self, name: str, stages: int) -> Value:
+        """``name`` as it is needed so many stages behind the fire stage; 0 if there is none."""
+        if name == "threshold" and self.plan.layer.neuron.threshold is None:
+            return C(0)
+        value = self.parameters.value(name, self.index)
+        if self.parameters.constant(name, self.index) is None:
+            for n in range(stages):
+                value = self._later(value, f"{name}_{stages}_{n}")
+        return value
+
+    def _fire(self, neuron: Neuron, u: Value, flag: Value, theta: Value):
         if neuron.reset is Reset.ZERO_DROP_INPUT and neuron.reset_delay:
             u = Mux(flag, 0, u)
         if neuron.membrane_bits is not None:
             limit = 1 << (neuron.membrane_bits - 1)
             low, high = u < -limit, u > limit - 1
-            m.d.sync += self.o_saturated.eq(low | high)
+            self._m.d.sync += self.o_saturated.eq(low | high)
             u = Mux(low, C(-limit, signed(neuron.membrane_bits)),
                     Mux(high, C(limit - 1, signed(neuron.membrane_bits)), u))
         spike = Signal()
-        m.d.comb += spike.eq(u > theta)
+        if neuron.threshold is not None:
+            self._m.d.comb += spike.eq(u > theta)
         if neuron.reset_delay or neuron.reset is Reset.NONE:
             return spike, u
         if neuron.reset is Reset.SUBTRACT:
             return spike, Mux(spike == flag, u, Mux(spike, u - theta, u + theta))
         return spike, Mux(spike, 0, u)
 
-    def _leak(self, m: Module, neuron: Neuron, factor: Value, theta: Value):
-        """⌊m·B / 2ⁿ⌋, what rounding adds to it (0 or 1), and whether a delayed reset is due."""
-        constant = self.parameters.constant("decay", self.lane)
-        membrane, fraction = self.o_membrane, neuron.decay_fraction
-        product = Signal(signed(self.plan.leaked_bits + fraction))
-        m.d.comb += product.eq(
-            membrane * factor if constant is None else multiply(membrane, constant)
+    def _leak(self, name: str, value: Value, fraction: int, bits: int) -> tuple[Signal, Signal]:
+        """⌊value·factor / 2ⁿ⌋ and what rounding adds to it, 0 or 1, one stage later."""
+        constant = self.parameters.constant(name, self.index)
+        product = Signal(signed(bits + fraction), name=f"{name}_product")
+        self._m.d.comb += product.eq(
+            value * self._parameter(name, 1) if constant is None else multiply(value, constant)
         )
+        rounding = self.plan.layer.neuron.rounding
         round_up = C(0)
-        if fraction and neuron.rounding is Rounding.NEAREST:
+        if fraction and rounding is Rounding.NEAREST:
             round_up = product[fraction - 1]
-        elif fraction and neuron.rounding is Rounding.TOWARD_ZERO:
+        elif fraction and rounding is Rounding.TOWARD_ZERO:
             round_up = product[-1] & product[:fraction].any()
-        due = self.o_spike
-        if not neuron.reset_delay and neuron.reset is Reset.SUBTRACT:
-            due = membrane > theta
-        leaked = Signal(signed(self.plan.leaked_bits), reset_less=True)
-        rounded_up, reset_due = Signal(reset_less=True), Signal(reset_less=True)
-        m.d.sync += [
-            leaked.eq(product >> fraction), rounded_up.eq(round_up), reset_due.eq(due),
-        ]
-        return leaked, rounded_up, reset_due
+        return (self._later((product >> fraction)[:bits].as_signed(), f"{name}_leaked"),
+                self._later(round_up, f"{name}_round_up"))
 
-    def _store(self, m: Module, neuron: Neuron, leaked: Value, round_up: Value, reset_due: Value,
-               theta: Value, bias: Value):
-        offset = bias
+    @staticmethod
+    def _sum(kept: Value, carry: Value, offset: Value) -> Value:
+        """``kept + offset + carry`` by one adder: the bit below the lowest carries in."""
+        wide = [Cat(low, term).as_signed() for low, term in ((C(1, 1), kept), (carry, offset))]
+        return (wide[0] + wide[1]) >> 1
+
+    def _store_word(self, neuron: Neuron, leaked: Value, round_up: Value, due: Value,
+                    theta: Value, arriving: Value, initial: Value):
+        offset = arriving
         if neuron.reset is Reset.SUBTRACT:
-            offset = Mux(reset_due, bias - theta, bias)
+            offset = Mux(due, arriving - theta, arriving)
         elif neuron.reset is Reset.ZERO_KEEP_INPUT and neuron.reset_delay:
-            leaked, round_up = Mux(reset_due, 0, leaked), round_up & ~reset_due
-        # One adder: the bit below the lowest carries the rounding in.
-        terms = [Signal(signed(len(term) + 1), name=name)
-                 for term, name in ((leaked, "kept"), (offset, "offset"))]
-        m.d.comb += [signal.eq(term) for signal, term in zip(terms, (leaked, offset), strict=True)]
-        following = (Cat(C(1, 1), terms[0]).as_signed()
-                     + Cat(round_up, terms[1]).as_signed()) >> 1
-        m.d.comb += self.store_word.eq(Mux(self.i_last, bias, following))
-        if needs_flag(neuron):
-            m.d.comb += self.store_flag.eq(reset_due & ~self.i_last)
+            leaked, round_up = Mux(due, 0, leaked), round_up & ~due
+        signal = Signal(signed(len(offset) + 1), name="offset")
+        kept = Signal(signed(len(leaked) + 1), name="kept")
+        self._m.d.comb += [signal.eq(offset), kept.eq(leaked)]
+        following = self._sum(kept, round_up, signal)
+        self._m.d.comb += self.store_state.word.eq(Mux(self.i_last, initial, following))

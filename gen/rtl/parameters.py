@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from amaranth import *
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In
@@ -10,6 +11,20 @@ from amaranth.lib.wiring import In
 from ..arithmetic import signed_bits
 from ..plan import LayerPlan
 from ..synapses import OneToOne
+
+
+def parameters(plan: LayerPlan) -> dict[str, npt.NDArray[np.int64]]:
+    """Every parameter of a layer's neurons, (steps, units) in the order of the sweep; a unit
+    without a neuron gets what another has."""
+    layer = plan.layer
+    values = {name: getattr(layer.neuron, name) for name in layer.neuron.PER_NEURON}
+    if isinstance(layer.recurrent, OneToOne):
+        values["recurrent"] = layer.recurrent.weight
+    return {
+        name: np.broadcast_to(np.asarray(value, np.int64), (layer.neurons,))[
+            np.maximum(plan.order, 0)]
+        for name, value in values.items() if value is not None
+    }
 
 
 class LayerParameters(wiring.Component):
@@ -29,16 +44,7 @@ class LayerParameters(wiring.Component):
 
     def __init__(self, plan: LayerPlan):
         self.plan = plan
-        neuron, layer = plan.layer.neuron, plan.layer
-        values = {name: getattr(neuron, name) for name in neuron.PER_NEURON}
-        if isinstance(layer.recurrent, OneToOne):
-            values["recurrent"] = layer.recurrent.weight
-        #: Per parameter (steps, units); units without a neuron get what a neighbour has.
-        self._columns = {
-            name: np.broadcast_to(np.asarray(value, np.int64), (layer.neurons,))[
-                np.maximum(plan.order, 0)]
-            for name, value in values.items() if value is not None
-        }
+        self._columns = parameters(plan)
         self._stored = [name for name, column in self._columns.items()
                         if (column != column[0]).any()]
         self._shape = data.StructLayout({
@@ -59,10 +65,6 @@ class LayerParameters(wiring.Component):
         if name in self._stored:
             return self._word[name][unit]
         return Const.cast(int(self._columns[name][0, unit]))
-
-    def initial(self, name: str) -> list[list[int]]:
-        """``name`` of every step and unit."""
-        return self._columns[name].tolist()
 
     def elaborate(self, platform):
         m = Module()

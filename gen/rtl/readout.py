@@ -1,66 +1,154 @@
-"""What the network answers: spikes of every class, and which class has most."""
+"""What the network answers: a score for every class, and which class has most."""
 
 from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from .streams import event_stream, result_stream
+from ..arithmetic import signed_bits
+from ..coding import Readout, ReadoutKind
+from ..plan import LayerPlan
+from .array import SpikesSignature
+from .streams import result_stream
 
 
-class SpikeCountReadout(wiring.Component):
-    """Counts the spikes of each class over an inference, then sends one result beat per class.
+def score_bits(plan: LayerPlan, readout: Readout, timesteps: int) -> int:
+    """Width of a signed word for every score that the last layer, ``plan``, can reach."""
+    if readout.kind is ReadoutKind.MEMBRANE:
+        end = timesteps * readout.population << (plan.membrane_bits - 1)
+        return signed_bits(-end, end)
+    most = timesteps * (1 if readout.kind is ReadoutKind.FIRST_SPIKE else readout.population)
+    return signed_bits(0, most)
 
-    Throughput: one event per cycle; ``classes`` cycles for the result, in which no event is taken.
-    Latency: the first result beat is offered in the cycle after the inference's last beat.
+
+class ScoreReadout(wiring.Component):
+    """Sums up an inference per neuron, straight from the sweeps of the last layer, then sends one
+    result beat per class.
+
+    ============  ================================================================================
+    SPIKE_COUNT   a neuron's spikes
+    MEMBRANE      its membranes after each timestep, summed
+    FIRST_SPIKE   ``timesteps`` − t of its first spike in timestep t = 0, 1, …; 0 without one
+    ============  ================================================================================
+
+    A class's score is the sum, for first spikes the highest, of its ``population`` neurons.
+
+    Throughput: one step of a sweep per cycle. Latency: the first class is offered ``population``
+    cycles after the inference's last step, and each takes ``population`` cycles.
 
     Parameters
     ----------
-    classes : int
+    plan : LayerPlan
+        Of the last layer.
+    readout : Readout
     timesteps : int
-        Most timesteps of an inference, hence most spikes of a class.
+        Most timesteps of an inference.
 
     Members
     -------
-    i : In(stream of EventLayout)
+    i : In(SpikesSignature)
+    begin, begin_last : In
+        A sweep begins; it is the inference's last.
+    room : Out
+        A sweep may begin: no result is being waited for.
     o : Out(stream of ResultLayout)
+    answering : Out
+        The result stands.
     """
 
-    def __init__(self, classes: int, timesteps: int):
-        self.classes = classes
+    def __init__(self, plan: LayerPlan, readout: Readout, timesteps: int):
+        self.plan = plan
+        self.readout = readout
         self.timesteps = timesteps
+        self.bits = score_bits(plan, readout, timesteps)
+        self.classes = plan.layer.neurons // readout.population
         super().__init__({
-            "i": In(event_stream(classes)),
-            "o": Out(result_stream(classes, timesteps)),
+            "i": In(SpikesSignature(plan)),
+            "begin": In(1), "begin_last": In(1), "room": Out(1), "answering": Out(1),
+            "o": Out(result_stream(self.classes, self.bits)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        counts = Signal(data.ArrayLayout(range(self.timesteps + 1), self.classes))
-        answering = Signal()
-        index = Signal.like(self.o.payload.index)
-        winner, most = Signal.like(index), Signal.like(self.o.payload.count)
-        count, better, last = Signal.like(most), Signal(), Signal()
-        m.d.comb += [
-            count.eq(counts[index]),
-            better.eq((index == 0) | (count > most)),
-            last.eq(index == self.classes - 1),
-            self.i.ready.eq(~answering),
-            self.o.valid.eq(answering),
-            self.o.payload.index.eq(index),
-            self.o.payload.count.eq(count),
-            self.o.payload.winner.eq(Mux(better, index, winner)),
-            self.o.payload.last.eq(last),
-        ]
-        with m.If(self.i.valid & self.i.ready):
-            with m.If(self.i.payload.event):
-                m.d.sync += counts[self.i.payload.address].eq(counts[self.i.payload.address] + 1)
-            m.d.sync += answering.eq(self.i.payload.tick & self.i.payload.last)
-        with m.If(self.o.valid & self.o.ready):
-            m.d.sync += [
-                winner.eq(self.o.payload.winner),
-                most.eq(Mux(better, count, most)),
-                index.eq(Mux(last, 0, index + 1)),
-            ]
-            with m.If(last):
-                m.d.sync += [answering.eq(0), counts.eq(0)]
+        plan = self.plan
+        # A rotation a step brings every unit's word in front of it, and after a sweep all are home.
+        scores = Signal(data.ArrayLayout(data.ArrayLayout(signed(self.bits), plan.units),
+                                         plan.steps))
+        answering = self.answering
+        closing = Signal()
+        m.d.comb += self.room.eq(~closing)
+        updated = self._updated(m, scores[0])
+        with m.If(self.i.valid):
+            m.d.sync += [scores[n].eq(scores[n + 1]) for n in range(plan.steps - 1)]
+            m.d.sync += scores[plan.steps - 1].eq(updated)
+            with m.If(self.i.end & self.i.last):
+                m.d.sync += answering.eq(1)
+        with m.If(self.begin & self.begin_last):
+            m.d.sync += closing.eq(1)
+
+        words = {int(neuron): scores[step][unit] for step, row in enumerate(plan.order)
+                 for unit, neuron in enumerate(row) if neuron >= 0}
+        word = Signal(signed(self.bits))
+        neuron = Signal(range(max(2, plan.layer.neurons)))
+        with m.Switch(neuron):
+            for number, value in words.items():
+                with m.Case(number):
+                    m.d.comb += word.eq(value)
+        finished = self._answer(m, word, neuron)
+        with m.If(finished):
+            m.d.sync += [scores.eq(0), answering.eq(0), closing.eq(0)]
         return m
+
+    def _updated(self, m: Module, words: data.View) -> Value:
+        plan = self.plan
+        updated = Signal(words.shape())
+        left = Signal(range(self.timesteps + 1), init=self.timesteps)
+        for unit in range(plan.units):
+            word, spike = words[unit], self.i.spikes[unit]
+            match self.readout.kind:
+                case ReadoutKind.SPIKE_COUNT:
+                    value = word + spike
+                case ReadoutKind.MEMBRANE:
+                    value = word + self.i.membranes[unit]
+                case ReadoutKind.FIRST_SPIKE:
+                    value = Mux((word == 0) & spike, left, word)
+            m.d.comb += updated[unit].eq(value)
+        if self.readout.kind is ReadoutKind.FIRST_SPIKE:
+            with m.If(self.i.valid & self.i.end):
+                m.d.sync += left.eq(Mux(self.i.last, self.timesteps, left - 1))
+        return updated.as_value()
+
+    def _answer(self, m: Module, word: Value, neuron: Signal) -> Signal:
+        """Goes through the neurons; high when the last class is taken."""
+        payload = self.o.payload
+        population = self.readout.population
+        member = Signal(range(max(2, population)))
+        group, most = Signal(signed(self.bits)), Signal(signed(self.bits))
+        index, winner = Signal.like(payload.index), Signal.like(payload.index)
+        score, better, advance, finished = (Signal(signed(self.bits)), Signal(), Signal(),
+                                            Signal())
+        complete = member == population - 1
+        if population == 1:
+            m.d.comb += score.eq(word)
+        elif self.readout.kind is ReadoutKind.FIRST_SPIKE:
+            m.d.comb += score.eq(Mux((member != 0) & (group > word), group, word))
+        else:
+            m.d.comb += score.eq(Mux(member == 0, 0, group) + word)
+        m.d.comb += [
+            better.eq((index == 0) | (score > most)),
+            self.o.valid.eq(self.answering & complete),
+            payload.index.eq(index), payload.score.eq(score),
+            payload.winner.eq(Mux(better, index, winner)),
+            payload.last.eq(index == self.classes - 1),
+            advance.eq(self.answering & (~complete | self.o.ready)),
+            finished.eq(self.o.valid & self.o.ready & payload.last),
+        ]
+        with m.If(advance):
+            m.d.sync += [group.eq(score), neuron.eq(neuron + 1), member.eq(member + 1)]
+            with m.If(complete):
+                m.d.sync += [
+                    member.eq(0), index.eq(index + 1), winner.eq(payload.winner),
+                    most.eq(Mux(better, score, most)),
+                ]
+        with m.If(finished):
+            m.d.sync += [neuron.eq(0), index.eq(0)]
+        return finished

@@ -1,8 +1,8 @@
 """What travels between components: beats of spikes and ticks, and beats of results."""
 
-from amaranth import *
 from typing import Any
 
+from amaranth import signed
 from amaranth.hdl import ShapeLike
 from amaranth.lib import data, stream
 
@@ -87,27 +87,26 @@ def address_bits(addresses: int) -> int:
 
 
 class ResultLayout(data.StructLayout):
-    """One beat of an inference's result: the spike count of one class, classes in order.
+    """One beat of an inference's result: the score of one class, classes in order.
 
     Members
     -------
     index : unsigned
         Class.
-    count : unsigned
-        Its spikes in the inference.
+    score : signed
+        See :class:`~.readout.ScoreReadout`.
     winner : unsigned
-        Class with most spikes among 0 … index, the lowest among equals; with ``last``, the
+        Class with the highest score among 0 … index, the lowest among equals; with ``last``, the
         prediction.
     last : 1
         This is the highest class.
     """
 
-    def __init__(self, classes: int, timesteps: int):
-        index = range(classes) if classes > 1 else 1
+    def __init__(self, classes: int, score_bits: int):
         super().__init__({
-            "index": index,
-            "count": range(timesteps + 1),
-            "winner": index,
+            "index": address_bits(classes),
+            "score": signed(score_bits),
+            "winner": address_bits(classes),
             "last": 1,
         })
 
@@ -117,6 +116,6 @@ def event_stream(address: ShapeLike, ways: int = 1, value_bits: int = 0) -> stre
     return stream.Signature(EventLayout(address, ways, value_bits))
 
 
-def result_stream(classes: int, timesteps: int) -> stream.Signature:
+def result_stream(classes: int, score_bits: int) -> stream.Signature:
     """Stream of :class:`ResultLayout` beats."""
-    return stream.Signature(ResultLayout(classes, timesteps))
+    return stream.Signature(ResultLayout(classes, score_bits))
