@@ -138,7 +138,8 @@ class CommandDecoder(wiring.Component):
 class ReplyEncoder(wiring.Component):
     """Results, requests and faults to frames; one at a time: faults first, then results.
 
-    Throughput: one byte per cycle, and 2 cycles between frames and between counter words.
+    Throughput: one byte per cycle, and 2 cycles between frames; a counter word waits for the
+    counters.
 
     Parameters
     ----------
@@ -154,7 +155,7 @@ class ReplyEncoder(wiring.Component):
         Taken with the last byte of its frame.
     faults : In
     spilled : In
-    counter_address, counter_data : Out, In
+    counter_address, counter_read, counter_data, counter_valid : Out, Out, In, In
         As of :class:`spikewright.gen.rtl.network.Network`.
     o : Out(stream of 8 bits)
     """
@@ -168,7 +169,7 @@ class ReplyEncoder(wiring.Component):
             "faults": In(Fault),
             "spilled": In(1),
             "counter_address": Out(range(max(identity.counter_words, 2))),
-            "counter_data": In(32),
+            "counter_read": Out(1), "counter_data": In(32), "counter_valid": In(1),
             "o": Out(stream.Signature(8)),
         })
 
@@ -178,6 +179,7 @@ class ReplyEncoder(wiring.Component):
         body = C(int.from_bytes(identity.pack(), "little"), 8 * identity.BYTES)
         place = Signal(range(max(identity.BYTES, identity.counter_words)))
         byte = Signal(2)
+        word = Signal(32)
         gathered, reported = Signal(Fault), Signal(Fault)
         tag = Signal(8)
         m.d.comb += self.counter_address.eq(place)
@@ -247,12 +249,17 @@ class ReplyEncoder(wiring.Component):
                 m.next = "IDLE"
 
             with m.State("FETCH"):
-                m.next = "WORD"
-            with m.State("WORD"), m.If(last_byte_of(self.counter_data, 4)):
-                m.d.sync += place.eq(place + 1)
-                m.next = "FETCH"
-                with m.If(place == identity.counter_words - 1):
-                    m.next = "SPILLED"
+                m.d.comb += self.counter_read.eq(1)
+                m.d.sync += word.eq(self.counter_data)
+                with m.If(self.counter_valid):
+                    m.next = "WORD"
+            with m.State("WORD"), m.If(send(word[:8])):
+                m.d.sync += [word.eq(word >> 8), byte.eq(byte + 1)]
+                with m.If(byte == 3):
+                    m.d.sync += place.eq(place + 1)
+                    m.next = "FETCH"
+                    with m.If(place == identity.counter_words - 1):
+                        m.next = "SPILLED"
             with m.State("SPILLED"), m.If(send(self.spilled)):
                 m.d.comb += self.request.ready.eq(1)
                 m.next = "IDLE"
@@ -281,7 +288,7 @@ class HostLink(wiring.Component):
     events : Out(stream of EventLayout)
     results : In(stream of ResultLayout)
     clear : Out
-    counter_address, counter_data : Out, In
+    counter_address, counter_read, counter_data, counter_valid : Out, Out, In, In
     pending, spilled : In
         As of :class:`~spikewright.boards.buffer.InferenceBuffer`.
     framing_error, overrun : In
@@ -292,7 +299,8 @@ class HostLink(wiring.Component):
         self.identity = identity
         self._decoder, self._encoder = CommandDecoder(identity), ReplyEncoder(identity)
         passed = {name: self._encoder.signature.members[name]
-                  for name in ("o", "results", "counter_address", "counter_data", "spilled")}
+                  for name in ("o", "results", "counter_address", "counter_read", "counter_data",
+                               "counter_valid", "spilled")}
         super().__init__({
             "i": In(stream.Signature(8)),
             "events": Out(event_stream(identity.inputs)),
@@ -325,6 +333,8 @@ class HostLink(wiring.Component):
             encoder.faults.eq(decoder.faults | line),
             encoder.spilled.eq(self.spilled),
             self.counter_address.eq(encoder.counter_address),
+            self.counter_read.eq(encoder.counter_read),
             encoder.counter_data.eq(self.counter_data),
+            encoder.counter_valid.eq(self.counter_valid),
         ]
         return m

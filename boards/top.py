@@ -97,7 +97,9 @@ class SerialAccelerator(wiring.Component):
             buffer.clear.eq(link.clear),
             network.clear.eq(link.clear),
             network.counter_address.eq(link.counter_address),
+            network.counter_read.eq(link.counter_read),
             link.counter_data.eq(network.counter_data),
+            link.counter_valid.eq(network.counter_valid),
             self.active.eq(receiver.o.valid | link.o.valid | buffer.pending),
         ]
         return m

@@ -18,12 +18,15 @@ from spikewright.boards.protocol import (
     encode_inference,
 )
 from spikewright.gen.beats import beats
+from spikewright.gen.counters import COUNTERS
 
 from ..gen.examples import two_layers
 from ..gen.streams import check_stream
 
+COUNTER_WORDS = 2 * len(COUNTERS) + 1
 
-def identity(inputs=20, classes=5, timesteps=4, counter_words=19) -> Identity:
+
+def identity(inputs=20, classes=5, timesteps=4, counter_words=COUNTER_WORDS) -> Identity:
     spec = two_layers(inputs=inputs, classes=classes, timesteps=timesteps)
     return Identity.of(spec, counter_words=counter_words, window=64, buffer=64)
 
@@ -129,9 +132,13 @@ def encode(known: Identity, script, *, words=(), stall=0.0, spilled=0) -> bytes:
         await ctx.tick().repeat(200)
 
     async def counters(ctx):
-        async for _, _, address in ctx.tick().sample(dut.counter_address):
-            if words:
-                ctx.set(dut.counter_data, words[address] if address < len(words) else 0)
+        """Answers when it likes, and for one cycle."""
+        async for _, _, read, valid, address in ctx.tick().sample(
+            dut.counter_read, dut.counter_valid, dut.counter_address
+        ):
+            answer = read and not valid and chance.random() < 0.2
+            ctx.set(dut.counter_valid, int(answer))
+            ctx.set(dut.counter_data, words[address] if answer else 0xDEADBEEF)
 
     async def take(ctx):
         held = None
@@ -191,7 +198,7 @@ def test_results_are_framed(stall, timesteps, counts):
 @pytest.mark.parametrize("spilled", [0, 1])
 def test_counters_are_framed(stall, spilled):
     known = identity()
-    words = [n * 0x01020304 & 0xFFFFFFFF for n in range(1, 20)]
+    words = [n * 0x01020304 & 0xFFFFFFFF for n in range(1, known.counter_words + 1)]
 
     async def script(ctx, dut):
         await ask(ctx, dut, Request.COUNTERS)
