@@ -37,6 +37,8 @@ def beats(plan: LayerPlan, sample: npt.NDArray[Any]) -> Iterator[dict[str, Any]]
         queues: list[list[dict[str, Any]]] = [[] for _ in range(ways)]
         for index in inputs.tolist():
             slot: dict[str, Any] = {"event": 1, "address": int(places[index]) // ways}
+            if plan.source.shape is not None:
+                slot["address"] = _fields(plan.source.shape, index)
             if plan.source.value_bits:
                 slot["value"] = int(step[index])
             queues[int(places[index]) % ways].append(slot)
@@ -47,3 +49,9 @@ def beats(plan: LayerPlan, sample: npt.NDArray[Any]) -> Iterator[dict[str, Any]]
                 "slots": [queue[n] if n < len(queue) else empty for queue in queues],
                 "tick": int(tick), "last": int(tick and t == len(sample) - 1),
             }
+
+
+def _fields(shape: tuple[int, int, int], index: int) -> dict[str, int]:
+    """:class:`~.rtl.streams.SpatialLayout` of input ``index``."""
+    channel, y, x = (int(n) for n in np.unravel_index(index, shape))
+    return {"x": x, "y": y, "channel": channel}

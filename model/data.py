@@ -1,7 +1,8 @@
-"""Event recordings with their labels, from every source under one type.
+"""Samples with their labels, from every source: event recordings under one type, and images.
 
 =====================  ==========================================================================
 ``digits``             scikit-learn's 1,797 handwritten digits seen by :class:`.camera.Camera`
+``mnist``              MNIST, its images as they are; see :mod:`.images`
 ``nmnist``             N-MNIST, through Tonic
 ``dvs-gesture``        IBM's DVS128 Gesture, through Tonic
 ``cifar10-dvs``        CIFAR10-DVS, through Tonic
@@ -24,6 +25,7 @@ import numpy.typing as npt
 
 from ..gen.errors import DataError
 from .camera import EVENT, Events
+from .images import ImageDataset, mnist
 from .recipe import Data
 
 ROOT_VARIABLE = "SPIKEWRIGHT_DATA"
@@ -60,22 +62,27 @@ class EventDataset:
         )
 
 
+#: Samples of any kind.
+Dataset = EventDataset | ImageDataset
+
+
 @dataclass(frozen=True, kw_only=True)
 class Splits:
     """What a net is trained on, and what it never sees before it is judged."""
 
-    train: EventDataset
-    held_back: EventDataset
+    train: Dataset
+    held_back: Dataset
 
 
 def load(data: Data, root: Path | str | None = None) -> Splits:
-    """The recordings that ``data`` names, always split the same way.
+    """The samples that ``data`` names, always split the same way.
 
     ``root`` is where Tonic's data sets lie; without it the environment variable SPIKEWRIGHT_DATA
     says.
 
     * digits: drawn once, with equal shares of each class;
     * an event file: the first ``data.train`` samples (default four fifths), then the rest;
+    * MNIST: its own; where only its training files lie, their last sixth (10,000) is held back;
     * N-MNIST and DVS Gesture: their own;
     * CIFAR10-DVS, which has none: the last tenth of each class is held back.
 
@@ -94,12 +101,14 @@ def load(data: Data, root: Path | str | None = None) -> Splits:
         )
     elif source == "digits":
         splits = _digits(data)
+    elif source == "mnist":
+        splits = _mnist(data, _root(source, root))
     elif source in TONIC:
         if data.train is not None:
             raise DataError(f"data.train is {data.train}, but {source} has its own split; drop it")
         splits = TONIC[source](_root(source, root))
     else:
-        raise DataError(f"data source {source!r} is unknown; allowed are digits, "
+        raise DataError(f"data source {source!r} is unknown; allowed are digits, mnist, "
                         f"{', '.join(TONIC)} and {EVENTS_PREFIX}FILE.npz")
     unseen = np.setdiff1d(splits.held_back.labels, splits.train.labels)
     if len(unseen):
@@ -114,6 +123,18 @@ def _train_size(data: Data, samples: int) -> int:
         raise DataError(f"{train} samples to train on out of {samples}; allowed are 1 to "
                         f"{samples - 1}, so that some are held back")
     return train
+
+
+def _mnist(data: Data, root: Path) -> Splits:
+    train, test = mnist(root)
+    if test is not None:
+        if data.train is not None:
+            raise DataError(f"data.train is {data.train}, but MNIST's own test files are there; "
+                            f"drop it")
+        return Splits(train=train, held_back=test)
+    size = len(train) * 5 // 6 if data.train is None else _train_size(data, len(train))
+    return Splits(train=train.subset(np.arange(size)),
+                  held_back=train.subset(np.arange(size, len(train))))
 
 
 def _digits(data: Data) -> Splits:

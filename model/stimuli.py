@@ -33,6 +33,15 @@ def encode(encoding: Encoding, dataset: EventDataset, description: str) -> Stimu
         return Stimulus(encoding.encode(dataset, advance), dataset.labels)
 
 
+def merged(stimulus: Stimulus, timesteps: int) -> Stimulus:
+    """``stimulus`` with every so many ``timesteps`` summed into one."""
+    if timesteps == 1:
+        return stimulus
+    samples, _, inputs = stimulus.spikes.shape
+    values = stimulus.spikes.reshape(samples, -1, timesteps, inputs).sum(axis=2, dtype=np.uint8)
+    return Stimulus(values, stimulus.labels)
+
+
 def _recipe(run: object, given: str) -> tuple[RunFolder, Recipe]:
     if not isinstance(run, RunFolder):
         raise DataError(f"{given} needs a run folder, whose recipe says how to encode recordings; "

@@ -5,6 +5,7 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..convolution import Conv2dPlan
+from .block_memory import BlockMemory
 
 
 class SumBank(wiring.Component):
@@ -56,9 +57,8 @@ class SumBank(wiring.Component):
         m = Module()
         plan = self.plan
         words = self.taken.shape()
-        m.submodules.sums = sums = memory.Memory(shape=words, depth=plan.sum_words, init=[])
-        read, write = sums.read_port(), sums.write_port()
-        m.d.comb += [read.addr.eq(self.address), self.taken.eq(read.data)]
+        m.submodules.sums = sums = BlockMemory(words, plan.sum_words)
+        m.d.comb += [sums.read_address.eq(self.address), self.taken.eq(sums.read_data)]
 
         take_1 = Signal()
         operand = self._operand(m, take_1)
@@ -73,7 +73,7 @@ class SumBank(wiring.Component):
         # An event comes back to the same block of channels after a multiple of group_blocks
         # operations, so only sums that many cycles old can be missing from the memory.
         word, total = Signal(words, reset_less=True), Signal(words)
-        selected = read.data.as_value()
+        selected = sums.read_data.as_value()
         if 2 % plan.group_blocks == 0:
             total_before = Signal(words, reset_less=True)
             repeats_2 = Signal()
@@ -92,7 +92,9 @@ class SumBank(wiring.Component):
             m.d.sync += word.as_value().eq(selected)
         for lane in range(plan.lanes):
             m.d.comb += total[lane].eq(word[lane] + operand[lane])
-        m.d.comb += [write.addr.eq(address_2), write.en.eq(written_2), write.data.eq(total)]
+        m.d.comb += [
+            sums.write.eq(written_2), sums.write_address.eq(address_2), sums.write_data.eq(total),
+        ]
         return m
 
     def _operand(self, m: Module, clear: Value):

@@ -111,10 +111,10 @@ def run(plan: Conv2dPlan, timesteps: list[Timestep], *, source=0.0, stepper=0.0,
             ctx.set(dut.sums.step, int(step))
             log.available.append(available)
             flags = [name for name in ("busy", "taking", "stalled", "starved")
-                     if ctx.get(getattr(dut, name))]
+                     if ctx.get(getattr(dut.activity, name))]
             assert len(flags) == 1, flags
             log.uses += flags
-            log.synops += ctx.get(dut.synops)
+            log.synops += ctx.get(dut.activity.synops)
             if asked and asked[0] == cycle - SUMS_LATENCY:
                 asked.pop(0)
                 current.append([ctx.get(value) for value in dut.sums.sums])
