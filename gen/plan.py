@@ -231,6 +231,13 @@ class LayerPlan:
         return bool((self.order < 0).any())
 
 
+def input_source(spec: NetworkSpec) -> Source:
+    """The network's inputs as the first layer receives them."""
+    first = spec.layers[0]
+    return Source(np.arange(spec.inputs), spec.input.bits if spec.input.bits > 1 else 0,
+                  first.input_shape if isinstance(first.synapse, Conv2d) else None)
+
+
 def layer_plans(spec: NetworkSpec, folding: Folding) -> tuple[LayerPlan, ...]:
     """What to build for each layer of ``spec``.
 
@@ -242,10 +249,7 @@ def layer_plans(spec: NetworkSpec, folding: Folding) -> tuple[LayerPlan, ...]:
     """
     foldings = folding.of(spec)
     held = spec.input.kind is InputKind.CURRENT
-    bits = spec.input.bits if spec.input.bits > 1 else 0
-    first = spec.layers[0]
-    source = Source(np.arange(spec.inputs), bits,
-                    first.input_shape if isinstance(first.synapse, Conv2d) else None)
+    source = input_source(spec)
     plans: list[LayerPlan] = []
     for n, (layer, chosen, bounds) in enumerate(
             zip(spec.layers, foldings, spec.bounds, strict=True)):
