@@ -79,7 +79,7 @@ def check(data, features, max_size: int):
     assert (counted["queue_peak"] <= 2).all()
 
 
-@settings(deadline=None, max_examples=12, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=8, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_no_event_is_lost_or_made(data):
     check(data, frozenset(), max_size=10)
