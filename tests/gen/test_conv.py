@@ -101,7 +101,7 @@ def predicted(plan, timesteps, log):
             ready += 1
             while ready in takes:
                 ready += 1
-        ready += 3
+        ready += plan.available_cycles - plan.front
         if t:
             ready = max(ready, ends[t - 1] + 1)
         available[ready : ends[t] + 1] = [1] * (ends[t] + 1 - ready)
