@@ -51,6 +51,8 @@ class LinearPlan:
         lanes beyond the last neuron are built and hold zero weights.
     ways
         Events per cycle; address a is number ``a // ways`` of bank ``a % ways``.
+    storage
+        Where the weights are.
     own_base
         Where in a bank the layer's own spikes begin; without recurrence, the size of a bank.
     bank_inputs
@@ -78,6 +80,7 @@ class LinearPlan:
             )
         self.layer = layer
         self.ways = folding.ways
+        self.storage = folding.storage
         self.value_bits = source.value_bits
         self.units = units
         lanes = layer.neurons if folding.lanes is None else folding.lanes

@@ -13,7 +13,7 @@ from .bounds import MembraneBounds
 from .coding import InputKind
 from .convolution import Conv2dPlan
 from .errors import FoldingError
-from .folding import Folding, LayerFolding
+from .folding import Folding, LayerFolding, Storage
 from .layers import Layer
 from .linear import LinearPlan, Source
 from .pooling import MaxPool2d
@@ -160,6 +160,11 @@ class LayerPlan:
                 f"layer {layer.name}: {folding.ways} ways; a convolution takes one event at a "
                 f"time; raise lanes or banks instead"
             )
+        if folding.storage is not Storage.FIXED:
+            raise FoldingError(
+                f"layer {layer.name}: {folding.storage.value} weights of a convolution are not "
+                f"built, because each bank has its own copy; use {Storage.FIXED.value}"
+            )
         pool = None if isinstance(layer.pool, MaxPool2d) else layer.pool
         return Conv2dPlan(
             layer.name, layer.synapse, sum_bits=bounds.sum_bits, lanes=folding.lanes,
@@ -226,6 +231,13 @@ class LayerPlan:
         return bool((self.order < 0).any())
 
 
+def input_source(spec: NetworkSpec) -> Source:
+    """The network's inputs as the first layer receives them."""
+    first = spec.layers[0]
+    return Source(np.arange(spec.inputs), spec.input.bits if spec.input.bits > 1 else 0,
+                  first.input_shape if isinstance(first.synapse, Conv2d) else None)
+
+
 def layer_plans(spec: NetworkSpec, folding: Folding) -> tuple[LayerPlan, ...]:
     """What to build for each layer of ``spec``.
 
@@ -237,10 +249,7 @@ def layer_plans(spec: NetworkSpec, folding: Folding) -> tuple[LayerPlan, ...]:
     """
     foldings = folding.of(spec)
     held = spec.input.kind is InputKind.CURRENT
-    bits = spec.input.bits if spec.input.bits > 1 else 0
-    first = spec.layers[0]
-    source = Source(np.arange(spec.inputs), bits,
-                    first.input_shape if isinstance(first.synapse, Conv2d) else None)
+    source = input_source(spec)
     plans: list[LayerPlan] = []
     for n, (layer, chosen, bounds) in enumerate(
             zip(spec.layers, foldings, spec.bounds, strict=True)):

@@ -14,6 +14,7 @@ from .linear import LinearSynapses
 from .recurrence import Recurrence
 from .router import SpikeRouter
 from .streams import SpatialLayout, address_bits, event_stream
+from .weights import LoadSignature
 
 
 class SpikingLayer(wiring.Component):
@@ -30,6 +31,8 @@ class SpikingLayer(wiring.Component):
     -------
     i : In(stream of EventLayout)
     o : Out(SpikesSignature)
+    load, full : In, Out
+        See :class:`~.linear.LinearSynapses`.
     room : In
     begin, begin_last : Out
         See :class:`~.array.NeuronArray`.
@@ -47,6 +50,7 @@ class SpikingLayer(wiring.Component):
         super().__init__({
             "i": In(event_stream(address, ways, synapses.value_bits)),
             "o": Out(SpikesSignature(plan)),
+            "load": In(LoadSignature()), "full": Out(1),
             "room": In(1), "begin": Out(1), "begin_last": Out(1),
             "events": Out(LayerEvents(
                 events_in=ways, recurrent_events=ways, events_out=max(plan.ways_out, plan.units),
@@ -60,8 +64,11 @@ class SpikingLayer(wiring.Component):
         m.submodules.array = array = NeuronArray(plan)
         if isinstance(plan.synapses, LinearPlan):
             m.submodules.synapses = synapses = LinearSynapses(plan.synapses)
+            wiring.connect(m, wiring.flipped(self.load), synapses.load)
+            m.d.comb += self.full.eq(synapses.full)
         else:
             m.submodules.synapses = synapses = Conv2dSynapses(plan.synapses)
+            m.d.comb += self.full.eq(1)
         wiring.connect(m, synapses.sums, array.sums)
         wiring.connect(m, array.o, wiring.flipped(self.o))
         m.d.comb += [self.begin.eq(array.begin), self.begin_last.eq(array.begin_last)]

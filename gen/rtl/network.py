@@ -15,6 +15,7 @@ from .pooling import SpikePooling
 from .readout import ScoreReadout
 from .router import SpikeRouter
 from .streams import result_stream
+from .weights import LoadSignature
 
 
 class Network(wiring.Component):
@@ -40,6 +41,11 @@ class Network(wiring.Component):
         Input events and ticks; :mod:`spikewright.gen.beats` makes them of samples.
     o : Out(stream of ResultLayout)
         One beat per class and inference.
+    load : In(LoadSignature)
+        Weights of the layers that can be loaded, one layer's after the other's, as
+        :func:`~.weights.load_image` makes them; not during an inference.
+    loaded : Out
+        All weights are in.
     clear : In
         Zeroes all counters.
     counter_address, counter_read, counter_data, counter_valid : In, In, Out, Out
@@ -63,6 +69,7 @@ class Network(wiring.Component):
         super().__init__({
             "i": In(self.layers[0].i.signature.flip()),
             "o": Out(result_stream(spec.classes, self.readout.bits)),
+            "load": In(LoadSignature()), "loaded": Out(1),
             "clear": In(1),
             "counter_address": In(range(max(2, self.counter_count))), "counter_read": In(1),
             "counter_data": Out(COUNTER_BITS), "counter_valid": Out(1),
@@ -70,6 +77,7 @@ class Network(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        self._load(m)
         beats = wiring.flipped(self.i)
         for n, layer in enumerate(self.layers):
             plan = layer.plan
@@ -102,6 +110,17 @@ class Network(wiring.Component):
         else:
             m.d.comb += self.counter_valid.eq(self.counter_read)
         return m
+
+    def _load(self, m: Module):
+        """One layer's weights after the other's."""
+        full: Value = C(1)
+        for layer in self.layers:
+            m.d.comb += [
+                layer.load.begin.eq(self.load.begin), layer.load.byte.eq(self.load.byte),
+                layer.load.valid.eq(self.load.valid & full),
+            ]
+            full = full & layer.full
+        m.d.comb += self.loaded.eq(full)
 
     @staticmethod
     def _pool(m: Module, layer: SpikingLayer, router: SpikeRouter):

@@ -1,6 +1,5 @@
 """Where the weights of a layer are kept, and how they come there."""
 
-import enum
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,19 +8,7 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..errors import FoldingError
-
-
-class Storage(enum.Enum):
-    """A kind of memory for weights."""
-
-    #: Block memory that the bitstream fills; cannot be changed.
-    FIXED = "fixed"
-    #: Block memory that the bitstream fills; can be loaded again.
-    LOADABLE = "loadable"
-    #: The iCE40 UltraPlus' four large memories, 16 bits × 16384 each: nothing can fill them but
-    #: loading.
-    SPRAM = "spram"
-
+from ..folding import Storage
 
 #: Large memories of an iCE40 UltraPlus, and their shape.
 SPRAMS, SPRAM_WIDTH, SPRAM_DEPTH = 4, 16, 1 << 14
