@@ -92,7 +92,7 @@ def number(value, network):
     if not isinstance(value, dict):
         return value
     layout = network.i.payload.shape().slot.members["address"]
-    return layout.const(value).as_value().value
+    return layout.const(value).as_bits()
 
 
 def image(network):
@@ -109,15 +109,16 @@ def run_icarus(spec, samples, folding, folder):
     """Scores (samples, classes) and winners from Icarus Verilog, inferences back to back and the
     results taken at random; and the cycles it counted."""
     network = Network(spec, folding)
-    words = [packed(network, beat) for sample in samples for beat in beats(network.plans[0], sample)]
+    words = [packed(network, beat)
+             for sample in samples for beat in beats(network.plans[0], sample)]
     _, fields = words[0]
     content = image(network)
     (folder / "beats.hex").write_text("\n".join(f"{word:x}" for word, _ in words))
     (folder / "image.hex").write_text("\n".join(f"{byte:x}" for byte in content) or "0")
     (folder / "net.v").write_text(verilog.convert(network))
     width = {port.name: port.width for port in verilog.ports(network)}
-    load = """.load_begin(!rst && loading == -1), .load_valid(!rst && loading >= 0 && loading < {0}),
-    .load_byte(image[loading]), .loaded(loaded),""".format(len(content))
+    load = """.load_begin(!rst && loading == -1), .load_valid(!rst && loading >= 0 && !loaded),
+    .load_byte(image[loading]), .loaded(loaded),"""
     (folder / "bench.v").write_text(BENCH.format(
         module=spec.name, bits=sum(size for _, _, size in fields), count=len(words),
         inputs=", ".join(f".{name}(beats[sent][{place} +: {size}])"
