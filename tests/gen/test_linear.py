@@ -224,7 +224,7 @@ def test_a_beat_a_cycle(lanes):
                   neuron=NEURON)
     plan = LinearPlan(layer, LayerFolding(lanes=lanes, ways=4), Source(np.arange(8)), units=4,
                       sum_bits=12)
-    full = {way: (1, 1) for way in range(4)}
+    full = dict.fromkeys(range(4), (1, 1))
     log = run(plan, [Timestep([full] * 25, True, 1)])
     rows = 12 // lanes
     assert log.transfers == [0, *range(rows, 25 * rows, rows)]
