@@ -44,7 +44,7 @@ class SpikingLayer(wiring.Component):
         self.plan = plan
         synapses = plan.synapses
         if isinstance(synapses, LinearPlan):
-            address, ways = address_bits(synapses.bank_inputs), synapses.ways
+            address, ways = address_bits(synapses.own_base), synapses.ways
         else:
             address, ways = SpatialLayout(*synapses.signal_shape), 1
         super().__init__({

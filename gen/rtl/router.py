@@ -128,7 +128,8 @@ class SpikeQueue(wiring.Component):
     Latency: the first beat of a timestep is offered ``latency`` cycles after its last row, whether
     that has spikes or not: 5, or 6 if rows have more than :data:`PIECE` lanes.
 
-    Rows are never refused. The user begins no timestep before all but one are taken out.
+    Rows are never refused. The user begins no timestep before all but one are taken out, and ends
+    none in the cycle after another's end; no sweep is that short.
 
     Parameters
     ----------
