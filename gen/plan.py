@@ -150,6 +150,11 @@ class LayerPlan:
         return self.fire_latency + 1
 
     @property
+    def latency(self) -> int:
+        """Cycles from a step of the sweep to its spikes."""
+        return self.synapses.latency + self.fire_latency
+
+    @property
     def sweep_cycles(self) -> int:
         """Cycles from the beginning of a sweep to that of the next at the earliest: a neuron's
         state has to be stored before it is read again."""

@@ -40,9 +40,13 @@ class SpikingLayer(wiring.Component):
     def __init__(self, plan: LayerPlan):
         self.plan = plan
         synapses = plan.synapses
+        #: Kept as attributes so that simulations can look inside.
+        self.array = NeuronArray(plan)
         if isinstance(synapses, LinearPlan):
+            self.synapses = LinearSynapses(synapses)
             address, ways = address_bits(synapses.bank_inputs), synapses.ways
         else:
+            self.synapses = Conv2dSynapses(synapses)
             address, ways = SpatialLayout(*synapses.signal_shape), 1
         super().__init__({
             "i": In(event_stream(address, ways, synapses.value_bits)),
@@ -57,11 +61,8 @@ class SpikingLayer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         plan = self.plan
-        m.submodules.array = array = NeuronArray(plan)
-        if isinstance(plan.synapses, LinearPlan):
-            m.submodules.synapses = synapses = LinearSynapses(plan.synapses)
-        else:
-            m.submodules.synapses = synapses = Conv2dSynapses(plan.synapses)
+        m.submodules.array = array = self.array
+        m.submodules.synapses = synapses = self.synapses
         wiring.connect(m, synapses.sums, array.sums)
         wiring.connect(m, array.o, wiring.flipped(self.o))
         m.d.comb += [self.begin.eq(array.begin), self.begin_last.eq(array.begin_last)]

@@ -28,8 +28,7 @@ class LinearSynapses(wiring.Component):
     -------
     i : In(stream of EventLayout)
     sums : Out(SumsSignature)
-        Steps may begin in the cycle after a tick's last row was issued, or ``plan.add_stage − 1``
-        cycles after if the sums are registers.
+        Steps may begin ``plan.available_cycles`` after a tick's last row was issued.
     busy, taking, stalled, starved : Out
         The cycle's use, exactly one of them: events were added; the sweep took the cycle; a beat
         waited for the sums of timesteps before; there was nothing to add, no beat or a bare tick.
@@ -169,8 +168,7 @@ class LinearSynapses(wiring.Component):
 
         waiting, last = Signal(), Signal()
         step = Signal(range(plan.steps) if plan.steps > 1 else 1)
-        # The snapshot is written add_stage cycles after its issue and read 2 after its step.
-        offered = self._delayed(m, self._finish, plan.add_stage - 2, "offered")
+        offered = self._delayed(m, self._finish, plan.available_cycles - 1, "offered")
         with m.If(self._finish):
             m.d.sync += [waiting.eq(1), last.eq(self._op.last)]
         with m.Elif(self._release):
