@@ -1,33 +1,27 @@
 """The commands of the hardware side: ``simulate``, ``check`` and ``generate``."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import typer
 
 from . import console
-from .counters import COUNTERS, total
 from .engines import load_engine
 from .engines import simulate as run_engine
-from .errors import DataError, FoldingError, SpikewrightError
+from .errors import DataError, SpikewrightError
 from .folding import Folding
+from .folding_options import Lanes, Ways, folded, folding_of
 from .runfolder import RunFolder, write_output
 from .spec import NetworkSpec
 from .stimulus import Stimulus, from_argument
-from .trace import Difference, Trace, first_difference, mismatched_samples
+from .summary import summary, tables
+from .trace import Difference, first_difference, mismatched_samples
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.", show_default=False)]
 Samples = Annotated[
     int | None,
     typer.Option(min=1, help="How many samples, from the first. "
                              "[default: all; 10 on engine amaranth]", show_default=False),
-]
-Lanes = Annotated[
-    str | None,
-    typer.Option(help="Neurons updated per cycle: one number for all layers, or one per layer, as "
-                      "in 64,10. [default: every neuron]", show_default=False),
 ]
 
 #: The engine that every other one is compared with.
@@ -36,26 +30,8 @@ REFERENCE = "golden"
 #: Samples that an engine runs unless told otherwise; those not named run all.
 DEFAULT_SAMPLES = {"amaranth": 10}
 
-#: Samples compared at a time, so that a whole data set's membranes need not fit in memory.
+#: Samples run at a time, so that a whole data set's spikes and membranes need not fit in memory.
 _BATCH = 256
-
-
-def folding_of(lanes: str | None, spec: NetworkSpec) -> Folding:
-    """What ``--lanes`` means for ``spec``; FoldingError if it is no list of numbers, or of another
-    length than the layers. One number is cut down to the neurons of layers that have fewer."""
-    if lanes is None:
-        return Folding()
-    try:
-        numbers = [int(part) for part in lanes.split(",")]
-    except ValueError:
-        raise FoldingError(
-            f"lanes {lanes!r} is not understood; give a number, or one per layer, as in 64,10"
-        ) from None
-    if len(numbers) == 1 and len(spec.layers) > 1:
-        numbers = [min(numbers[0], layer.neurons) for layer in spec.layers]
-    folding = Folding.lanes(*numbers, spec=spec)
-    folding.plans(spec)
-    return folding
 
 
 def simulate(
@@ -69,6 +45,7 @@ def simulate(
     engine: Annotated[str, typer.Option(help="golden, torch, amaranth, …")] = REFERENCE,
     samples: Samples = None,
     lanes: Lanes = None,
+    ways: Ways = None,
     membranes: Annotated[
         bool, typer.Option("--membranes", help="Report the range of every layer's membrane.")
     ] = False,
@@ -87,75 +64,24 @@ def simulate(
     """
     folder = RunFolder.open(run)
     spec = folder.spec()
-    folding = folding_of(lanes, spec)
+    folding = folding_of(lanes, spec, ways)
     load_engine(engine)
     stimulus = folder.stimulus() if data is None else from_argument(data, folder)
     stimulus = _first(stimulus, samples or DEFAULT_SAMPLES.get(engine))
     with console.progress(f"simulating on {engine}", len(stimulus)) as advance:
-        trace = run_engine(spec, stimulus.spikes, engine=engine, folding=folding,
-                           membranes=membranes, waveform=waveform, progress=advance)
-    figures = summary(spec, folding, stimulus, trace)
+        # A waveform is of one run, so its samples are not split.
+        size = len(stimulus) if waveform is not None else _BATCH
+        traces = (
+            run_engine(spec, stimulus.spikes[start : start + size], engine=engine, folding=folding,
+                       membranes=membranes, waveform=waveform, progress=advance)
+            for start in range(0, len(stimulus), size)
+        )
+        figures = summary(spec, folding, stimulus, traces)
     if data is None:
         kept = folder.read_json("results.json", "simulate") if "results.json" in folder else {}
         folder.record("simulate", {**kept.get("simulate", {}), engine: figures})
     console.finish({"run": str(run), "data": data, **figures},
-                   *_tables(spec, figures), as_json=json)
-
-
-def summary(
-    spec: NetworkSpec, folding: Folding, stimulus: Stimulus, trace: Trace
-) -> dict[str, Any]:
-    """What ``simulate`` reports of ``trace``; everything JSON can hold.
-
-    ``utilisation`` of a layer is its synaptic operations ÷ (lanes × cycles): 1 would be a new
-    weight for every lane in every cycle.
-    """
-    known = stimulus.labels >= 0
-    names = [layer.name for layer in spec.layers]
-    neuron_steps = trace.spikes[0].shape[0] * trace.spikes[0].shape[1]
-    spikes = {name: int(s.sum()) for name, s in zip(names, trace.spikes, strict=True)}
-    figures: dict[str, Any] = {
-        "engine": trace.engine,
-        "samples": len(trace),
-        "timesteps": trace.spikes[0].shape[1],
-        "accuracy": (float((trace.prediction == stimulus.labels)[known].mean())
-                     if known.any() else None),
-        "labelled": int(known.sum()),
-        "input_spikes": np.count_nonzero(stimulus.spikes),
-        "input_rate": np.count_nonzero(stimulus.spikes) / stimulus.spikes.size,
-        "spikes_per_layer": spikes,
-        "rate_per_layer": {layer.name: spikes[layer.name] / (neuron_steps * layer.neurons)
-                           for layer in spec.layers},
-        "synops": trace.synops,
-        "counters": {
-            name: {
-                counter.name: total(counter.name, trace.counters[counter.name][:, i])
-                for counter in COUNTERS if counter.name in trace.counters
-            }
-            for i, name in enumerate(names)
-        },
-        "cycles": None,
-    }
-    if trace.membranes is not None:
-        figures["membranes"] = {
-            name: {"low": int(m.min()), "high": int(m.max()), "proven": list(bounds.membrane)}
-            for name, m, bounds in zip(names, trace.membranes, spec.bounds, strict=True)
-        }
-    if trace.cycles is not None:
-        cycles = int(trace.cycles.sum())
-        plans = folding.plans(spec)
-        figures["cycles"] = {"mean": cycles / len(trace), "min": int(trace.cycles.min()),
-                             "max": int(trace.cycles.max())}
-        figures["lanes"] = {plan.layer.name: plan.lanes for plan in plans}
-        figures["utilisation"] = {
-            plan.layer.name: int(trace.counters["synops"][:, i].sum()) / (plan.lanes * cycles)
-            for i, plan in enumerate(plans)
-        }
-        figures["per_sample"] = {
-            "input_spikes": np.count_nonzero(stimulus.spikes, axis=(1, 2)).tolist(),
-            "cycles": trace.cycles.tolist(),
-        }
-    return figures
+                   *tables(spec, figures), as_json=json)
 
 
 def check(
@@ -167,6 +93,7 @@ def check(
     ] = None,
     samples: Samples = None,
     lanes: Lanes = None,
+    ways: Ways = None,
     json: console.Json = False,
 ) -> None:
     """Prove that the engines agree: spikes and membranes of every layer, readout, counters.
@@ -178,7 +105,7 @@ def check(
     """
     folder = RunFolder.open(run)
     spec, stimulus = folder.spec(), folder.stimulus()
-    folding = folding_of(lanes, spec)
+    folding = folding_of(lanes, spec, ways)
     names, left_out = _engines(engines)
     compared: dict[str, int] = {}
     mismatches: dict[str, int] = {}
@@ -197,7 +124,7 @@ def check(
         "mismatches_per_engine": mismatches,
         "left_out": left_out,
         "timesteps": spec.steps(stimulus.spikes),
-        "lanes": {plan.layer.name: plan.lanes for plan in folding.plans(spec)},
+        **folded(spec, folding),
         "first_difference": None if first is None else {
             "what": first.what, "sample": first.sample, "layer": first.layer,
             "timestep": first.timestep, "neuron": first.neuron,
@@ -275,6 +202,7 @@ def generate(
                      help="Where to write. [default: RUN/verilog]"),
     ] = None,
     lanes: Lanes = None,
+    ways: Ways = None,
     json: console.Json = False,
 ) -> None:
     """Write the accelerator as one Verilog file that needs nothing else.
@@ -285,7 +213,7 @@ def generate(
 
     folder = RunFolder.open(run)
     spec = folder.spec()
-    folding = folding_of(lanes, spec)
+    folding = folding_of(lanes, spec, ways)
     name = f"{spec.name}.v"
     with console.progress("writing Verilog", 1) as advance:
         text = verilog.convert(spec, folding)
@@ -299,13 +227,13 @@ def generate(
             write_output(written, text)
         advance()
     ports = [{"name": port.name, "direction": port.direction, "width": port.width,
-              "meaning": port.meaning} for port in verilog.ports(spec)]
+              "meaning": port.meaning} for port in verilog.ports(network)]
     figures = {
         "verilog": str(written),
         "module": spec.name,
         "lines": text.count("\n"),
         "digest": spec.digest,
-        "lanes": {plan.layer.name: plan.lanes for plan in folding.plans(spec)},
+        **folded(spec, folding),
         "ports": ports,
     }
     folder.record("generate", figures)
@@ -321,31 +249,3 @@ def _first(stimulus: Stimulus, samples: int | None) -> Stimulus:
     if not len(stimulus):
         raise DataError("there are no samples in the data; give a file with at least one")
     return stimulus if samples is None else stimulus[:samples]
-
-
-def _tables(spec: NetworkSpec, figures: dict[str, Any]) -> Sequence[Any]:
-    accuracy, cycles = figures["accuracy"], figures["cycles"]
-    rows = [
-        ("samples", figures["samples"]),
-        ("timesteps", figures["timesteps"]),
-        ("accuracy", None if accuracy is None else f"{accuracy:.2%}"),
-        ("input spikes a sample", figures["input_spikes"] / figures["samples"]),
-        ("synaptic operations a sample", figures["synops"] / figures["samples"]),
-    ]
-    if cycles is not None:
-        rows += [(f"cycles, {which}", cycles[which]) for which in ("mean", "min", "max")]
-    layers = [layer.name for layer in spec.layers]
-    counters = list(next(iter(figures["counters"].values())))
-    tables = [
-        console.table(f"{spec.name} on {figures['engine']}", ("figure", "value"), rows),
-        console.table("All samples, per layer", ("layer", "spikes", "rate", *counters),
-                      [(name, figures["spikes_per_layer"][name], figures["rate_per_layer"][name],
-                        *figures["counters"][name].values()) for name in layers]),
-    ]
-    if "membranes" in figures:
-        tables.append(console.table(
-            "Membranes", ("layer", "lowest", "highest", "proven lowest", "proven highest"),
-            [(name, m["low"], m["high"], *m["proven"])
-             for name, m in figures["membranes"].items()],
-        ))
-    return tables

@@ -134,11 +134,12 @@ def accelerator(request: pytest.FixtureRequest) -> Callable[..., Accelerator]:
 
     def make(net: Any, folding: Folding | None = None, **how: Any) -> Accelerator:
         from .folding import Folding
+        from .plan import layer_plans
         from .spec import NetworkSpec
 
         spec = net if isinstance(net, NetworkSpec) and not how else _compile(net, how)
         folding = folding or Folding()
-        folding.plans(spec)
+        layer_plans(spec, folding)
         made.append(Accelerator(spec, folding))
         return made[-1]
 

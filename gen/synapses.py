@@ -17,7 +17,7 @@ WEIGHT_BITS = range(2, 9)
 WEIGHT_SHIFTS = range(0, 17)
 
 #: Input patches of a convolution are held below this many bytes.
-_PATCH_BYTES = 1 << 27
+_PATCH_BYTES = 1 << 25
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -152,9 +152,10 @@ class Conv2d:
         exact = _exact_float(self.weight, signals)
         patches = self.weight[0].size * self.groups * self.neurons // self.weight.shape[0]
         frames = max(1, _PATCH_BYTES // (8 * patches))
-        sums = np.empty((len(maps), *self.output_shape), np.int64)
-        for start in range(0, len(maps), frames):
-            some = slice(start, start + frames)
+        sums = np.zeros((len(maps), *self.output_shape), np.int64)
+        busy = np.flatnonzero(maps.any(axis=(1, 2, 3)))
+        for start in range(0, len(busy), frames):
+            some = busy[start : start + frames]
             sums[some] = self._correlate(maps[some].astype(exact))
         return sums.reshape(*signals.shape[:-1], self.neurons) << self.weight_shift
 
@@ -170,10 +171,11 @@ class Conv2d:
         kernels = self.weight.astype(maps.dtype).reshape(self.groups, outputs // self.groups, -1)
         sums = [
             patches[:, :, :, g * per_group : (g + 1) * per_group].reshape(
-                len(maps), height * width, -1) @ kernels[g].T
+                -1, kernels.shape[2]) @ kernels[g].T
             for g in range(self.groups)
         ]
-        return np.concatenate(sums, axis=2).transpose(0, 2, 1).reshape(-1, *self.output_shape)
+        by_place = np.concatenate(sums, axis=1).reshape(len(maps), height, width, outputs)
+        return by_place.transpose(0, 3, 1, 2)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,15 +18,17 @@ from ..gen.errors import RecipeError, RunFolderError
 from ..gen.runfolder import RunFolder, write_json
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from ..gen.stimulus import Stimulus
     from .recipe import Recipe
-    from .training import Trainer
+    from .training import Forward, Trainer
 
 _Data = Annotated[str | None, typer.Option(
-    help="Where recordings come from: digits, nmnist, dvs-gesture, cifar10-dvs or events:FILE.npz; "
-         "the recipe says where if this does not.")]
+    help="Where samples come from: digits, mnist, nmnist, dvs-gesture, cifar10-dvs or "
+         "events:FILE.npz; the recipe says where if this does not.")]
 _DataRoot = Annotated[Path | None, typer.Option(
-    help="Folder of Tonic's data sets.", envvar="SPIKEWRIGHT_DATA", show_envvar=True)]
+    help="Folder of MNIST and of Tonic's data sets.", envvar="SPIKEWRIGHT_DATA", show_envvar=True)]
 
 
 def train(
@@ -107,14 +110,19 @@ def compile(
     for heading in columns.values():
         table.add_column(heading, justify="right")
     for layer in result["layers"]:
-        table.add_row(*(f"{layer[c]:.4g}" if isinstance(layer[c], float) else str(layer[c])
-                        for c in columns))
+        table.add_row(*(_cell(layer[c]) for c in columns))
     accuracies = (f"accuracy on {result['samples']} held-back samples: "
                   f"float {100 * result['float_accuracy']:.2f} %, "
                   f"rounded {100 * result['ptq_accuracy']:.2f} %, "
                   f"integer {100 * result['accuracy']:.2f} %")
     warnings = [f"warning: {warning}" for warning in result["warnings"]]
     finish({"run": str(folder.path), **result}, table, accuracies, *warnings, as_json=as_json)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _absolute(source: str | None) -> str | None:
@@ -139,11 +147,15 @@ def _train(
     run: RunFolder, recipe: Recipe, data_root: Path | None, *, resume: bool, overwrite: bool
 ) -> dict[str, Any]:
     from . import nets, training
+    from .stimuli import merged
 
     samples, held_back, shape, classes = _samples(recipe, data_root)
+    merge = recipe.training.merge
+    samples, held_back = merged(samples, merge), merged(held_back, merge)
     training.seeded(recipe.training.seed)
-    net = nets.build(recipe, samples.spikes.shape[2], classes)
-    trainer = training.Trainer(net, lambda x: nets.unroll(net, x), samples, shape, recipe.training)
+    net, readout = nets.build(recipe, shape, classes, merge=merge), recipe.readout.contract
+    trainer = training.Trainer(net, _forward(net, recipe), samples, shape, recipe.training,
+                               readout=readout)
     log: dict[str, Any] = {
         "recipe": recipe.name,
         "seed": recipe.training.seed,
@@ -166,7 +178,9 @@ def _train(
             start = time.perf_counter()
             figures = trainer.train_epoch()
             # Watched, never acted upon: no choice depends on the held-back samples.
-            figures["held_back_accuracy"] = training.accuracy(net, trainer.forward, held_back)
+            figures["held_back_accuracy"] = training.accuracy(
+                net, trainer.forward, held_back, readout
+            )
             seconds = round(time.perf_counter() - start, 3)
             log["history"].append({"epoch": trainer.epoch, **figures, "seconds": seconds})
             log["finished"] = trainer.epoch == trainer.epochs
@@ -201,21 +215,24 @@ def _compile(run: RunFolder, recipe: Recipe, data_root: Path | None) -> dict[str
     samples, held_back, shape, classes = _samples(recipe, data_root)
     options = recipe.quantisation
     training.seeded(recipe.training.seed)
-    net = nets.build(recipe, samples.spikes.shape[2], classes)
+    merge = recipe.training.merge
+    net, readout = nets.build(recipe, shape, classes, merge=merge), recipe.readout.contract
     training.restore_weights(net, state)
+    nets.refine(net, merge)
     start = time.perf_counter()
     quantised = quantisation.post_training(
-        float_layers(net), options, input_shape=shape, timesteps=recipe.encoding.timesteps,
-        name=recipe.name,
+        float_layers(net, shape), options, input_shape=shape,
+        timesteps=recipe.encoding.timesteps, name=recipe.name,
+        input=recipe.encoding.input, readout=readout,
     )
     spec = quantised.spec
     rounded = simulate(spec, held_back.spikes, engine="golden").accuracy(held_back.labels)
     if options.method == "qat":
         module = quantised.trainable()
         trainer = training.Trainer(
-            module, module, samples, shape,
+            module, module.activity, samples, shape,
             recipe.training.model_copy(update={"weight_decay": 0.0}),
-            epochs=options.epochs, learning_rate=options.learning_rate,
+            readout=readout, epochs=options.epochs, learning_rate=options.learning_rate,
         )
         _run_epochs(trainer, f"training in {options.bits}-bit integers")
         spec = module.spec()
@@ -223,7 +240,7 @@ def _compile(run: RunFolder, recipe: Recipe, data_root: Path | None) -> dict[str
     result = {
         "digest": spec.digest,
         "samples": len(held_back),
-        "float_accuracy": training.accuracy(net, lambda x: nets.unroll(net, x), held_back),
+        "float_accuracy": training.accuracy(net, _forward(net, recipe), held_back, readout),
         "ptq_accuracy": rounded,
         "accuracy": trace.accuracy(held_back.labels),
         "options": options.model_dump(mode="json"),
@@ -234,7 +251,7 @@ def _compile(run: RunFolder, recipe: Recipe, data_root: Path | None) -> dict[str
     }
     for layer, fired in zip(result["layers"], trace.counters["events_out"].T, strict=True):
         layer["spikes"] = float(fired.mean())
-        if not fired.any():
+        if not fired.any() and layer["threshold"] is not None:
             result["warnings"].append(f"layer {layer['layer']} is silent: none of its neurons "
                                       f"fired for any held-back sample; train it with larger "
                                       f"weights or a lower threshold")
@@ -245,6 +262,14 @@ def _compile(run: RunFolder, recipe: Recipe, data_root: Path | None) -> dict[str
     result["seconds"] = round(time.perf_counter() - start, 3)
     run.record("compile", result)
     return result
+
+
+def _forward(net: nn.Sequential, recipe: Recipe) -> Forward:
+    """How ``net`` runs over time."""
+    from . import nets
+
+    held = recipe.encoding.timesteps if recipe.encoding.kind == "current" else None
+    return partial(nets.unroll, net, timesteps=held, readout=recipe.readout.contract)
 
 
 def _run_epochs(trainer: Trainer, description: str) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..gen.errors import RecipeError, SpecError
-from ..gen.spec import NetworkSpec
+from ..gen.spec import Input, NetworkSpec, Readout
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,6 +33,8 @@ def compile(
     *,
     name: str = "snn",
     steps: Sequence[float] | None = None,
+    input: Input | None = None,
+    readout: Readout | None = None,
     **options: Any,
 ) -> NetworkSpec:
     """``net`` in integers.
@@ -40,15 +42,18 @@ def compile(
     Parameters
     ----------
     net
-        A trained ``nn.Sequential`` of Flatten, Dropout, Identity, Linear, snn.Leaky and
-        snn.Lapicque, or a :class:`~spikewright.model.quantised.QuantizedNet`, which is taken as it
-        stands.
+        A trained ``nn.Sequential`` of Linear, Conv2d, AvgPool2d, MaxPool2d, Flatten, Dropout,
+        Identity and snn.Leaky, Lapicque, Synaptic, RLeaky and RSynaptic, or a
+        :class:`~spikewright.model.quantised.QuantizedNet`, which is taken as it stands.
     input_shape
-        Of one timestep of spikes, such as (polarity, y, x).
+        Of one timestep of inputs, such as (polarity, y, x).
     timesteps
         Most timesteps of an inference.
     steps
         Real value of one weight step of each layer; searched for if not given.
+    input, readout
+        How samples enter and what decides; spikes and their counts if not given. Under a membrane
+        readout, a last neuron with ``reset_mechanism="none"`` only integrates.
     options
         Of :data:`OPTIONS`; :class:`spikewright.model.recipe.Quantisation` explains them.
 
@@ -62,10 +67,12 @@ def compile(
     from .quantised import QuantizedNet
 
     if not isinstance(net, QuantizedNet):
-        return quantise(net, input_shape, timesteps, name=name, steps=steps, **options).spec
-    if options or steps:
-        raise RecipeError(f"a QuantizedNet is quantised already; drop "
-                          f"{', '.join([*options, *(['steps'] if steps else [])])}")
+        return quantise(net, input_shape, timesteps, name=name, steps=steps, input=input,
+                        readout=readout, **options).spec
+    fixed = {"steps": steps, "input": input, "readout": readout}
+    given = [*options, *(key for key, value in fixed.items() if value is not None)]
+    if given:
+        raise RecipeError(f"a QuantizedNet is quantised already; drop {', '.join(given)}")
     spec = net.spec()
     if (spec.input_shape, spec.timesteps) != (_shape(input_shape), timesteps):
         raise SpecError(
@@ -82,6 +89,8 @@ def quantise(
     *,
     name: str = "snn",
     steps: Sequence[float] | None = None,
+    input: Input | None = None,
+    readout: Readout | None = None,
     **options: Any,
 ) -> "Quantised":
     """As :func:`compile`, with all that :func:`spikewright.model.quantisation.report` and
@@ -92,15 +101,17 @@ def quantise(
         spec = compile(module, (2, 10, 10), 12)
     """
     from .dynamics import float_layers
+    from .fields import checked
     from .quantisation import post_training
-    from .recipe import Quantisation, checked
+    from .recipe import Quantisation
 
     for option in options:
         if option not in OPTIONS:
             raise RecipeError(f"compile has no option {option}; allowed are {', '.join(OPTIONS)}")
     return post_training(
-        float_layers(net), checked(Quantisation, options, "compile"),
+        float_layers(net, _shape(input_shape)), checked(Quantisation, options, "compile"),
         input_shape=_shape(input_shape), timesteps=timesteps, name=name, steps=steps,
+        input=input or Input(), readout=readout or Readout(),
     )
 
 

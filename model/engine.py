@@ -15,20 +15,21 @@ from .quantised import QuantizedNet
 _BATCH_ELEMENTS = 1 << 25
 
 
-def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> Trace:
+def run(spec: NetworkSpec, signals: npt.NDArray, options: Options) -> Trace:
     """See :func:`spikewright.gen.simulate`."""
     if options.waveform is not None:
         raise SpikewrightError("torch has no clock, so no waveform; use engine amaranth")
     net = QuantizedNet(spec)
-    widest = max(spec.inputs, *(layer.neurons for layer in spec.layers))
-    batch = max(1, _BATCH_ELEMENTS // (spikes.shape[1] * widest))
+    widest = max(max(layer.inputs, layer.neurons) for layer in spec.layers)
+    batch = max(1, _BATCH_ELEMENTS // (spec.steps(signals) * widest))
     parts = []
     with torch.no_grad():
-        for start in range(0, len(spikes), batch):
-            x = torch.from_numpy(spikes[start : start + batch].transpose(1, 0, 2).copy())
+        for start in range(0, len(signals), batch):
+            x = torch.from_numpy(signals[start : start + batch].transpose(1, 0, 2).copy())
             parts.append([
-                (_by_sample(s, np.bool_), _by_sample(m, np.int64), saturated.numpy())
-                for s, m, saturated in net.trace(x)
+                (_by_sample(layer.spikes, np.bool_), _by_sample(layer.membranes, np.int64),
+                 layer.saturations.numpy())
+                for layer in net.trace(x)
             ])
             options.progress(x.shape[1])
     out, membranes, saturations = (
@@ -42,7 +43,7 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
         membranes=membranes if options.membranes else None,
         scores=scores,
         prediction=scores.argmax(axis=1),
-        counters=functional(spec, spikes, out, saturations),
+        counters=functional(spec, signals, out, saturations),
     )
 
 

@@ -1,163 +1,19 @@
-"""The contract in torch: the very integers of the hardware, and gradients through them.
-
-Integers live in floating-point tensors, where they are exact up to 2²⁴ (float32) or 2⁵³ (float64);
-the net takes the narrower type that its proven bounds allow. Rounding passes gradients straight
-through (Bengio, Léonard & Courville 2013, "Estimating or propagating gradients through stochastic
-neurons"), a spike passes them through its surrogate; so the module that is checked against the
-golden model is the module that quantisation-aware training trains.
-"""
+"""The contract in torch: the module that is checked against the golden model is the module that
+quantisation-aware training trains. Its layers are :class:`.quantised_layer.QuantizedLayer`."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from ..gen.spec import Layer, NetworkSpec, Neuron, Reset, Rounding
+from ..gen.spec import InputKind, Linear, NetworkSpec
+from .quantised_layer import LayerTrace, QuantizedLayer
+from .readouts import Activity, votes
 from .surrogates import SpikeGrad
 
-
-class _Round(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        return torch.round(x)
-
-    @staticmethod
-    def backward(ctx, grad_output):
-        return grad_output
-
-
-class _Decay(torch.autograd.Function):
-    """``round(m·B / 2ⁿ)`` in 64-bit integers; the gradient is that of ``m·B / 2ⁿ``."""
-
-    @staticmethod
-    def forward(ctx, m, factor, fraction, rounding):
-        ctx.slope = factor.to(m.dtype) / 2**fraction
-        product = m.to(torch.int64) * factor
-        if fraction:
-            match rounding:
-                case Rounding.NEAREST:
-                    product += 1 << (fraction - 1)
-                case Rounding.TOWARD_ZERO:
-                    product += (product < 0) * ((1 << fraction) - 1)
-            product >>= fraction
-        return product.to(m.dtype)
-
-    @staticmethod
-    def backward(ctx, grad_output):
-        return grad_output * ctx.slope, None, None, None
-
-
-class QuantizedLayer(nn.Module):
-    """One layer; its equations stand at the top of :mod:`spikewright.gen.spec`.
-
-    Parameters
-    ----------
-    layer
-        What to compute.
-    dtype
-        Of every tensor; see :func:`exact_dtype`.
-    spike_grad
-        Surrogate of the spike's derivative, None for a net that is only run.
-    weight_step
-        Real value of one weight step; one membrane step is 2ᶠ times smaller.
-
-    Parameters ``weight`` and ``bias`` are real numbers, so that learning rates and surrogates mean
-    what they mean in the float net; what the layer computes with is the nearest whole steps,
-    weights clamped to their bits.
-    """
-
-    decay: torch.Tensor
-    threshold: torch.Tensor
-
-    def __init__(
-        self, layer: Layer, dtype: torch.dtype, spike_grad: SpikeGrad | None, weight_step: float
-    ):
-        super().__init__()
-        self.layer = layer
-        self.spike_grad = spike_grad
-        self.weight_step = weight_step
-        self.membrane_step = weight_step / (1 << layer.synapse.weight_shift)
-
-        def per_neuron(name: str, dtype: torch.dtype) -> torch.Tensor:
-            return torch.tensor(layer.neuron.per_neuron(name, layer.neurons), dtype=dtype)
-
-        self.weight = nn.Parameter(torch.tensor(layer.synapse.weight, dtype=dtype) * weight_step)
-        self.bias = nn.Parameter(per_neuron("bias", dtype) * self.membrane_step)
-        self.register_buffer("decay", per_neuron("decay", torch.int64))
-        self.register_buffer("threshold", per_neuron("threshold", dtype))
-
-    def integers(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Weights (neurons, fan-in) and biases (neurons,) as the hardware has them."""
-        limit = 1 << (self.layer.synapse.weight_bits - 1)
-        weight: Any = _Round.apply((self.weight / self.weight_step).clamp(-limit, limit - 1))
-        bias: Any = _Round.apply(self.bias / self.membrane_step)
-        return weight, bias
-
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Spikes and membranes (timesteps, batch, neurons) and saturations (batch,) for spikes x
-        (timesteps, batch, fan-in); every membrane starts at 0."""
-        weight, bias = self.integers()
-        drive = (x @ weight.T) * (1 << self.layer.synapse.weight_shift) + bias
-        m = torch.zeros_like(drive[0])
-        spikes, membranes = [], []
-        saturations = torch.zeros(x.shape[1], dtype=torch.int64)
-        for current in drive:
-            s, m, saturated = self.step(m, current)
-            spikes.append(s)
-            membranes.append(m)
-            if saturated is not None:
-                saturations += saturated.sum(1)
-        return torch.stack(spikes), torch.stack(membranes), saturations
-
-    def step(
-        self, m: torch.Tensor, drive: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """One timestep: spikes, membrane, and where u was clamped (None: it cannot be).
-
-        ``drive`` is synaptic sum and bias. As in snnTorch, no gradient flows through the reset of a
-        spike of the timestep before.
-        """
-        neuron: Neuron = self.layer.neuron
-        r = (m > self.threshold).to(m.dtype)
-        leaked: Any = _Decay.apply(m, self.decay, neuron.decay_fraction, neuron.rounding)
-        match neuron.reset:
-            case Reset.SUBTRACT:
-                u = leaked - r * self.threshold + drive
-            case Reset.ZERO_KEEP_INPUT:
-                u = (1 - r) * leaked + drive
-            case Reset.ZERO_DROP_INPUT:
-                u = (1 - r) * (leaked + drive)
-            case Reset.NONE:
-                u = leaked + drive
-        saturated = None
-        if neuron.membrane_bits is not None:
-            limit = 1 << (neuron.membrane_bits - 1)
-            saturated = (u < -limit) | (u >= limit)
-            u = u.clamp(-limit, limit - 1)
-        above = u - self.threshold
-        if self.spike_grad is None:
-            s = (above > 0).to(m.dtype)
-        else:
-            s = self.spike_grad(above * self.membrane_step).to(m.dtype)
-        if not neuron.reset_delay:
-            if neuron.reset is Reset.SUBTRACT:
-                u = u - (s - r) * self.threshold
-            elif neuron.reset is not Reset.NONE:
-                u = (1 - s) * u
-        return s, u, saturated
-
-    def quantised(self) -> Layer:
-        """The layer with its present weights and biases."""
-        with torch.no_grad():
-            weight, bias = (value.to(torch.int64).numpy() for value in self.integers())
-        return replace(
-            self.layer,
-            synapse=replace(self.layer.synapse, weight=weight),
-            neuron=replace(self.layer.neuron, bias=bias),
-        )
+__all__ = ["QuantizedLayer", "QuantizedNet", "exact_dtype"]
 
 
 class QuantizedNet(nn.Module):
@@ -168,8 +24,8 @@ class QuantizedNet(nn.Module):
     spec
         The network.
     spike_grads, weight_steps
-        Per layer, for training; see :class:`QuantizedLayer`. Without them the net is only run, and
-        its tensors are as narrow as the spec's own weights allow.
+        Per layer, for training; see :class:`.quantised_layer.QuantizedLayer`. Without them the net
+        is only run, and its tensors are as narrow as the spec's own weights allow.
     """
 
     def __init__(
@@ -189,21 +45,30 @@ class QuantizedNet(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Spikes (timesteps, batch, classes) for spikes x (timesteps, batch, inputs)."""
-        x = x.to(self.dtype)
-        for layer in self.layers:
-            x, _, _ = layer(x)
-        return x
+        """What the readout adds up, (timesteps, batch, classes), for signals x (timesteps, batch,
+        inputs), or (1, batch, inputs) of a current: spikes, or membranes in the unit of the float
+        net's."""
+        return self.activity(x).votes
 
-    def trace(
-        self, x: torch.Tensor
-    ) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """Spikes, membranes and saturations of every layer; see :class:`QuantizedLayer`."""
-        found = []
+    def activity(self, x: torch.Tensor) -> Activity:
+        """As :meth:`forward`, with the number of spikes that hidden layers fired."""
+        traces = self.trace(x)
+        fired = torch.zeros(x.shape[1], dtype=self.dtype)
+        for trace in traces[:-1]:
+            fired = fired + trace.spikes.sum((0, 2))
+        last = traces[-1]
+        unit: float = self.layers[-1].membrane_step  # type: ignore[assignment]
+        return Activity(votes(self._spec.readout, last.spikes, last.membranes * unit), fired)
+
+    def trace(self, x: torch.Tensor) -> list[LayerTrace]:
+        """What every layer does."""
+        found: list[LayerTrace] = []
+        held = self._spec.input.kind is InputKind.CURRENT
+        timesteps = self._spec.timesteps if held else len(x)
         x = x.to(self.dtype)
         for layer in self.layers:
-            found.append(layer(x))
-            x = found[-1][0]
+            found.append(layer(x, timesteps))
+            x = found[-1].spikes
         return found
 
     def spec(self) -> NetworkSpec:
@@ -216,17 +81,32 @@ def exact_dtype(spec: NetworkSpec, *, any_weights: bool = False) -> torch.dtype:
 
     ``any_weights``: for all weights of the same widths, as training may find them.
     """
+    most = spec.input.most
     for layer in spec.layers:
         neuron, synapse = layer.neuron, layer.synapse
-        largest = 1 << (synapse.weight_bits - 1)
-        weights = synapse.inputs * largest if any_weights else np.abs(synapse.weight).sum(1).max()
-        added = (int(weights) << synapse.weight_shift) + int(np.abs(neuron.bias).max())
+        signals = most if layer.pool is None else most * layer.pool.most
+        arriving = _largest_sum(synapse, any_weights) * signals + int(np.abs(neuron.bias).max())
+        if isinstance(layer.recurrent, Linear):
+            arriving += _largest_sum(layer.recurrent, any_weights)
+        elif layer.recurrent is not None:
+            arriving += int(np.abs(layer.recurrent.weight).max())
         # Coarser than gen.bounds, but also true of every sum on the way to u.
-        added += 2 * int(np.max(neuron.threshold)) + 1
+        added = 1 + (0 if neuron.threshold is None else 2 * int(np.max(neuron.threshold)))
         kept = int(np.abs(neuron.decay).max()) / (1 << neuron.decay_fraction)
-        reach = 0.0
+        current_kept = (0 if neuron.synapse_decay is None else
+                        int(np.max(neuron.synapse_decay)) / (1 << neuron.synapse_decay_fraction))
+        current = reach = 0.0
         for _ in range(spec.timesteps):
-            reach = kept * reach + added
+            current = current_kept * current + arriving + 1
+            reach = kept * reach + current + added
             if reach >= 2**24:
                 return torch.float64
+        most = 1
     return torch.float32
+
+
+def _largest_sum(synapse, any_weights: bool) -> int:
+    """Largest magnitude of a sum, and of any part of it, when every signal is at most 1."""
+    rows = np.abs(synapse.weight).reshape(len(synapse.weight), -1)
+    largest = rows.shape[1] << (synapse.weight_bits - 1) if any_weights else rows.sum(1).max()
+    return int(largest) << synapse.weight_shift

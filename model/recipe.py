@@ -3,29 +3,23 @@
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ..gen.errors import RecipeError
 from ..gen.spec import Rounding
+from .architecture import Net, Output
 from .camera import Camera
 from .encoding import Encoding
+from .fields import Part, checked
 from .surrogates import PARAMETERS
 
-_Model = TypeVar("_Model", bound=BaseModel)
 
-Width = Annotated[int, Field(ge=1, le=65536)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Data(_Part):
+class Data(Part):
     """Where recordings come from; see :func:`spikewright.model.data.load`."""
 
-    #: ``digits``, ``nmnist``, ``dvs-gesture``, ``cifar10-dvs`` or ``events:FILE.npz``.
+    #: ``digits``, ``mnist``, ``nmnist``, ``dvs-gesture``, ``cifar10-dvs`` or ``events:FILE.npz``.
     source: str = "digits"
     #: Samples to train on, where the source has no split of its own: the rest is held back.
     #: None: four fifths.
@@ -34,41 +28,7 @@ class Data(_Part):
     camera: Camera = Camera()
 
 
-class Net(_Part):
-    """Fully connected layers of one neuron kind, under snnTorch's names."""
-
-    #: Neurons of each hidden layer.
-    hidden: tuple[Width, ...] = (64,)
-    neuron: Literal["leaky", "lapicque"] = "leaky"
-    #: Decay of Leaky; Lapicque may have it in place of R and C.
-    beta: float | None = Field(default=None, ge=0, le=1)
-    R: float | None = Field(default=None, gt=0)
-    C: float | None = Field(default=None, gt=0)
-    #: T of Lapicque; 1 if not given.
-    time_step: float | None = Field(default=None, gt=0)
-    threshold: float = Field(default=1.0, gt=0)
-    reset_mechanism: Literal["subtract", "zero", "none"] = "subtract"
-    reset_delay: bool = True
-    bias: bool = True
-
-    @model_validator(mode="after")
-    def _neuron(self) -> Self:
-        if self.neuron == "leaky":
-            if self.beta is None or (self.R, self.C, self.time_step) != (None,) * 3:
-                raise ValueError("neuron 'leaky' needs beta, and has no R, C and time_step")
-        elif self.beta is None and (self.R is None or self.C is None):
-            raise ValueError("neuron 'lapicque' needs beta, or R and C")
-        elif self.beta is not None and not 0 < self.beta < 1:
-            raise ValueError("beta of neuron 'lapicque' must lie between 0 and 1, both excluded")
-        elif None not in (self.beta, self.R, self.C):
-            raise ValueError("neuron 'lapicque' takes two of beta, R and C; drop one")
-        elif not self.reset_delay:
-            raise ValueError("neuron 'lapicque' always delays its reset; drop reset_delay, or use "
-                             "neuron 'leaky'")
-        return self
-
-
-class Surrogate(_Part):
+class Surrogate(Part):
     """Surrogate gradient, by the name of its function in :mod:`snntorch.surrogate`."""
 
     name: str = "fast_sigmoid"
@@ -101,7 +61,7 @@ class Surrogate(_Part):
         return self.model_dump(exclude={"name"}, exclude_none=True)
 
 
-class Augmentation(_Part):
+class Augmentation(Part):
     """How far recordings are distorted while training; see :mod:`.augmentation`."""
 
     #: Pixels, each way.
@@ -114,7 +74,7 @@ class Augmentation(_Part):
     shear: float = Field(default=0.0, ge=0, le=1)
 
 
-class Training(_Part):
+class Training(Part):
     """How weights are found: AdamW, the learning rate falling to zero along half a cosine."""
 
     epochs: int = Field(default=30, ge=1, le=100_000)
@@ -126,17 +86,25 @@ class Training(_Part):
     #: Share of input spikes dropped.
     input_dropout: float = Field(default=0.0, ge=0, lt=1)
     augmentation: Augmentation = Augmentation()
-    #: By the name of the class in :mod:`snntorch.functional`.
-    loss: Literal["ce_count_loss", "ce_rate_loss", "mse_count_loss"] = "ce_count_loss"
+    #: By the name of the class in :mod:`snntorch.functional`. The temporal one teaches the right
+    #: class to fire first.
+    loss: Literal["ce_count_loss", "ce_rate_loss", "mse_count_loss", "ce_temporal_loss"] = (
+        "ce_count_loss"
+    )
     #: Share of timesteps in which the right and the wrong classes ought to fire (mse_count_loss).
     correct_rate: float = Field(default=0.8, ge=0, le=1)
     incorrect_rate: float = Field(default=0.1, ge=0, le=1)
+    #: Timesteps that are merged into one while floats are trained, inputs summed, as many times
+    #: faster; the weights then serve every single timestep, and qat trains on with these.
+    merge: int = Field(default=1, ge=1)
+    #: Added to the loss for each spike that hidden layers fire for a sample, on average.
+    spike_penalty: float = Field(default=0.0, ge=0)
     #: Factor on PyTorch's initial weights, so that sparse input makes a new net fire.
     gain: float = Field(default=1.0, gt=0)
     seed: int = Field(default=0, ge=0, lt=2**63)
 
 
-class Quantisation(_Part):
+class Quantisation(Part):
     """How floats become integers; see :mod:`spikewright.model.quantisation`."""
 
     bits: int = Field(default=4, ge=2, le=8)
@@ -158,16 +126,49 @@ class Quantisation(_Part):
     learning_rate: float = Field(default=1e-3, gt=0)
 
 
-class Recipe(_Part):
+class Recipe(Part):
     """A whole run."""
 
     name: str = Field(default="snn", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     data: Data = Data()
     encoding: Encoding
     net: Net
+    readout: Output = Output()
     surrogate: Surrogate = Surrogate()
     training: Training = Training()
     quantisation: Quantisation = Quantisation()
+
+    @model_validator(mode="after")
+    def _output_decay(self) -> Self:
+        if (self.readout.kind, self.readout.beta, self.net.beta) == ("membrane", None, None):
+            raise ValueError("readout.beta is missing, and the net has no beta to take its place")
+        return self
+
+    @model_validator(mode="after")
+    def _spikes_to_judge(self) -> Self:
+        if self.readout.kind == "membrane" and self.training.loss in (
+            "mse_count_loss", "ce_temporal_loss"
+        ):
+            raise ValueError(f"training.loss {self.training.loss!r} judges spikes, but the readout "
+                             f"is of membranes; use 'ce_count_loss' or 'ce_rate_loss'")
+        return self
+
+    @model_validator(mode="after")
+    def _merge(self) -> Self:
+        merge, encoding = self.training.merge, self.encoding
+        if merge == 1:
+            return self
+        if encoding.kind == "current" or encoding.timesteps % merge:
+            raise ValueError(f"training.merge is {merge}; it must divide encoding.timesteps, "
+                             f"{encoding.timesteps}, and be 1 for a current, which has one frame")
+        if merge * ((1 << encoding.bits) - 1) > 255:
+            raise ValueError(f"training.merge is {merge}; merged inputs are at most 255, so with "
+                             f"{encoding.bits} bits {255 // ((1 << encoding.bits) - 1)} is the "
+                             f"largest")
+        if self.net.neuron not in ("leaky", "synaptic"):
+            raise ValueError(f"training.merge is {merge}, which neuron {self.net.neuron!r} cannot "
+                             f"take; use 'leaky' or 'synaptic', or leave it at 1")
+        return self
 
     @classmethod
     def check(cls, fields: Any, where: str) -> Self:
@@ -226,23 +227,3 @@ def bundled() -> list[str]:
 
 def _folder():
     return resources.files("spikewright.model") / "recipes"
-
-
-def checked(model: type[_Model], fields: Any, where: str) -> _Model:
-    """A ``model`` from plain ``fields``; RecipeError in one line, naming the field, if wrong."""
-    try:
-        return model.model_validate(fields)
-    except ValidationError as error:
-        raise RecipeError(f"{where}: {_one_line(error)}") from error
-
-
-def _one_line(error: ValidationError) -> str:
-    problems = []
-    for problem in error.errors():
-        field = ".".join(str(part) for part in problem["loc"]) or "recipe"
-        given = problem["input"]
-        message = problem["msg"].removeprefix("Value error, ")
-        if not isinstance(given, dict) and problem["type"] != "missing":
-            message += f" (given: {given!r})"
-        problems.append(f"{field}: {message}")
-    return "; ".join(problems)

@@ -19,14 +19,17 @@ import torch
 from torch import nn
 
 from ..gen.errors import RunFolderError
+from ..gen.spec import Readout
 from ..gen.stimulus import Stimulus
 from .augmentation import distort
+from .readouts import SPIKE_COUNT, Activity, scores
 from .recipe import Training
 
-#: Samples that are evaluated at once.
+#: Samples that are evaluated at once, and inputs that they may have together.
 _EVALUATION_BATCH = 512
+_EVALUATION_ELEMENTS = 1 << 23
 
-Forward = Callable[[torch.Tensor], torch.Tensor]
+Forward = Callable[[torch.Tensor], Activity]
 
 
 class Trainer:
@@ -37,13 +40,15 @@ class Trainer:
     module
         Holds the parameters.
     forward
-        Spikes (timesteps, batch, inputs) → output spikes (timesteps, batch, classes).
+        Inputs (timesteps, batch, inputs), a current's timesteps being one → what the net did.
     samples
         Training samples.
     input_shape
-        (polarity, y, x), on which recordings are distorted.
+        (polarity, y, x), on which samples are distorted.
     settings
         Batch, loss and so on.
+    readout
+        How activity is judged.
     epochs, learning_rate
         In place of those of ``settings``, for quantisation-aware training.
     """
@@ -56,11 +61,12 @@ class Trainer:
         input_shape: tuple[int, ...],
         settings: Training,
         *,
+        readout: Readout = SPIKE_COUNT,
         epochs: int | None = None,
         learning_rate: float | None = None,
     ):
         self.module, self.forward, self.settings = module, forward, settings
-        self.input_shape = input_shape
+        self.input_shape, self.readout = input_shape, readout
         self.epochs = epochs or settings.epochs
         self.learning_rate = learning_rate or settings.learning_rate
         self.x = torch.from_numpy(samples.spikes)
@@ -87,13 +93,15 @@ class Trainer:
         for which in order.split(self.settings.batch):
             x = distort(self.x[which].float(), self.input_shape, self.settings.augmentation)
             y = self.y[which]
-            out = self.forward(x.transpose(0, 1))
-            loss = self.loss(out, y)
+            activity = self.forward(x.transpose(0, 1))
+            loss = self.loss(activity.votes, y)
+            if self.settings.spike_penalty:
+                loss = loss + self.settings.spike_penalty * activity.fired.mean()
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
             total += loss.item() * len(which)
-            correct += int((out.sum(0).argmax(1) == y).sum())
+            correct += int((scores(self.readout, activity.votes).argmax(1) == y).sum())
         self.epoch += 1
         return {"loss": total / len(self.x), "accuracy": correct / len(self.x)}
 
@@ -137,21 +145,26 @@ def seeded(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def predictions(module: nn.Module, forward: Forward, samples: Stimulus) -> npt.NDArray[np.int64]:
-    """Class with most spikes for each sample; the lowest among equals, as in hardware."""
+def predictions(
+    module: nn.Module, forward: Forward, samples: Stimulus, readout: Readout = SPIKE_COUNT
+) -> npt.NDArray[np.int64]:
+    """Class of the highest score for each sample; the lowest among equals, as in hardware."""
     module.eval()
     found = []
+    _, frames, inputs = samples.spikes.shape
+    batch = max(1, min(_EVALUATION_BATCH, _EVALUATION_ELEMENTS // (frames * inputs)))
     with torch.no_grad():
-        for start in range(0, len(samples), _EVALUATION_BATCH):
-            spikes = samples.spikes[start : start + _EVALUATION_BATCH]
-            counts = forward(torch.from_numpy(spikes).float().transpose(0, 1)).sum(0)
-            found.append(counts.numpy().argmax(axis=1))
+        for start in range(0, len(samples), batch):
+            x = torch.from_numpy(samples.spikes[start : start + batch]).float().transpose(0, 1)
+            found.append(scores(readout, forward(x).votes).numpy().argmax(axis=1))
     return np.concatenate(found)
 
 
-def accuracy(module: nn.Module, forward: Forward, samples: Stimulus) -> float:
+def accuracy(
+    module: nn.Module, forward: Forward, samples: Stimulus, readout: Readout = SPIKE_COUNT
+) -> float:
     """Fraction of ``samples`` that are classified as labelled."""
-    return float((predictions(module, forward, samples) == samples.labels).mean())
+    return float((predictions(module, forward, samples, readout) == samples.labels).mean())
 
 
 def _first_line(error: Exception) -> str:

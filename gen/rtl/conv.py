@@ -6,6 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..convolution import Conv2dPlan
+from .activity import SynapseActivity
 from .conv_accumulators import SumBank
 from .conv_places import EventPlaces, HeadLayout
 from .conv_sweep import SumSweep
@@ -27,9 +28,9 @@ class Conv2dSynapses(wiring.Component):
 
     **Sweep.** The first step of each of the ``plan.sum_rows`` sum rows takes its cycle from the
     events: all that is in front of the banks stands still. Other steps take none. Sums come
-    :data:`~.sums.SUMS_LATENCY` cycles after their step, in the order of ``plan.neurons()``. The
-    last step of a sweep without ``keep`` releases the timestep; a beat that waited for it has its
-    first cycle right after.
+    ``plan.latency`` cycles after their step, in the order of ``plan.neurons()``. The last step of
+    a sweep without ``keep`` releases the timestep; a beat that waited for it has its first cycle
+    right after.
 
     **From one to the other.** Let n be the last cycle of a timestep's last beat. The operation
     needs ``plan.front`` more cycles in which no step takes; ``available`` is high from 3 cycles
@@ -45,11 +46,8 @@ class Conv2dSynapses(wiring.Component):
     -------
     i : In(stream of EventLayout of SpatialLayout)
     sums : Out(SumsSignature)
-    busy, taking, stalled, starved : Out
-        The cycle's use, exactly one of them: an event was added; a step took the cycle; a beat
-        waited for its half of the sums; there was nothing to add, no beat or a bare tick.
-    synops : Out
-        Sums updated by an event: channels times taps within the output.
+    activity : Out(SynapseActivity)
+        Its synaptic operations are the taps within the output, times the lanes.
     """
 
     def __init__(self, plan: Conv2dPlan):
@@ -57,8 +55,7 @@ class Conv2dSynapses(wiring.Component):
         super().__init__({
             "i": In(event_stream(SpatialLayout(*plan.signal_shape), value_bits=plan.value_bits)),
             "sums": Out(SumsSignature(plan.units, plan.sum_bits)),
-            "busy": Out(1), "taking": Out(1), "stalled": Out(1), "starved": Out(1),
-            "synops": Out(range(plan.most_synops + 1)),
+            "activity": Out(SynapseActivity(plan.most_synops)),
         })
 
     def elaborate(self, platform):
@@ -73,10 +70,10 @@ class Conv2dSynapses(wiring.Component):
             sweep.step.eq(self.sums.step), sweep.keep.eq(self.sums.keep),
             advance.eq(~sweep.take),
             places.advance.eq(advance), places.free.eq(~used),
-            self.busy.eq(places.issue & places.issued.event),
-            self.taking.eq(sweep.take),
-            self.stalled.eq(places.waiting & advance & ~places.issue),
-            self.starved.eq(~self.busy & ~self.taking & ~self.stalled),
+            self.activity.busy.eq(places.issue),
+            self.activity.taking.eq(sweep.take),
+            self.activity.stalled.eq(places.waiting & advance & ~places.issue),
+            self.activity.starved.eq(~places.waiting & advance),
         ]
 
         operation = fetching = places.o
@@ -85,7 +82,8 @@ class Conv2dSynapses(wiring.Component):
             with m.If(advance):
                 m.d.sync += operation.eq(fetching)
         head = operation.head
-        m.d.comb += self.synops.eq(Mux(advance & head.event, operation.synops, 0))
+        m.d.comb += self.activity.synops.eq(
+            Mux(advance & head.event, operation.synops, 0))
         for row, column in np.ndindex(plan.rows.banks, plan.columns.banks):
             m.submodules[f"bank_{row}_{column}"] = bank = SumBank(plan)
             place = operation.banks[row][column]

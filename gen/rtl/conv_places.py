@@ -149,10 +149,10 @@ class EventPlaces(wiring.Component):
                              tap_words=words, slot_words=plan.blocks)
 
         # Stage 2: an address for each bank.
-        reached = (sum((row.valid for row in rows), C(0))
-                   * sum((column.valid for column in columns), C(0)))
+        across = sum((column.valid for column in columns), C(0)) * plan.lanes
+        synops = sum((Mux(row.valid, across, 0) for row in rows), C(0))
         with m.If(self.advance):
-            m.d.sync += [self.o.head.eq(head), self.o.synops.eq(reached * plan.lanes)]
+            m.d.sync += [self.o.head.eq(head), self.o.synops.eq(synops)]
             for y, row in enumerate(rows):
                 for x, column in enumerate(columns):
                     bank = self.o.banks[y][x]

@@ -80,9 +80,11 @@ class Counters(wiring.Component):
         m = Module()
         lows = self._low_bits(m)
 
-        turn, turn_before = Signal(range(self.words)), Signal(range(self.words))
+        turn = Signal(range(self.words))
+        turn_before = Signal.like(turn)
         last_turn = turn == self.words - 1
-        clearing, cleared = Signal(), Signal()
+        clearing = Signal(init=1)  # a reset leaves the memory as it was
+        cleared = Signal()
         m.d.sync += [
             turn.eq(Mux(self.clear | last_turn, 0, turn + 1)), turn_before.eq(turn),
             clearing.eq(self.clear | (clearing & ~last_turn)), cleared.eq(clearing),
@@ -93,7 +95,8 @@ class Counters(wiring.Component):
         read, write = words.read_port(), words.write_port()
         # Adding the complement of the low bits carries if those of the word are above them.
         widest = max(map(len, lows))
-        complement, owned = Signal(widest, reset_less=True), Signal(widest, reset_less=True)
+        complement = Signal(widest, reset_less=True)
+        owned = Signal(widest, reset_less=True)
         m.d.comb += read.addr.eq(turn)
         for bit in range(widest):
             m.d.sync += [

@@ -4,13 +4,12 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
-from amaranth import *
 from amaranth.back import rtlil
-from amaranth.hdl import Assert, Assume, ValueCastable
+from amaranth.hdl import Assert, Assume, ClockDomain, Module, Signal, Value, ValueCastable
 from amaranth.lib import wiring
 
 from spikewright.boards.toolchain import find_tool
@@ -55,6 +54,7 @@ class Claims:
         self.begun = Signal(name="begun")
         m.d.sync += self.begun.eq(1)
         self.claimed: dict[str, Signal] = {}
+        self.free: dict[str, Signal] = {}
 
     def assume(self, value):
         self.m.d.comb += Assume(value)
@@ -75,8 +75,8 @@ class Claims:
 
     def fixed(self, width: int, name: str) -> Signal:
         """Some number, the same in every cycle: what is claimed of it holds for each."""
-        number = Signal(width, name=name)
-        self.m.submodules += Instance("$anyconst", p_WIDTH=width, o_Y=number)
+        number = self.free[name] = Signal(width, name=name)
+        self.assume(~self.begun | (number == self.past(number)))
         return number
 
 
@@ -107,7 +107,8 @@ def to_rtlil(dut: wiring.Component, specify: Callable | None = None):
     if specify is not None:
         specify(claims, dut, inside)
     ports = {name: (value, None) for name, value in leaves(dut).items() if len(value)}
-    ports |= {signal.name: (signal, None) for signal in claims.claimed.values()}
+    ports |= {signal.name: (signal, None)
+              for signal in (*claims.free.values(), *claims.claimed.values())}
     return rtlil.convert(m, name="top", ports={"clk": (sync.clk, None), **ports}), claims
 
 
@@ -195,11 +196,13 @@ def _table(output: str) -> list[str]:
     name_width = max(map(len, model), default=0)
     widths = [max([len(str(cycle)), *(len(values.get(cycle, "")) for values in model.values())])
               for cycle in cycles]
-    lines = ["cycle".ljust(name_width) + "".join(
-        f" {cycle:>{width}}" for cycle, width in zip(cycles, widths, strict=True))]
-    lines += [
-        name.ljust(name_width) + "".join(
-            f" {values.get(cycle, ''):>{width}}" for cycle, width in zip(cycles, widths, strict=True))
+
+    def line(name: str, cells: Iterable[str]) -> str:
+        return name.ljust(name_width) + "".join(
+            f" {cell:>{width}}" for cell, width in zip(cells, widths, strict=True)
+        )
+
+    return [line("cycle", map(str, cycles)), *(
+        line(name, (values.get(cycle, "") for cycle in cycles))
         for name, values in sorted(model.items())
-    ]
-    return lines
+    )]

@@ -1,7 +1,7 @@
 """Every spike that enters a splitter leaves it once, in order, and as fast as promised."""
 
 import pytest
-from amaranth import *
+from amaranth.hdl import Module, Signal
 
 from spikewright.gen.rtl.router import SpikeSplitter
 

@@ -9,7 +9,6 @@ from amaranth.sim import Simulator
 from spikewright.gen import Conv2d
 from spikewright.gen.convolution import Conv2dPlan
 from spikewright.gen.rtl.conv import Conv2dSynapses
-from spikewright.gen.rtl.sums import SUMS_LATENCY
 
 
 @dataclass
@@ -111,11 +110,11 @@ def run(plan: Conv2dPlan, timesteps: list[Timestep], *, source=0.0, stepper=0.0,
             ctx.set(dut.sums.step, int(step))
             log.available.append(available)
             flags = [name for name in ("busy", "taking", "stalled", "starved")
-                     if ctx.get(getattr(dut, name))]
+                     if ctx.get(getattr(dut.activity, name))]
             assert len(flags) == 1, flags
             log.uses += flags
-            log.synops += ctx.get(dut.synops)
-            if asked and asked[0] == cycle - SUMS_LATENCY:
+            log.synops += ctx.get(dut.activity.synops)
+            if asked and asked[0] == cycle - plan.latency:
                 asked.pop(0)
                 current.append([ctx.get(value) for value in dut.sums.sums])
                 if len(current) == plan.steps:

@@ -2,7 +2,20 @@
 
 import numpy as np
 
-from spikewright.gen import Layer, Linear, NetworkSpec, Neuron
+from spikewright.gen import (
+    Conv2d,
+    Input,
+    InputKind,
+    Layer,
+    Linear,
+    MaxPool2d,
+    NetworkSpec,
+    Neuron,
+    Readout,
+    ReadoutKind,
+    Reset,
+    SumPool2d,
+)
 
 
 def two_layers(inputs: int = 20, hidden: int = 12, classes: int = 5, timesteps: int = 8,
@@ -29,4 +42,33 @@ def one_layer(inputs: int, neurons: int, timesteps: int = 4, threshold: int = 20
         input_shape=(inputs,), timesteps=timesteps,
         layers=(Layer(name="fc", synapse=Linear(weight=weight, weight_bits=4),
                       neuron=Neuron(decay=7, decay_fraction=3, threshold=threshold)),),
+    )
+
+
+def of_everything(timesteps: int = 4) -> NetworkSpec:
+    """Maps of a held image: convolutions, both poolings, recurrence, currents, an integrator."""
+    rng = np.random.default_rng(2)
+
+    def weight(*shape):
+        return {"weight": rng.integers(-5, 8, shape), "weight_bits": 4}
+
+    def neuron(**settings):
+        return Neuron(**{"decay": 13, "decay_fraction": 4, "threshold": 25, **settings})
+
+    layers = (
+        Layer(name="conv1", neuron=neuron(threshold=40),
+              synapse=Conv2d(**weight(4, 1, 3, 3), input_shape=(1, 8, 8), padding=1)),
+        Layer(name="conv2", neuron=neuron(reset=Reset.ZERO_DROP_INPUT),
+              pool=MaxPool2d(input_shape=(4, 8, 8), kernel=2),
+              synapse=Conv2d(**weight(6, 2, 2, 2), input_shape=(4, 4, 4), groups=2)),
+        Layer(name="hidden", neuron=neuron(synapse_decay=3, synapse_decay_fraction=3),
+              pool=SumPool2d(input_shape=(6, 3, 3), kernel=2, stride=1),
+              synapse=Linear(**weight(10, 24)), recurrent=Linear(**weight(10, 10))),
+        Layer(name="output", neuron=neuron(threshold=None, reset=Reset.NONE),
+              synapse=Linear(**weight(6, 10))),
+    )
+    return NetworkSpec(
+        input_shape=(1, 8, 8), layers=layers, timesteps=timesteps, name="everything",
+        input=Input(kind=InputKind.CURRENT, bits=2),
+        readout=Readout(kind=ReadoutKind.MEMBRANE, population=2),
     )

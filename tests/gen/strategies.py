@@ -42,7 +42,7 @@ def neurons(draw, count: int, width: int, features: frozenset[str] = frozenset()
 
     integrator = "li" in features and draw(st.booleans())
     threshold = None if integrator else parameter(1, max(1, width))
-    least = int(np.max(width if integrator else threshold)).bit_length() + 2
+    least = (width if threshold is None else int(np.max(threshold))).bit_length() + 2
     synaptic = {}
     if "synaptic" in features and draw(st.booleans()):
         bits = draw(st.integers(0, 6))
@@ -176,12 +176,35 @@ def readouts(draw, last: Layer, features: frozenset[str]) -> Readout:
 
 
 @st.composite
-def foldings(draw, spec: NetworkSpec) -> Folding:
-    return Folding(layers=tuple(
-        (layer.name, LayerFolding(lanes=draw(st.none() | st.integers(1, layer.neurons)),
-                                  queue=draw(st.sampled_from((2, 4, 16)))))
-        for layer in spec.layers
-    ))
+def foldings(draw, spec: NetworkSpec, max_ways: int = 4) -> Folding:
+    """Any folding of ``spec`` that can be built."""
+    chosen, ways = [], range(1, max_ways + 1)
+    for layer in spec.layers:
+        if isinstance(layer.synapse, Conv2d):
+            chosen.append(draw(conv_foldings(layer.synapse)))
+            units = chosen[-1].units
+            # The layer behind takes as many events a cycle as can be dealt out from a step.
+            ways = [n for n in range(1, max_ways + 1) if units % n == 0]
+        else:
+            lanes = draw(st.none() | st.integers(1, layer.neurons))
+            units = draw(st.none() | st.integers(1, lanes or layer.neurons))
+            chosen.append(LayerFolding(lanes=lanes, units=units, ways=draw(st.sampled_from(ways))))
+            ways = range(1, max_ways + 1)
+    return Folding.each(*chosen, spec=spec)
+
+
+@st.composite
+def conv_foldings(draw, synapse: Conv2d) -> LayerFolding:
+    channels = synapse.weight.shape[0] // synapse.groups
+    lanes = draw(st.sampled_from([n for n in range(1, channels + 1) if channels % n == 0]))
+    banks = tuple(
+        draw(st.integers(1, min(-(-kernel // stride), outputs)))
+        for kernel, stride, outputs in zip(synapse.weight.shape[2:], synapse.stride,
+                                           synapse.output_shape[1:], strict=True)
+    )
+    units = [n for n in range(1, lanes + 1) if lanes % n == 0]
+    units += [lanes * n for n in range(2, banks[1] + 1) if banks[1] % n == 0]
+    return LayerFolding(lanes=lanes, banks=banks, units=draw(st.sampled_from(units)))
 
 
 @st.composite

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spikewright.gen import cli, console
+from spikewright.gen import Stimulus, cli, console
 from spikewright.gen.errors import SpikewrightError
+
+from .examples import of_everything
 
 
 @pytest.fixture
@@ -75,6 +77,29 @@ def test_simulate_json(spikewright, make_run, small_stimulus):
     assert kept.items() <= result.items()
 
 
+def test_simulate_a_held_image(spikewright, make_run):
+    spec = of_everything()
+    images = np.random.default_rng(1).integers(0, 4, (5, 1, spec.inputs))
+    run = make_run(spec, Stimulus(images, np.full(5, -1)))
+    code, out, _ = spikewright("simulate", run.path, "--json")
+    assert code == 0
+    result = json.loads(out)
+    assert result["timesteps"] == spec.timesteps
+    assert result["input_spikes"] == np.count_nonzero(images)
+    assert result["input_rate"] == pytest.approx(np.count_nonzero(images) / images.size)
+    assert result["counters"]["conv1"]["events_in"] == result["input_spikes"]
+    assert result["counters"]["hidden"]["recurrent_events"] > 0
+    assert result["spikes_per_layer"]["output"] == 0
+
+
+def test_batches_do_not_change_the_figures(make_run, monkeypatch):
+    run = make_run().path
+    whole = cli.run("simulate", run=run, membranes=True)
+    monkeypatch.setattr("spikewright.gen.commands._BATCH", 4)
+    assert cli.run("simulate", run=run, membranes=True) == whole
+    assert whole["membranes"]["hidden"]["low"] < whole["membranes"]["hidden"]["high"]
+
+
 def test_simulate_as_tables(spikewright, make_run):
     code, out, _ = spikewright("simulate", make_run().path, "--membranes", "--samples", 2)
     assert code == 0
@@ -136,6 +161,8 @@ def test_bad_input_is_one_line(refused, make_run, tmp_path):
     assert "9 lanes for 8 neurons" in refused("simulate", run, "--lanes", "9,4")
     assert "3 lane counts for 2 layers" in refused("simulate", run, "--lanes", "1,1,1")
     assert "'many' is not understood" in refused("simulate", run, "--lanes", "many")
+    assert "3 way counts for 2 layers" in refused("simulate", run, "--ways", "1,1,1")
+    assert "ways; allowed are 1 to" in refused("check", run, "--ways", "0")
     assert "Invalid value for '--samples'" in refused("simulate", run, "--samples", "0")
     assert refused("simulate", run, "--engine", "abacus", "--json")
 
@@ -169,7 +196,7 @@ def test_unknown_versions(refused, make_run):
     description = json.loads((run.path / "spec.json").read_text())
     with run.writing("compile") as folder:
         (folder / "spec.json").write_text(json.dumps({**description, "version": 99}))
-    assert "version 99; this spikewright reads 1" in refused("simulate", run.path)
+    assert "version 99; this spikewright reads 2" in refused("simulate", run.path)
 
 
 def test_spikes_of_another_net(refused, make_run, tmp_path, small_stimulus):

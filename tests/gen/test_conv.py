@@ -5,10 +5,18 @@ import random
 import numpy as np
 import pytest
 
-from spikewright.gen import Conv2d
+from spikewright.gen import Conv2d, SumPool2d
 from spikewright.gen.convolution import Conv2dPlan
+from spikewright.gen.errors import FoldingError
+from spikewright.gen.rtl import conv_accumulators
 
 from .convolutions import expected_sums, flat, random_convolution, random_timesteps, run
+from .memories import PoisonedMemory
+
+
+@pytest.fixture(autouse=True)
+def _poisoned(monkeypatch):
+    monkeypatch.setattr(conv_accumulators, "BlockMemory", PoisonedMemory)
 
 
 def random_plan(chance, value_bits=0, pool=None, synapse=None):
@@ -85,7 +93,7 @@ def predicted(plan, timesteps, log):
             for _ in range(plan.event_cycles if timestep.events else 1):
                 while now in takes:
                     now += 1
-                uses[now] = "busy" if timestep.events else "starved"
+                uses[now] = "busy"
                 final = now
                 now += 1
         ready = final
@@ -98,3 +106,54 @@ def predicted(plan, timesteps, log):
             ready = max(ready, ends[t - 1] + 1)
         available[ready : ends[t] + 1] = [1] * (ends[t] + 1 - ready)
     return uses, available
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_sum_pooling(seed):
+    """Windows of any size before the convolution, gaps between them and a rest at the border."""
+    chance = random.Random(f"pool {seed}")
+    synapse = random_convolution(chance)
+    channels, height, width = synapse.input_shape
+    kernel = (chance.randint(1, 3), chance.randint(1, 3))
+    stride = tuple(side + chance.choice([0, 0, 1]) for side in kernel)
+    shape = (channels, *((side - 1) * step + window + chance.randrange(step) for
+                         side, step, window in zip((height, width), stride, kernel, strict=True)))
+    stride = tuple(min(step, side) for step, side in zip(stride, shape[1:], strict=True))
+    pool = SumPool2d(input_shape=shape, kernel=kernel, stride=stride)
+    plan = random_plan(chance, 0, pool, synapse)
+    timesteps = random_timesteps(chance, int(np.prod(shape)), 5, 0)
+    log = run(plan, timesteps, seed=seed)
+    for sums, expected in zip(log.sums, expected_sums(plan, pool, timesteps), strict=True):
+        np.testing.assert_array_equal(flat(plan, sums), expected)
+    assert (log.uses, log.available) == predicted(plan, timesteps, log)
+
+
+def plan_of(**folding):
+    """3 × 3 kernel at stride 2, padding 1, 4 channels in 2 groups of 6 outputs, on 6 × 5."""
+    synapse = Conv2d(weight=np.ones((12, 2, 3, 3)), weight_bits=2, input_shape=(4, 6, 5),
+                     stride=2, padding=1, groups=2)
+    return Conv2dPlan("c1", synapse, sum_bits=8, **folding)
+
+
+@pytest.mark.parametrize(("folding", "message"), [
+    ({"lanes": 4}, "4 lanes; a divisor of the 6 output channels of a group is needed, such as 3"),
+    ({"lanes": 0}, "0 lanes; a divisor of the 6 output channels of a group is needed, such as 1"),
+    ({"banks": (3, 2)}, "3 × 2 banks; .* at most 2 × 2 .*; use 2 × 2"),
+    ({"banks": (2, 0)}, "2 × 0 banks; .* use 2 × 1"),
+    ({"lanes": 2, "units": 3}, "3 units; 2 lanes, 2 banks in x allow 1, 2, 4; use 2"),
+    ({"lanes": 6, "banks": (2, 1), "units": 12}, "12 units; .* allow 1, 2, 3, 6; use 6"),
+    ({"pool": SumPool2d(input_shape=(4, 13, 11), kernel=3, stride=2)}, "overlap .* such as"),
+])
+def test_refusals(folding, message):
+    with pytest.raises(FoldingError, match=f"layer c1: .*{message}"):
+        plan_of(**folding)
+
+
+def test_cycles_of_an_event():
+    """Passes over fewer banks, and blocks of channels, multiply; where an event lies does not
+    matter."""
+    assert plan_of().event_cycles == 1
+    assert plan_of(lanes=2).event_cycles == 3
+    assert plan_of(lanes=2, banks=(1, 2)).event_cycles == 6
+    assert plan_of(lanes=1, banks=(1, 1)).event_cycles == 24
+    assert (plan_of(lanes=3, units=6).steps, plan_of(lanes=3, units=1).steps) == (24, 108)

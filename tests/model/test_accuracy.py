@@ -9,10 +9,10 @@ import pytest
 from spikewright.model.commands import compile, train
 
 
-def _judge(recipe, output, capsys, **options):
-    train(recipe, output=output, **options)
+def _judge(recipe, output, capsys, data_root=None, **options):
+    train(recipe, output=output, data_root=data_root, **options)
     capsys.readouterr()
-    compile(output, as_json=True)
+    compile(output, data_root=data_root, as_json=True)
     return json.loads(capsys.readouterr().out)
 
 
@@ -25,6 +25,18 @@ def test_digits_in_four_bits(tmp_path, capsys):
     assert result["warnings"] == []
     # What an iCE40 UP5K holds beside the rest of the design.
     assert 4 * result["weights"] <= 65536
+
+
+@pytest.mark.slow
+def test_mnist_in_four_bits(tmp_path, capsys):
+    folder = Path(os.environ.get("SPIKEWRIGHT_DATA", "")) / "mnist"
+    if not folder.is_dir():
+        pytest.skip("set SPIKEWRIGHT_DATA to a folder with mnist/train-images-idx3-ubyte.gz")
+    result = _judge("mnist", tmp_path / "run", capsys, data_root=folder.parent)
+    assert result["samples"] == 10_000
+    assert result["accuracy"] >= 0.975
+    assert result["input_spikes_per_sample"] < 110
+    assert result["layers"][0]["spikes"] < 30
 
 
 @pytest.mark.slow

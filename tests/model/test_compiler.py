@@ -8,6 +8,7 @@ import snntorch as snn
 import torch
 from torch import nn
 
+from spikewright.gen import Readout, ReadoutKind
 from spikewright.gen.errors import RecipeError, SpecError, UnsupportedModuleError
 from spikewright.model import QuantizedNet, compile
 
@@ -69,23 +70,35 @@ def _renamed_reset():
 
 
 def _shared():
-    linear, neuron = _pair(3, 3)
+    linear, neuron = _pair()
     return nn.Sequential(linear, neuron, nn.Linear(3, 3), neuron)
 
 
+def _maps(*modules, neuron=True):
+    """``modules`` on maps of (2, 6, 6), and an output."""
+    return nn.Sequential(*modules, *([snn.Leaky(0.5)] if neuron else []), nn.Flatten(),
+                         nn.LazyLinear(2), snn.Leaky(0.5))
+
+
+def _rleaky(**options):
+    neuron: Any = snn.RLeaky
+    return neuron(beta=0.5, **options)
+
+
 @pytest.mark.parametrize(("net", "words"), [
-    (lambda: nn.Sequential(nn.Conv2d(1, 1, 3), *_pair()), r"module 0 \(Conv2d\).*nn.Sequential of"),
+    (lambda: nn.Sequential(nn.Conv3d(1, 1, 3), *_pair()), r"module 0 \(Conv3d\).*nn.Sequential of"),
+    (lambda: nn.Sequential(nn.Conv2d(1, 1, 3), *_pair()), r"module 0 \(Conv2d\) needs maps"),
     (lambda: nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)), r"module 1 \(BatchNorm1d\)"),
     (lambda: nn.Sequential(Custom(), *_pair()), r"module 0 \(Custom\)"),
     (lambda: Custom(), r"module net \(Custom\)"),
     (lambda: nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 3), *_pair(3)), "without a neuron"),
     (lambda: nn.Sequential(*_pair(), nn.Linear(3, 2)), "module 2 .* no neuron behind"),
-    (lambda: nn.Sequential(snn.Leaky(0.9)), "no Linear in front"),
+    (lambda: nn.Sequential(snn.Leaky(0.9)), "no Linear or Conv2d in front"),
     (lambda: nn.Sequential(), "no layers"),
     (lambda: nn.Sequential(nn.Flatten(0), *_pair()), "flattens dimensions 0 to -1"),
     (lambda: nn.Sequential(*_pair(state_quant=lambda m: m)), r"module 1 \(Leaky\) has state_quant"),
     (lambda: nn.Sequential(*_pair(graded_spikes_factor=2.0)), "graded spikes"),
-    (lambda: nn.Sequential(nn.Linear(4, 3), snn.Synaptic(0.9, 0.8)), "Synaptic"),
+    (lambda: nn.Sequential(nn.Linear(4, 3), snn.Alpha(0.9, 0.8)), "Alpha"),
     (_shared, "used twice"),
     (_parametrised, "ParametrizedLinear"),
     (_hooked, "forward hooks"),
@@ -94,6 +107,73 @@ def _shared():
 def test_unsupported(net, words):
     with pytest.raises(UnsupportedModuleError, match=words):
         compile(net(), (4,), 5)
+
+
+@pytest.mark.parametrize(("net", "words"), [
+    (lambda: _maps(nn.Conv2d(2, 3, 3, dilation=2)), "dilation"),
+    (lambda: _maps(nn.Conv2d(2, 3, 3, padding=1, padding_mode="reflect")), "padding_mode=reflect"),
+    (lambda: _maps(nn.Conv2d(2, 3, 2, padding="same")), "even kernel"),
+    (lambda: _maps(nn.MaxPool2d(2), nn.Conv2d(2, 3, 1)), "pools the network's inputs"),
+    (lambda: _maps(nn.AvgPool2d(2, padding=1), nn.Conv2d(2, 3, 1)), "padding=1"),
+    (lambda: _maps(nn.AvgPool2d(2, ceil_mode=True), nn.Conv2d(2, 3, 1)), "ceil_mode=True"),
+    (lambda: _maps(nn.AvgPool2d(2, divisor_override=3), nn.Conv2d(2, 3, 1)), "divisor_override=3"),
+    (lambda: _maps(nn.AvgPool2d(2), nn.AvgPool2d(2), nn.Conv2d(2, 3, 1)), "merge the two"),
+    (lambda: _maps(nn.Conv2d(2, 3, 1), nn.AvgPool2d(2)), "between a synapse and its neuron"),
+    (lambda: nn.Sequential(nn.Conv2d(2, 3, 1), snn.Leaky(0.5), nn.AvgPool2d(2)), "net's output"),
+    (lambda: nn.Sequential(nn.Conv2d(2, 3, 1), snn.Leaky(0.5), nn.Linear(6, 2), snn.Leaky(0.5)),
+     r"put nn.Flatten\(\) in front"),
+    (lambda: nn.Sequential(nn.Unflatten(1, (3, 6, 6)), nn.Conv2d(3, 3, 1), snn.Leaky(0.5)),
+     "as many signals"),
+    (lambda: _maps(nn.Conv2d(2, 3, 1), _rleaky(conv2d_channels=3, kernel_size=3), neuron=False),
+     "all_to_all=False"),
+])
+def test_unsupported_on_maps(net, words):
+    with pytest.raises(UnsupportedModuleError, match=words):
+        compile(net(), (2, 6, 6), 5)
+
+
+@pytest.mark.parametrize(("net", "words"), [
+    (lambda: _maps(nn.Conv2d(3, 3, 1)), "3 input channels, but 2 reach it"),
+    (lambda: _maps(nn.Conv2d(2, 3, 7)), "smaller kernel or more padding"),
+    (lambda: nn.Sequential(nn.Conv2d(2, 3, 3, padding=3), snn.Leaky(0.5)), "vertical padding is 3"),
+    (lambda: _maps(nn.AvgPool2d(7), nn.Conv2d(2, 3, 1)), "kernel of the pooling"),
+    (lambda: _maps(nn.Conv2d(2, 3, 1), snn.Leaky(torch.ones(3)), neuron=False),
+     r"one per channel \(channels, 1, 1\)"),
+    (lambda: _maps(nn.Conv2d(2, 3, 1), _rleaky(linear_features=108), neuron=False),
+     "all_to_all=False behind a Conv2d"),
+    (lambda: nn.Sequential(nn.Flatten(), nn.Linear(72, 3), _rleaky(linear_features=4)),
+     "give linear_features=3"),
+])
+def test_unrepresentable_on_maps(net, words):
+    with pytest.raises(SpecError, match=words):
+        compile(net(), (2, 6, 6), 5)
+
+
+def test_layers_know_their_geometry():
+    net = nn.Sequential(
+        nn.Conv2d(2, 4, (3, 5), stride=2, padding="valid", groups=2), snn.Leaky(0.5),
+        nn.AvgPool2d(2), nn.Conv2d(4, 3, 1), snn.Leaky(0.5),
+        nn.Flatten(), nn.Linear(12, 2), snn.Leaky(0.5),
+    )
+    spec = compile(net, (2, 10, 12), 5)
+    conv, pooled, dense = spec.layers
+    assert (conv.synapse.stride, conv.synapse.padding, conv.synapse.groups) == ((2, 2), (0, 0), 2)
+    assert (conv.output_shape, pooled.pool.output_shape) == ((4, 4, 4), (4, 2, 2))
+    assert dense.inputs == 3 * 2 * 2
+
+
+def test_a_last_neuron_without_reset_only_integrates_under_a_membrane_readout():
+    def net():
+        return nn.Sequential(*_pair(), nn.Linear(3, 2), snn.Leaky(0.5, reset_mechanism="none"))
+
+    membrane = Readout(kind=ReadoutKind.MEMBRANE)
+    assert compile(net(), 4, 5).layers[-1].neuron.threshold is not None
+    assert compile(net(), 4, 5, readout=membrane).layers[-1].neuron.threshold is None
+    firing = compile(nn.Sequential(*_pair()), 4, 5, readout=membrane)
+    assert firing.layers[-1].neuron.threshold is not None
+    with pytest.raises(SpecError, match="recurrence carries nothing"):
+        compile(nn.Sequential(nn.Linear(4, 3), _rleaky(linear_features=3, reset_mechanism="none")),
+                4, 5, readout=membrane)
 
 
 def test_inhibition_is_refused():

@@ -96,7 +96,7 @@ def test_splits_that_cannot_be(tmp_path, event_file, event_arrays):
     np.savez(event_file, **{**event_arrays, "labels": np.sort(event_arrays["labels"])})
     with pytest.raises(DataError, match=r"labels \[1\] are held back but never trained"):
         load(Data(source=f"events:{event_file}", train=10))
-    with pytest.raises(DataError, match="unknown; allowed are digits, nmnist"):
+    with pytest.raises(DataError, match="unknown; allowed are digits, mnist, nmnist"):
         load(Data(source="cats"))
 
 

@@ -56,7 +56,17 @@ def test_denoise_drops_lonely_events():
     assert not only_noise.any()
 
 
+def test_counts_stop_at_the_largest_value():
+    recording = [(0, 0, t, 0) for t in range(9)] + [(1, 0, 120, 0)] * 2
+    counts = Encoding(kind="counts", bits=3, timesteps=2, time_window=100)
+    assert counts.encode(_dataset(recording))[0, :, :2].tolist() == [[7, 0], [0, 2]]
+    current = Encoding(kind="current", bits=4, timesteps=2)
+    assert current.encode(_dataset(recording))[0, :, :2].tolist() == [[9, 2]]
+
+
 @pytest.mark.parametrize("fields", [
+    {"timesteps": 2, "bits": 2},
+    {"timesteps": 2, "kind": "counts", "bits": 9},
     {},
     {"timesteps": 0},
     {"timesteps": 2, "time_window": 0},

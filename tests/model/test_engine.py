@@ -1,7 +1,5 @@
 """Quantised torch = golden, by equality, over random networks and spike trains."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 import torch
@@ -14,7 +12,6 @@ from spikewright.gen import (
     NetworkSpec,
     Neuron,
     Reset,
-    Rounding,
     SpikewrightError,
     first_difference,
     simulate,
@@ -22,55 +19,31 @@ from spikewright.gen import (
 from spikewright.model import engine
 from spikewright.model.quantised import QuantizedNet, exact_dtype
 
+from ..gen.strategies import FEATURES, networks, spike_trains
+
 
 @st.composite
-def networks(draw):
-    """Up to three small layers of every neuron kind, and spikes for them."""
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    timesteps = draw(st.integers(1, 8))
-    sizes = draw(st.lists(st.integers(1, 6), min_size=2, max_size=4))
-    layers = []
-    for i, (fan_in, neurons) in enumerate(pairwise(sizes)):
-        bits = draw(st.integers(2, 8))
-        shift = draw(st.integers(0, 16))
-        fraction = draw(st.integers(0, 16))
-        reach = 1 << (bits - 1)
-        count = () if draw(st.booleans()) else (neurons,)
-        threshold = rng.integers(1, (2 * reach << shift) + 1, count)
-        layers.append(Layer(
-            name=f"layer{i}",
-            synapse=Linear(
-                weight=rng.integers(-reach, reach, (neurons, fan_in)),
-                weight_bits=bits,
-                weight_shift=shift,
-            ),
-            neuron=Neuron(
-                decay=rng.integers(-(2 << fraction), (2 << fraction) + 1, count),
-                decay_fraction=fraction,
-                threshold=threshold,
-                bias=rng.integers(-reach << shift, (reach << shift) + 1, count),
-                reset=draw(st.sampled_from(Reset)),
-                reset_delay=draw(st.booleans()),
-                rounding=draw(st.sampled_from(Rounding)),
-                membrane_bits=draw(st.one_of(
-                    st.none(), st.integers(int(threshold.max()).bit_length() + 2, 32)
-                )),
-            ),
-        ))
-    spec = NetworkSpec(input_shape=(sizes[0],), layers=tuple(layers), timesteps=timesteps)
-    spikes = rng.random((draw(st.integers(1, 4)), timesteps, sizes[0])) < draw(st.floats(0, 1))
-    return spec, spikes
+def cases(draw):
+    """A network of every kind of layer, neuron, input and readout, and input for it."""
+    spec = draw(networks(features=FEATURES))
+    return spec, draw(spike_trains(spec, draw(st.integers(1, 4))))
 
 
-@settings(deadline=None, max_examples=150)
-@given(networks())
+@settings(deadline=None, max_examples=200)
+@given(cases())
 def test_torch_equals_golden(case):
-    spec, spikes = case
+    spec, signals = case
     torch_trace, golden = (
-        simulate(spec, spikes, engine=name, membranes=True) for name in ("torch", "golden")
+        simulate(spec, signals, engine=name, membranes=True) for name in ("torch", "golden")
     )
     assert first_difference(torch_trace, golden) is None
     assert torch_trace.counters.keys() == golden.counters.keys()
+
+
+@settings(deadline=None, max_examples=50)
+@given(networks(features=FEATURES))
+def test_spec_survives_the_module(spec):
+    assert QuantizedNet(spec).spec() == spec
 
 
 def _chain(*, weight_bits=8, shift=0, decay=1, threshold=3, **neuron):
@@ -114,8 +87,3 @@ def test_batches_join_in_order(monkeypatch):
 def test_waveform_is_refused():
     with pytest.raises(SpikewrightError, match="no clock"):
         simulate(_chain(), np.ones((1, 1, 2)), engine="torch", waveform="x.vcd")
-
-
-def test_spec_survives_the_module():
-    spec = _chain(shift=4, reset_delay=False, membrane_bits=24)
-    assert QuantizedNet(spec).spec() == spec

@@ -6,7 +6,7 @@ from spikewright.model.recipe import Recipe, bundled
 MINIMAL = {"encoding": {"timesteps": 2}, "net": {"beta": 0.9}}
 
 
-@pytest.mark.parametrize("name", ["digits", "nmnist"])
+@pytest.mark.parametrize("name", ["digits", "mnist", "nmnist", "nmnist_conv"])
 def test_bundled_recipes_load(name):
     assert name in bundled()
     recipe = Recipe.load(name)
@@ -25,7 +25,7 @@ def _with(**parts):
     (_with(net={"width": 3}), "net.width: Extra inputs"),
     (_with(training={"epochs": 0}), r"training.epochs: .* \(given: 0\)"),
     (_with(quantisation={"bits": 9}), "quantisation.bits"),
-    (_with(net={"neuron": "izhikevich"}), "net.neuron: .*'leaky' or 'lapicque'"),
+    (_with(net={"neuron": "izhikevich"}), "net.neuron: .*'leaky', 'lapicque'"),
     (_with(net={"R": 1}), "needs beta, and has no R, C and time_step"),
     (_with(net={"neuron": "lapicque", "beta": None, "R": 2}), "needs beta, or R and C"),
     (_with(net={"neuron": "lapicque", "beta": 1}), "between 0 and 1"),
@@ -44,7 +44,7 @@ def test_wrong_fields(fields, words):
 
 
 def test_files(tmp_path):
-    with pytest.raises(RecipeError, match=r"'diggits' is no recipe; .* digits, nmnist"):
+    with pytest.raises(RecipeError, match=r"'diggits' is no recipe; .* digits, mnist, nmnist"):
         Recipe.load("diggits")
     with pytest.raises(RecipeError, match="cannot be read"):
         Recipe.load(str(tmp_path / "none.toml"))

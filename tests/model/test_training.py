@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from spikewright.gen import Stimulus
+from spikewright.gen import Stimulus, simulate
 from spikewright.gen.errors import RunFolderError
-from spikewright.model import nets
+from spikewright.model import compile, nets
 from spikewright.model.recipe import Recipe
 from spikewright.model.training import (
     Trainer,
@@ -35,7 +35,7 @@ def _samples(n=24):
 
 def _trainer(seed=0):
     seeded(seed)
-    net = nets.build(RECIPE, 16, 2)
+    net = nets.build(RECIPE, SHAPE, 2)
     return Trainer(net, lambda x: nets.unroll(net, x), _samples(), SHAPE, RECIPE.training)
 
 
@@ -44,6 +44,42 @@ def test_learns():
     losses = [trainer.train_epoch()["loss"] for _ in range(4)]
     assert losses[-1] < losses[0]
     assert accuracy(trainer.module, trainer.forward, _samples()) > 0.8
+
+
+def test_membranes_of_a_held_current():
+    fields = RECIPE.model_dump(mode="json")
+    fields |= {"encoding": {"kind": "current", "timesteps": 3}, "readout": {"kind": "membrane"}}
+    recipe = Recipe.check(fields, "test")
+    samples = _samples()
+    held = Stimulus(samples.spikes.any(1, keepdims=True), samples.labels)
+    readout = recipe.readout.contract
+    seeded(0)
+    net = nets.build(recipe, SHAPE, 2)
+
+    def forward(x):
+        return nets.unroll(net, x, timesteps=3, readout=readout)
+
+    trainer = Trainer(net, forward, held, SHAPE, recipe.training, readout=readout)
+    losses = [trainer.train_epoch()["loss"] for _ in range(4)]
+    assert losses[-1] < losses[0]
+    net.eval()
+    x = torch.from_numpy(held.spikes).float().transpose(0, 1)
+    repeated = nets.unroll(net, x.expand(3, *x.shape[1:]), readout=readout)
+    assert torch.equal(forward(x).votes, repeated.votes)
+    spec = compile(net, SHAPE, 3, input=recipe.encoding.input, readout=readout)
+    assert simulate(spec, held.spikes, engine="golden").scores.shape == (24, 2)
+
+
+def test_a_penalty_makes_hidden_layers_quieter():
+    fired = []
+    for penalty in (0.0, 1.0):
+        trainer = _trainer()
+        trainer.settings = RECIPE.training.model_copy(update={"spike_penalty": penalty})
+        for _ in range(4):
+            trainer.train_epoch()
+        with torch.no_grad():
+            fired.append(trainer.forward(trainer.x.float().transpose(0, 1)).fired.sum().item())
+    assert fired[1] < fired[0]
 
 
 def test_resuming_is_not_interrupting(tmp_path):
@@ -100,17 +136,21 @@ def test_checkpoint_of_something_else(change):
 
 
 @pytest.mark.parametrize("neuron", [
+    {"beta": 0.5, "hidden": ["3c2", "m2", 6]},
+    {"beta": 0.5, "neuron": "synaptic", "alpha": 0.5}, {"beta": 0.5, "neuron": "rleaky"},
+    {"beta": 0.5, "neuron": "rsynaptic", "alpha": 0.5, "all_to_all": False},
     {"neuron": "lapicque", "R": 1, "C": 5}, {"neuron": "lapicque", "beta": 0.8, "R": 2.0},
     {"beta": 0.5, "reset_mechanism": "zero", "reset_delay": False}, {"beta": 0.5, "bias": False},
 ])
-@pytest.mark.parametrize("loss", ["ce_count_loss", "ce_rate_loss", "mse_count_loss"])
+@pytest.mark.parametrize("loss", ["ce_count_loss", "ce_rate_loss", "mse_count_loss",
+                                  "ce_temporal_loss"])
 def test_every_neuron_and_loss_trains(neuron, loss):
     fields = RECIPE.model_dump(mode="json")
     fields["net"] = {"hidden": [6], "threshold": 0.3, **neuron}
     fields["training"]["loss"] = loss
     recipe = Recipe.check(fields, "test")
     seeded(0)
-    net = nets.build(recipe, 16, 2)
+    net = nets.build(recipe, SHAPE, 2)
     before = [p.clone() for p in net.parameters()]
     trainer = Trainer(net, lambda x: nets.unroll(net, x), _samples(), SHAPE, recipe.training)
     assert np.isfinite(trainer.train_epoch()["loss"])

@@ -1,0 +1,32 @@
+"""From the last layer's activity to a decision, as :mod:`spikewright.gen.coding`, but in torch."""
+
+from typing import NamedTuple
+
+import torch
+
+from ..gen.spec import Readout, ReadoutKind
+
+#: The highest number of spikes decides.
+SPIKE_COUNT = Readout()
+
+
+class Activity(NamedTuple):
+    """What a net did with a batch: ``votes`` (timesteps, batch, classes), which losses and
+    :func:`scores` take, and ``fired`` (batch,), the spikes of all layers but the last."""
+
+    votes: torch.Tensor
+    fired: torch.Tensor
+
+
+def votes(readout: Readout, spikes: torch.Tensor, membranes: torch.Tensor) -> torch.Tensor:
+    """(timesteps, batch, classes) from spikes or membranes (timesteps, batch, neurons)."""
+    chosen = membranes if readout.kind is ReadoutKind.MEMBRANE else spikes
+    groups = chosen.unflatten(2, (-1, readout.population))
+    return groups.amax(3) if readout.kind is ReadoutKind.FIRST_SPIKE else groups.sum(3)
+
+
+def scores(readout: Readout, votes: torch.Tensor) -> torch.Tensor:
+    """(batch, classes); the highest is the prediction, of equals the first."""
+    if readout.kind is not ReadoutKind.FIRST_SPIKE:
+        return votes.sum(0)
+    return torch.where(votes.any(0), len(votes) - (votes > 0).to(torch.uint8).argmax(0), 0)

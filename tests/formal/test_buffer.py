@@ -1,0 +1,92 @@
+"""The buffer in front of the network holds every beat, in order, until its inference is whole."""
+
+import pytest
+from amaranth.hdl import Module, Signal
+
+from spikewright.boards.buffer import InferenceBuffer
+
+from .prover import Claims, internal, prove
+from .streams import assert_offers_without_asking, assume_source, claim_source
+
+DEPTHS = [1, 2, 4, 7]
+
+
+def surroundings(claims: Claims, dut: InferenceBuffer):
+    assume_source(claims, dut.i)
+    # A result leaves only after its inference was played.
+    awaited = Signal()
+    ends = dut.o.payload.tick & dut.o.payload.last
+    claims.m.d.sync += awaited.eq((awaited & ~dut.done) | (dut.o.valid & dut.o.ready & ends))
+    claims.assume(~dut.done | awaited)
+    return awaited
+
+
+def counts(claims: Claims, dut: InferenceBuffer, inside: Module):
+    m, i, o = claims.m, dut.i, dut.o
+    awaited = surroundings(claims, dut)
+    claim_source(claims, o)
+    held = Signal(range(dut.depth + 3))
+    m.d.sync += held.eq(held + (i.valid & i.ready) - (o.valid & o.ready))
+    claims.always("takes no more than fits", ~i.ready | (held <= dut.depth))
+    claims.always("refuses only when full", i.ready | (held >= dut.depth))
+    claims.always("offers only what it holds", ~o.valid | (held != 0))
+
+    # Strengthening: its own registers count the same.
+    queue, playing = inside.submodules.queue, internal(inside, "playing")
+    claims.always("level counts them", held == queue.level)
+    claims.always("the queue and its register hold them",
+                  (held >= queue.r_rdy) & (held - queue.r_rdy <= dut.depth))
+    claims.always("waits for the result", awaited == internal(inside, "waiting_for_result"))
+    claims.always("waits or plays", ~awaited | ~playing)
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_as_many_beats_leave_as_entered(depth):
+    prove(InferenceBuffer(3, depth), counts, steps=3)
+
+
+def holds_back(claims: Claims, dut: InferenceBuffer, inside: Module):
+    m, i, o = claims.m, dut.i, dut.o
+    awaited = surroundings(claims, dut)
+    whole = Signal(range(dut.depth + 2))
+    ended = o.valid & o.ready & o.payload.tick & o.payload.last
+    m.d.sync += whole.eq(whole + (i.valid & i.ready & i.payload.tick & i.payload.last) - ended)
+    filled, cleared = Signal(), Signal()
+    m.d.sync += [
+        filled.eq((filled | ~i.ready) & ~ended), cleared.eq((cleared | dut.clear) & ~ended),
+    ]
+    early = o.valid & (whole == 0)
+    claims.always("only a full buffer begins early", ~early | filled)
+    claims.always("who begins early says so", ~early | dut.spilled | cleared)
+    claims.always("is pending until done", dut.pending == ((whole != 0) | awaited))
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_inferences_leave_whole_in_the_first_9_cycles(depth):
+    prove(InferenceBuffer(1, depth), holds_back, steps=9, from_reset=True)
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_offers_without_asking(depth):
+    assert_offers_without_asking(InferenceBuffer(3, depth))
+
+
+def in_order(claims: Claims, dut: InferenceBuffer, inside: Module):
+    """Whichever beat is looked at: the n-th that enters is the n-th that leaves."""
+    m = claims.m
+    surroundings(claims, dut)
+    number = claims.fixed(2, "number")
+    entered, left, entered_as = Signal(3), Signal(3), Signal(len(dut.i.payload.as_value()))
+    with m.If(dut.i.valid & dut.i.ready & ~entered[2]):
+        m.d.sync += entered.eq(entered + 1)
+        with m.If(entered == number):
+            m.d.sync += entered_as.eq(dut.i.payload)
+    with m.If(dut.o.valid & dut.o.ready & ~left[2]):
+        m.d.sync += left.eq(left + 1)
+    claims.always("leaves as it entered", ~dut.o.valid | (left != number)
+                  | ((entered > number) & (dut.o.payload.as_value() == entered_as)))
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_beats_leave_in_order_in_the_first_9_cycles(depth):
+    prove(InferenceBuffer(1, depth), in_order, steps=9, from_reset=True)

@@ -1,0 +1,101 @@
+"""Serial lines: what the transmitter says, what the receiver makes of any line, and both."""
+
+import pytest
+from amaranth.hdl import C, Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from spikewright.boards.uart import UartReceiver, UartTransmitter
+
+from .prover import Claims, internal, prove
+from .streams import assert_offers_without_asking, assume_source, claim_source
+
+DIVISORS = [4, 5, 12]
+
+
+def frames(claims: Claims, dut: UartTransmitter, inside: Module):
+    """Each byte taken is a frame on the line, every bit ``divisor`` cycles long."""
+    m, divisor = claims.m, dut.divisor
+    assume_source(claims, dut.i)
+    sending, frame = Signal(), Signal(10)
+    place, cycle = Signal(range(10)), Signal(range(divisor))
+    bit_over = cycle == divisor - 1
+    over = bit_over & (place == 9)
+    with m.If(sending):
+        m.d.sync += cycle.eq(Mux(bit_over, 0, cycle + 1))
+        with m.If(bit_over):
+            m.d.sync += [place.eq(Mux(over, 0, place + 1)), sending.eq(~over)]
+    with m.If(dut.i.valid & dut.i.ready):
+        m.d.sync += [sending.eq(1), frame.eq(Cat(0, dut.i.payload, 1))]
+    claims.always("the line is the frame's, or idle",
+                  dut.tx == (~sending | frame.bit_select(place, 1)))
+    claims.always("takes a byte as soon as the line is free", dut.i.ready == (~sending | over))
+
+    # Strengthening: its own counters count down what these count up.
+    wait, left, bits = (internal(inside, name) for name in ("wait", "left", "bits"))
+    claims.always("counts", Mux(
+        sending,
+        (left == 10 - place) & (wait == divisor - 1 - cycle) & (place <= 9) & (cycle < divisor)
+        & frame[9]
+        & (bits == (Cat(frame, C(0x1FF, 9)) >> place)[:9]),
+        (left == 0) & (place == 0) & (cycle == 0) & bits[0],
+    ))
+
+
+@pytest.mark.parametrize("divisor", DIVISORS)
+def test_the_transmitter_sends_every_byte_as_a_frame(divisor):
+    prove(UartTransmitter(divisor), frames, steps=3)
+
+
+def receives(claims: Claims, dut: UartReceiver, inside: Module):
+    claim_source(claims, dut.o)
+    claims.always("drops for one reason", ~(dut.framing_error & dut.overrun))
+    claims.always("has a byte in the way when it drops one for another",
+                  ~dut.overrun | (dut.o.valid & ~dut.o.ready))
+
+
+@pytest.mark.parametrize("divisor", DIVISORS)
+def test_the_receiver_keeps_the_rules_on_any_line(divisor):
+    prove(UartReceiver(divisor), receives, steps=3)
+    assert_offers_without_asking(UartReceiver(divisor))
+
+
+class Loop(wiring.Component):
+    """A transmitter's line into a receiver."""
+
+    i: In(stream.Signature(8))
+    o: Out(stream.Signature(8))
+    dropped: Out(1)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.transmitter = transmitter = UartTransmitter(4)
+        m.submodules.receiver = receiver = UartReceiver(4)
+        connect(m, flipped(self.i), transmitter.i)
+        connect(m, receiver.o, flipped(self.o))
+        m.d.comb += [receiver.rx.eq(transmitter.tx),
+                     self.dropped.eq(receiver.framing_error | receiver.overrun)]
+        return m
+
+
+def same_bytes(claims: Claims, dut: Loop, inside: Module):
+    m = claims.m
+    assume_source(claims, dut.i)
+    claims.assume(dut.o.ready)
+    number = claims.fixed(1, "number")
+    entered, left, entered_as = Signal(2), Signal(2), Signal(8)
+    with m.If(dut.i.valid & dut.i.ready & ~entered[1]):
+        m.d.sync += entered.eq(entered + 1)
+        with m.If(entered == number):
+            m.d.sync += entered_as.eq(dut.i.payload)
+    with m.If(dut.o.valid & ~left[1]):
+        m.d.sync += left.eq(left + 1)
+    claims.always("drops nothing", ~dut.dropped)
+    claims.always("arrives as it was sent", ~dut.o.valid | (left != number)
+                  | ((entered > number) & (dut.o.payload == entered_as)))
+
+
+@pytest.mark.parametrize("cycles", [46, pytest.param(86, marks=pytest.mark.slow)])
+def test_bytes_arrive_as_they_were_sent_in_the_first_cycles(cycles):
+    """One or two frames of 40 cycles, and the 6 that the receiver takes to see the last bit."""
+    prove(Loop(), same_bytes, steps=cycles, from_reset=True)
