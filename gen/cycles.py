@@ -130,8 +130,9 @@ def timeline(plans: Sequence[LayerPlan], beats: Sequence[LayerTraffic]) -> Timel
         for below, layer in zip([None, *layers], layers, strict=False):
             layer.count(below)
     last = plans[-1]
-    # The readout goes through the neurons one a cycle, from the cycle after the last spikes on.
-    cycles = layers[-1].end[-1] + (1 + last.layer.neurons)
+    # From the cycle after the last spikes on, the readout looks up the neurons, one a cycle, and a
+    # cycle later makes scores of them.
+    cycles = layers[-1].end[-1] + (1 + last.layer.neurons + 1)
     return Timeline(tuple(layer.result(cycles) for layer in layers), cycles, last)
 
 
@@ -199,11 +200,10 @@ class _Layer:
             for array in (self.first, self.taken, self.finish, self.begin, self.end))
         self.stalled_ = self.stalled[chunk]
         event_cycles, kind = self.plan.synapses.event_cycles, self.first.dtype
-        self.events_ = self.beats.below[:, chunk].astype(kind)
-        self.own_ = None if self.beats.own is None else self.beats.own[:, chunk].astype(kind)
+        self.events_ = self.beats.below[:, chunk]
         self.work_, self.own_work_ = (
-            None if count is None else np.maximum(count * event_cycles, 1)
-            for count in (self.events_, self.own_))
+            None if count is None else np.maximum(count[:, chunk].astype(kind) * event_cycles, 1)
+            for count in (self.beats.below, self.beats.own))
 
     def timestep(self, t: int, below: _Layer | None, behind: _Layer | None) -> None:
         """Timestep t, when those before it are known of all layers, and it of the one below."""
@@ -215,13 +215,19 @@ class _Layer:
                 self._add_in_registers(t)
         self._sweep(t, behind)
 
+    def queued(self, t: int | slice) -> _Cycles:
+        """When the last row of spikes of timestep t reaches the queue behind."""
+        rows = self.plan.rows
+        return self.begin_[t] + (rows.last_step + self.plan.latency + rows.latency)
+
     def _arrive(self, t: int, below: _Layer | None) -> None:
         first = self.first_[t]
         if below is None:
             # Input beats are there at any time; the one of cycle 0 finds nothing before it.
             first[:] = self.finish_[t - 1] if t else 0
             return
-        np.add(below.end_[t], queue_latency(below.plan.units // below.plan.ways_out), out=first)
+        rows = below.plan.rows
+        np.add(below.queued(t), queue_latency(rows.units // below.plan.ways_out), out=first)
         if t:
             np.maximum(first, self.finish_[t - 1], out=first)
 
@@ -297,14 +303,13 @@ class _Layer:
 
     def count(self, below: _Layer | None) -> None:
         """The counters of the chunk."""
-        event_cycles = self.plan.synapses.event_cycles
-        busy = self.events_.sum(axis=0)
-        if self.own_ is not None:
-            busy += self.own_[:-1].sum(axis=0)
-        self.busy[self.chunk] = busy * event_cycles
+        busy = self.busy[self.chunk]
+        np.sum(self.work_, axis=0, dtype=busy.dtype, out=busy)
+        if self.own_work_ is not None:
+            busy += self.own_work_[:-1].sum(axis=0, dtype=busy.dtype)
         if below is not None:
             # A timestep always waits when it ends; with the one before it if that was not taken.
-            both = (self.taken_[:-1] > below.end_[1:]).any(axis=0)
+            both = (self.taken_[:-1] > below.queued(slice(1, None))).any(axis=0)
             self.queue_peak[self.chunk] = 1 + both
 
     def result(self, cycles: _Cycles) -> LayerTimeline:

@@ -140,6 +140,13 @@ class LayerPlan:
             raise FoldingError(
                 f"layer {layer.name}: {units} units for {lanes} lanes; use at most {lanes}"
             )
+        if isinstance(layer.recurrent, Linear) and self.sweeps > 1:
+            raise FoldingError(
+                f"layer {layer.name}: an all-to-all recurrence on an input that is held is not "
+                f"built, because the held input's sums are not kept apart from the recurrence's; "
+                f"send the input in every timestep as {InputKind.COUNTS.value}, or make the layer "
+                f"behind it recurrent"
+            )
         # The units of a row are dealt out to the ways behind; missing ones are built and idle.
         ways = self.ways_out
         if isinstance(layer.recurrent, Linear):

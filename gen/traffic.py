@@ -44,15 +44,21 @@ def traffic(plans: Sequence[LayerPlan], signals: npt.NDArray,
     below = _by_way(signals > 0, np.arange(signals.shape[2]), _ways(plans[0]))
     for n, (plan, fired) in enumerate(zip(plans, spikes, strict=True)):
         own = None
-        places = np.empty(plan.layer.neurons, np.int64)
-        numbers = plan.order.reshape(-1)
-        places[numbers[numbers >= 0]] = np.flatnonzero(numbers >= 0)
         if isinstance(plan.layer.recurrent, Linear):
-            own = beat_counts(_by_way(fired, places, _ways(plan)))
+            own = beat_counts(_by_way(fired, _addresses(plan.order), _ways(plan)))
         found.append(LayerTraffic(beat_counts(below), own))
         if n + 1 < len(plans):
-            below = _by_way(fired, places, plan.ways_out)
+            arriving = plans[n + 1].layer.arriving(fired)
+            below = _by_way(arriving, _addresses(plan.rows.order), plan.ways_out)
     return tuple(found)
+
+
+def _addresses(order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The number of each signal in the hardware's ``order`` (rows, units), −1 being none."""
+    numbers = order.reshape(-1)
+    addresses = np.empty(numbers.max() + 1, np.int64)
+    addresses[numbers[numbers >= 0]] = np.flatnonzero(numbers >= 0)
+    return addresses
 
 
 def _ways(plan: LayerPlan) -> int:

@@ -47,7 +47,7 @@ class SpikingLayer(wiring.Component):
         self.array = NeuronArray(plan)
         if isinstance(synapses, LinearPlan):
             self.synapses = LinearSynapses(synapses)
-            address, ways = address_bits(synapses.bank_inputs), synapses.ways
+            address, ways = address_bits(synapses.own_base), synapses.ways
         else:
             self.synapses = Conv2dSynapses(synapses)
             address, ways = SpatialLayout(*synapses.signal_shape), 1

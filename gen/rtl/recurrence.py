@@ -36,9 +36,10 @@ class Recurrence(wiring.Component):
         assert isinstance(plan.synapses, LinearPlan)
         self.synapses = synapses = plan.synapses
         address = address_bits(synapses.bank_inputs)
+        below = address_bits(synapses.own_base)
         own = address_bits(plan.steps * plan.units // synapses.ways)
         super().__init__({
-            "i": In(event_stream(address, synapses.ways, synapses.value_bits)),
+            "i": In(event_stream(below, synapses.ways, synapses.value_bits)),
             "own": In(event_stream(own, synapses.ways)),
             "o": Out(event_stream(address, synapses.ways, synapses.value_bits)),
             "from_own": Out(1),
@@ -64,9 +65,11 @@ class Recurrence(wiring.Component):
         with m.Else():
             m.d.comb += [
                 self.o.valid.eq(self.i.valid), self.i.ready.eq(self.o.ready),
-                self.o.payload.eq(self.i.payload),
                 self.o.payload.tick.eq(self.i.payload.tick & ~later),
+                self.o.payload.last.eq(self.i.payload.last),
             ]
+            for ours, theirs in zip(self.o.payload.slots, self.i.payload.slots, strict=True):
+                m.d.comb += [ours[name].eq(theirs[name]) for name in theirs.shape().members]
             with m.If(moved & self.i.payload.tick):
                 m.d.sync += [
                     last.eq(self.i.payload.last), self.from_own.eq(later),

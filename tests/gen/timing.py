@@ -13,6 +13,7 @@ from spikewright.gen import (
     InputKind,
     Layer,
     Linear,
+    MaxPool2d,
     NetworkSpec,
     Neuron,
     OneToOne,
@@ -71,7 +72,8 @@ def _network(rng: np.random.Generator) -> NetworkSpec:
     arriving = Input(kind=kind, bits=1 if kind is InputKind.EVENTS else int(rng.integers(1, 4)))
     layers, reaching = [], shape
     for n in range(rng.integers(1, 4)):
-        layer = _layer(rng, f"fc{n}", reaching, held=n == 0 and kind is InputKind.CURRENT)
+        layer = _layer(rng, f"fc{n}", reaching, first=n == 0,
+                       held=n == 0 and kind is InputKind.CURRENT)
         layers.append(layer)
         reaching = layer.output_shape
     neurons = layers[-1].neurons
@@ -84,10 +86,15 @@ def _network(rng: np.random.Generator) -> NetworkSpec:
     )
 
 
-def _layer(rng: np.random.Generator, name: str, shape: tuple[int, ...], held: bool) -> Layer:
+def _layer(rng: np.random.Generator, name: str, shape: tuple[int, ...], *, first: bool,
+           held: bool) -> Layer:
     pool = recurrent = None
-    if len(shape) == 3 and rng.random() < 0.3:
-        pool = SumPool2d(input_shape=shape, kernel=tuple(min(2, side) for side in shape[1:]))
+    if len(shape) == 3 and rng.random() < 0.4:
+        kind = SumPool2d if first or rng.random() < 0.5 else MaxPool2d
+        kernel = tuple(int(rng.integers(1, min(3, side) + 1)) for side in shape[1:])
+        stride = tuple(int(rng.integers(extent, max(extent, min(3, side)) + 1))
+                       for extent, side in zip(kernel, shape[1:], strict=True))
+        pool = kind(input_shape=shape, kernel=kernel, stride=stride)
     reaching = shape if pool is None else pool.output_shape
     if len(shape) == 3 and rng.random() < 0.7:
         kernel = rng.integers(1, 4, 2).tolist()
