@@ -22,7 +22,7 @@ the events stand in closed form, see :class:`_Sweep`. No constant is fitted: all
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,12 +62,16 @@ class LayerTimeline:
     first: _Cycles
     finish: _Cycles
     begin: _Cycles
-    end: _Cycles
     busy: _Cycles
     sweeping: _Cycles
     stalled: _Cycles
     starved: _Cycles
     queue_peak: _Cycles
+    _sweep: int
+
+    @property
+    def end(self) -> _Cycles:
+        return self.begin + self._sweep
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +136,7 @@ def timeline(plans: Sequence[LayerPlan], beats: Sequence[LayerTraffic]) -> Timel
     last = plans[-1]
     # From the cycle after the last spikes on, the readout looks up the neurons, one a cycle, and a
     # cycle later makes scores of them.
-    cycles = layers[-1].end[-1] + (1 + last.layer.neurons + 1)
+    cycles = layers[-1].begin[-1] + (layers[-1].last_spikes + 1 + last.layer.neurons + 1)
     return Timeline(tuple(layer.result(cycles) for layer in layers), cycles, last)
 
 
@@ -182,28 +186,34 @@ class _Sweep:
 
 
 class _Layer:
-    """One layer's recurrence. Arrays end in an underscore while they are those of the chunk."""
+    """One layer's recurrence. Names with an underscore behind are of the chunk's samples only."""
 
     def __init__(self, plan: LayerPlan, beats: LayerTraffic, timesteps: int, kind: type):
         self.plan = plan
         self.beats = beats
         phases, samples = beats.below.shape
-        self.first, self.taken, self.finish = np.empty((3, phases, samples), kind)
-        self.begin, self.end = np.empty((2, timesteps, samples), kind)
+        self.first, self.finish = np.empty((2, phases, samples), kind)
+        self.begin = np.empty((timesteps, samples), kind)
         self.busy, self.stalled, self.queue_peak = np.zeros((3, samples), kind)
+        self._scratch = np.empty((3, phases, min(samples, CHUNK)), kind)
+        # From the first step of a sweep to the spikes of its last.
+        self.last_spikes = plan.steps - 1 + plan.latency
+        # And to the last row of spikes that reaches the queue behind.
+        self.to_queue = plan.rows.last_step + plan.latency + plan.rows.latency
 
     def select(self, chunk: slice) -> None:
         """Works on these samples from now on."""
         self.chunk = chunk
-        self.first_, self.taken_, self.finish_, self.begin_, self.end_ = (
-            array[:, chunk]
-            for array in (self.first, self.taken, self.finish, self.begin, self.end))
+        self.first_, self.finish_, self.begin_ = (
+            array[:, chunk] for array in (self.first, self.finish, self.begin))
         self.stalled_ = self.stalled[chunk]
-        event_cycles, kind = self.plan.synapses.event_cycles, self.first.dtype
         self.events_ = self.beats.below[:, chunk]
-        self.work_, self.own_work_ = (
-            None if count is None else np.maximum(count[:, chunk].astype(kind) * event_cycles, 1)
-            for count in (self.beats.below, self.beats.own))
+        self.taken_, self.work_, self.own_work_ = self._scratch[:, :, : self.stalled_.size]
+        for beats, work in ((self.beats.below, self.work_), (self.beats.own, self.own_work_)):
+            if beats is not None:
+                np.multiply(beats[:, chunk], self.plan.synapses.event_cycles, out=work,
+                            casting="same_kind")
+                np.maximum(work, 1, out=work)
 
     def timestep(self, t: int, below: _Layer | None, behind: _Layer | None) -> None:
         """Timestep t, when those before it are known of all layers, and it of the one below."""
@@ -215,19 +225,14 @@ class _Layer:
                 self._add_in_registers(t)
         self._sweep(t, behind)
 
-    def queued(self, t: int | slice) -> _Cycles:
-        """When the last row of spikes of timestep t reaches the queue behind."""
-        rows = self.plan.rows
-        return self.begin_[t] + (rows.last_step + self.plan.latency + rows.latency)
-
     def _arrive(self, t: int, below: _Layer | None) -> None:
         first = self.first_[t]
         if below is None:
             # Input beats are there at any time; the one of cycle 0 finds nothing before it.
             first[:] = self.finish_[t - 1] if t else 0
             return
-        rows = below.plan.rows
-        np.add(below.queued(t), queue_latency(rows.units // below.plan.ways_out), out=first)
+        np.add(below.begin_[t], below.to_queue + queue_latency(
+            below.plan.rows.units // below.plan.ways_out), out=first)
         if t:
             np.maximum(first, self.finish_[t - 1], out=first)
 
@@ -238,7 +243,7 @@ class _Layer:
         np.subtract(finish, 1, out=self.taken_[t])
         if t == 0:
             return
-        if self.own_work_ is not None:
+        if self.beats.own is not None:
             np.maximum(finish, self._own_first(t), out=finish)
             finish += self.own_work_[t - 1]
         released = self.begin_[t - 1] + self.plan.steps
@@ -270,7 +275,7 @@ class _Layer:
             number -= 1
             self.finish_[t] = sweep.free_cycle(number)
             taken[:] = sweep.free_cycle(number - synapses.event_cycles)
-            if self.own_work_ is not None:
+            if self.beats.own is not None:
                 start = np.maximum(self.finish_[t], self._own_first(t)) + 1
                 number = start - sweep.taken_before(start)
                 number += self.own_work_[t - 1]
@@ -282,7 +287,8 @@ class _Layer:
     def _own_first(self, t: int) -> _Cycles:
         """When the layer's own spikes of t − 1 can be taken, if nothing is in front of them."""
         plan = self.plan
-        return self.end_[t - 1] + queue_latency(plan.units // plan.synapses.ways)
+        latency = self.last_spikes + queue_latency(plan.units // plan.synapses.ways)
+        return self.begin_[t - 1] + latency
 
     def _sweep(self, t: int, behind: _Layer | None) -> None:
         plan, synapses, begin = self.plan, self.plan.synapses, self.begin_[t]
@@ -299,23 +305,23 @@ class _Layer:
                 np.maximum(begin, self.begin_[t - 1] + plan.sweep_cycles, out=begin)
         if t > 1 and behind is not None:
             np.maximum(begin, behind.taken_[t - 2] + 1, out=begin)
-        np.add(begin, plan.steps - 1 + plan.latency, out=self.end_[t])
 
     def count(self, below: _Layer | None) -> None:
         """The counters of the chunk."""
         busy = self.busy[self.chunk]
         np.sum(self.work_, axis=0, dtype=busy.dtype, out=busy)
-        if self.own_work_ is not None:
+        if self.beats.own is not None:
             busy += self.own_work_[:-1].sum(axis=0, dtype=busy.dtype)
         if below is not None:
             # A timestep always waits when it ends; with the one before it if that was not taken.
-            both = (self.taken_[:-1] > below.queued(slice(1, None))).any(axis=0)
+            both = (self.taken_[:-1] > below.begin_[1:] + below.to_queue).any(axis=0)
             self.queue_peak[self.chunk] = 1 + both
 
     def result(self, cycles: _Cycles) -> LayerTimeline:
         sweeping = np.full_like(cycles, self.plan.synapses.takes * len(self.begin))
         return LayerTimeline(
-            first=self.first, finish=self.finish, begin=self.begin, end=self.end,
-            busy=self.busy, sweeping=sweeping, stalled=self.stalled,
+            first=self.first, finish=self.finish, begin=self.begin, busy=self.busy,
+            sweeping=sweeping, stalled=self.stalled,
             starved=cycles - self.busy - sweeping - self.stalled, queue_peak=self.queue_peak,
+            _sweep=self.last_spikes,
         )

@@ -80,7 +80,7 @@ class SpikingLayer(wiring.Component):
         from_below = sum((slot.event for slot in self.i.payload.slots), C(0))
         m.d.comb += self.events.events_in.eq(Mux(moved, from_below, 0))
         if isinstance(plan.layer.recurrent, Linear):
-            self._recur(m, synapses, array)
+            self._recur(m)
         else:
             wiring.connect(m, wiring.flipped(self.i), synapses.i)
             m.d.comb += array.room.eq(self.room)
@@ -94,7 +94,8 @@ class SpikingLayer(wiring.Component):
         ]
         return m
 
-    def _recur(self, m: Module, synapses: LinearSynapses, array: NeuronArray):
+    def _recur(self, m: Module):
+        array, synapses = self.array, self.synapses
         m.submodules.own = own = SpikeRouter(SpikeRows(self.plan.order, self.plan.steps - 1),
                                            self.plan.synapses.ways)
         m.submodules.recurrence = recurrence = Recurrence(self.plan)

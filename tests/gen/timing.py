@@ -55,20 +55,21 @@ class Design:
 def random_design(seed: int, samples: int = 3) -> Design:
     """One to three small layers of any kind, folded and driven anyhow."""
     rng = np.random.default_rng(seed)
+    spec = _network(rng)
     while True:
+        folding = Folding.each(*(_folding(rng, layer) for layer in spec.layers), spec=spec)
         try:
-            spec = _network(rng)
-            folding = Folding.each(*(_folding(rng, layer) for layer in spec.layers), spec=spec)
             layer_plans(spec, folding)
         except FoldingError:
-            continue  # such as units of a convolution that its neighbour's ways do not divide
+            continue  # such as a convolution's units that the ways behind it do not divide
         return Design(seed, spec, folding, _signals(rng, spec, samples))
 
 
 def _network(rng: np.random.Generator) -> NetworkSpec:
-    maps = rng.random() < 0.35
+    maps = rng.random() < 0.45
     shape = tuple(rng.integers(1, [4, 7, 7]).tolist()) if maps else (int(rng.integers(1, 30)),)
-    kind = rng.choice([InputKind.EVENTS] * 4 + [InputKind.COUNTS, InputKind.CURRENT])
+    kinds = [*[InputKind.EVENTS] * 4, InputKind.COUNTS, InputKind.CURRENT]
+    kind = kinds[rng.integers(len(kinds))]
     arriving = Input(kind=kind, bits=1 if kind is InputKind.EVENTS else int(rng.integers(1, 4)))
     layers, reaching = [], shape
     for n in range(rng.integers(1, 4)):
@@ -80,7 +81,7 @@ def _network(rng: np.random.Generator) -> NetworkSpec:
     return NetworkSpec(
         input_shape=shape, layers=tuple(layers), timesteps=int(rng.integers(1, 9)), input=arriving,
         readout=Readout(
-            kind=rng.choice(list(ReadoutKind)),
+            kind=list(ReadoutKind)[rng.integers(len(ReadoutKind))],
             population=int(rng.choice([n for n in range(1, neurons + 1) if neurons % n == 0])),
         ),
     )
@@ -89,8 +90,8 @@ def _network(rng: np.random.Generator) -> NetworkSpec:
 def _layer(rng: np.random.Generator, name: str, shape: tuple[int, ...], *, first: bool,
            held: bool) -> Layer:
     pool = recurrent = None
-    if len(shape) == 3 and rng.random() < 0.4:
-        kind = SumPool2d if first or rng.random() < 0.5 else MaxPool2d
+    if len(shape) == 3 and rng.random() < 0.5:
+        kind = SumPool2d if first or rng.random() < 0.3 else MaxPool2d
         kernel = tuple(int(rng.integers(1, min(3, side) + 1)) for side in shape[1:])
         stride = tuple(int(rng.integers(extent, max(extent, min(3, side)) + 1))
                        for extent, side in zip(kernel, shape[1:], strict=True))
@@ -130,8 +131,8 @@ def _folding(rng: np.random.Generator, layer: Layer) -> LayerFolding:
             lanes=lanes, units=int(rng.choice([1, lanes, 2 * lanes])),
             banks=None if rng.random() < 0.5 else tuple(rng.integers(1, 3, 2).tolist()),
         )
-    lanes = int(rng.choice([layer.neurons, rng.integers(1, layer.neurons + 1)]))
-    units = rng.choice([None, 1, lanes, int(rng.integers(1, lanes + 1))])
+    lanes = layer.neurons if rng.random() < 0.5 else int(rng.integers(1, layer.neurons + 1))
+    units = [None, 1, lanes, int(rng.integers(1, lanes + 1))][rng.integers(4)]
     return LayerFolding(lanes=lanes, ways=int(rng.choice([1, 1, 2, 3, 4])), units=units)
 
 
