@@ -86,7 +86,8 @@ def test_samples_beyond_a_chunk_and_large_numbers(small_net, monkeypatch):
     beats = [LayerTraffic(rng.integers(0, 9, (5, 100))) for _ in plans]
     whole = timeline(plans, beats).cycles
     assert whole.dtype == np.int32
-    monkeypatch.setattr("spikewright.gen.cycles.CHUNK", 7)
+    for module in ("cycles", "layer_cycles"):
+        monkeypatch.setattr(f"spikewright.gen.{module}.CHUNK", 7)
     np.testing.assert_array_equal(timeline(plans, beats).cycles, whole)
     huge = np.full((5, 1), 1 << 30)
     cycles = timeline(plans, [LayerTraffic(huge), LayerTraffic(beats[1].below[:, :1])]).cycles

@@ -179,7 +179,7 @@ def observe(design: Design) -> Observation:
             ctx.set(network.o.ready, 1)
             await ctx.tick().until(network.o.valid & network.o.payload.last)
             ctx.set(network.o.ready, 0)
-            # A word's turn comes one a cycle, and a read takes two.
+            # Words have their turns one a cycle and a read takes two, so every other one is next.
             count = network.counter_count
             for word in [*range(0, count, 2), *range(1, count, 2)]:
                 ctx.set(network.counter_address, word)
