@@ -107,8 +107,10 @@ class Conv2dSynapses(wiring.Component):
                      ends[0].last.eq(head.last)]
         m.d.sync += [later.eq(sooner) for sooner, later in pairwise(ends)]
         ready, last = Signal(2), Signal(2)
+        #: A timestep's last operation is issued.
+        self._finish = places.issue & places.issued.end
         for half in range(2):
-            with m.If(places.issue & places.issued.end & (places.issued.half == half)):
+            with m.If(self._finish & (places.issued.half == half)):
                 m.d.sync += used[half].eq(1)
             with m.If(ends[3].end & (ends[3].half == half)):
                 m.d.sync += [ready[half].eq(1), last[half].eq(ends[3].last)]
