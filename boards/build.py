@@ -18,9 +18,10 @@ from ..gen.errors import ToolError
 from ..gen.folding import Folding
 from ..gen.runfolder import write_json
 from ..gen.spec import NetworkSpec
+from . import netlist
 from .fit import does_not_fit, require_memory
 from .protocol import require_inputs
-from .registry import Board
+from .registry import ECP5, Board, Family
 from .toolchain import Tool, find_tool
 from .top import BoardTop
 
@@ -30,6 +31,8 @@ STAGES = ("synthesis", "place-and-route", "packing")
 #: interface takes ``x[1]`` for bit 1 of ``x``: Yosys then aborts, or might confuse the two.
 HIDE_ELEMENTS = r"rename -hide w:*\[*"
 
+#: What Amaranth tells Yosys to write.
+NETLIST = "top.json"
 REPORT = "report.json"
 FIGURES = "build.json"
 
@@ -136,6 +139,8 @@ def cache_folder() -> Path:
 
 def _key(plan: BuildPlan, tools: list[Tool]) -> str:
     hasher = hashlib.sha256(plan.digest())
+    # What is done between two tools is part of the build as well.
+    hasher.update(Path(netlist.__file__).read_bytes())
     for tool in tools:
         hasher.update(f"{tool.name}\0{tool.version}\0".encode())
     return hasher.hexdigest()
@@ -163,16 +168,18 @@ def _run(
     for stage, tool, (_, *arguments) in zip(STAGES, tools, commands, strict=True):
         progress(stage)
         begun = time.monotonic()
-        done = _call(tool, arguments, working)
+        done = call(tool, arguments, working)
         seconds[stage] = round(time.monotonic() - begun, 2)
         if done.returncode != 0:
             if stage == "place-and-route":
                 _explain_fit(tool, arguments, working, spec, board)
-            raise ToolError(_complaint(stage, tool, done, working))
+            raise ToolError(complaint(stage, tool, done, working))
+        if stage == "synthesis" and board.family is ECP5:
+            netlist.tidy_file(working / NETLIST)
     return seconds
 
 
-def _call(tool: Tool, arguments: list[str], working: Path) -> subprocess.CompletedProcess[str]:
+def call(tool: Tool, arguments: list[str], working: Path) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
             [tool.path, *arguments], cwd=working, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -182,7 +189,7 @@ def _call(tool: Tool, arguments: list[str], working: Path) -> subprocess.Complet
         raise ToolError(f"{tool.path} does not run ({error}); install it again") from error
 
 
-def _complaint(
+def complaint(
     stage: str, tool: Tool, done: subprocess.CompletedProcess[str], working: Path
 ) -> str:
     # Yosys, told to be quiet, writes some of its errors to its log only.
@@ -200,19 +207,19 @@ def _explain_fit(
     report = working / "fit.json"
     arguments = [report.name if argument == REPORT else argument for argument in arguments]
     # nextpnr writes no report when placement fails, but it does when it is told to stop before.
-    if _call(tool, [*arguments, "--pack-only"], working).returncode != 0 or not report.exists():
+    if call(tool, [*arguments, "--pack-only"], working).returncode != 0 or not report.exists():
         return
-    used = _utilisation(json.loads(report.read_text(encoding="utf-8")), board)
+    used = utilisation(json.loads(report.read_text(encoding="utf-8")), board.family)
     short = [f"{row['used']} of {row['available']} {what}"
              for what, row in used.items() if row["used"] > row["available"]]
     if short:
         raise does_not_fit(spec, board, f"it needs {', '.join(short)}")
 
 
-def _utilisation(report: dict[str, Any], board: Board) -> dict[str, dict[str, int]]:
+def utilisation(report: dict[str, Any], family: Family) -> dict[str, dict[str, int]]:
     return {
         name: {key: int(report["utilization"][cell][key]) for key in ("used", "available")}
-        for cell, name in board.family.cells.items() if cell in report["utilization"]
+        for cell, name in family.cells.items() if cell in report["utilization"]
     }
 
 
@@ -227,7 +234,7 @@ def _read_report(path: Path, board: Board) -> dict[str, Any]:
             for name, clock in clocks
         }
         return {
-            "utilisation": _utilisation(report, board),
+            "utilisation": utilisation(report, board.family),
             "fmax_mhz": fmax,
             "clock_mhz": board.clock_hz / 1e6,
             "meets_timing": all(value >= board.clock_hz / 1e6 for value in fmax.values()),

@@ -4,8 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ..gen.commands import Run, folding_of
+from ..gen.commands import Run
 from ..gen.console import Json, finish, progress, say, table
+from ..gen.folding_options import folding_of
 from ..gen.runfolder import RunFolder
 
 

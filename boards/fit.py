@@ -6,8 +6,9 @@ import numpy as np
 
 from ..gen.arithmetic import signed_bits
 from ..gen.errors import DoesNotFitError
-from ..gen.folding import Folding, LayerPlan
-from ..gen.rtl.membranes import MembraneMemory
+from ..gen.folding import Folding
+from ..gen.plan import LayerPlan
+
 from ..gen.rtl.streams import EventLayout, ResultLayout
 from ..gen.spec import NetworkSpec
 from .registry import BOARDS, Board, Family
@@ -67,7 +68,7 @@ def estimated_blocks(spec: NetworkSpec, plans: Sequence[LayerPlan], board: Board
             # A row of spikes has no event flag.
             (lanes + EventLayout(layer.neurons).size - 1, plan.spike_queue),
         ]
-        if plan.rows >= MembraneMemory.MIN_ROWS:
+        if plan.rows >= 6:
             memories.append((lanes * plan.accumulator_bits, plan.rows))
     return sum(block_memories(board.family, *memory) for memory in memories)
 
@@ -82,7 +83,7 @@ def estimated_logic(plans: Sequence[LayerPlan]) -> int:
     for plan in plans:
         neuron, bits = plan.layer.neuron, plan.accumulator_bits
         total += 600
-        if plan.rows >= MembraneMemory.MIN_ROWS:
+        if plan.rows >= 6:
             total += 15 * plan.lanes * bits
         else:
             total += 9 * plan.lanes * bits + 5 * plan.layer.neurons * bits

@@ -50,7 +50,8 @@ class SerialAccelerator(wiring.Component):
         self.network = Network(spec, folding)
         #: What the board answers to IDENTIFY.
         self.identity = Identity.of(
-            spec, counter_words=self.network.counter_count, window=window, buffer=buffer
+            spec, ways=self.network.i.payload.shape().ways, score_bits=self.network.readout.bits,
+            counter_words=self.network.counter_count, window=window, buffer=buffer,
         )
         self._receiver, self._transmitter = UartReceiver(divisor), UartTransmitter(divisor)
         super().__init__({
@@ -65,8 +66,12 @@ class SerialAccelerator(wiring.Component):
         m.submodules.receiver = receiver = self._receiver
         # One byte is the output register of the queue.
         m.submodules.window = window = fifo.SyncFIFOBuffered(width=8, depth=identity.window + 1)
-        m.submodules.link = link = HostLink(identity)
-        m.submodules.buffer = buffer = InferenceBuffer(identity.inputs, identity.buffer)
+        m.submodules.link = link = HostLink(
+            identity, self.network.plans[0].source.shape
+        )
+        m.submodules.buffer = buffer = InferenceBuffer(
+            self.network.i.payload.shape(), identity.buffer
+        )
         m.submodules.network = network = self.network
         # Takes a whole result at once, so that the network's cycles do not depend on the wire.
         m.submodules.results = results = fifo.SyncFIFOBuffered(
@@ -97,7 +102,9 @@ class SerialAccelerator(wiring.Component):
             buffer.clear.eq(link.clear),
             network.clear.eq(link.clear),
             network.counter_address.eq(link.counter_address),
+            network.counter_read.eq(link.counter_read),
             link.counter_data.eq(network.counter_data),
+            link.counter_valid.eq(network.counter_valid),
             self.active.eq(receiver.o.valid | link.o.valid | buffer.pending),
         ]
         return m

@@ -138,6 +138,11 @@ def membrane_bounds(layer: Layer, timesteps: int, most: int = 1) -> MembraneBoun
     if isinstance(layer.recurrent, OneToOne):
         own = np.asarray(layer.recurrent.weight)
         drive += _Interval(np.minimum(own, 0), np.maximum(own, 0))
+    # One of those that cannot differ stands for all; in a convolution that is most of them.
+    theta, factor, synapse_factor, low, high = np.unique(
+        np.stack([theta, factor, synapse_factor, drive.low, drive.high]), axis=1
+    )
+    drive = _Interval(low, high)
 
     def keep(i: _Interval) -> _Interval:
         """What decay leaves of the current; its factors are not negative."""
@@ -170,17 +175,18 @@ def membrane_bounds(layer: Layer, timesteps: int, most: int = 1) -> MembraneBoun
         u = quiet | fired
         return u if neuron.reset is Reset.NONE else u.up_to(theta) | u.above(theta).to_zero()
 
-    zero = np.zeros(layer.neurons, np.int64)
+    zero = np.zeros_like(low)
     m = i = accumulated = membrane = _Interval(zero, zero)
     for _ in range(timesteps):
         kept = keep(i) + drive
         quiet = update(m.up_to(theta), kept, fired=False)
         fired = update(m.above(theta), kept, fired=True)
         accumulated |= quiet | fired
-        for what, word, remedy in (("currents", kept, "lower synapse_decay"),
-                                   ("membranes", accumulated, "set membrane_bits")):
-            built = what == "membranes" or neuron.synapse_decay is not None
-            if built and signed_bits(*word.ends()) > MAX_ACCUMULATOR_BITS:
+        words = [("membranes", accumulated, "set membrane_bits")]
+        if neuron.synapse_decay is not None:
+            words.insert(0, ("currents", kept, "lower synapse_decay"))
+        for what, word, remedy in words:
+            if signed_bits(*word.ends()) > MAX_ACCUMULATOR_BITS:
                 raise SpecError(
                     f"layer {layer.name}: {what} may need more than {MAX_ACCUMULATOR_BITS} bits "
                     f"within {timesteps} timesteps; {remedy}, shorten the inference, or check the "
@@ -196,7 +202,7 @@ def membrane_bounds(layer: Layer, timesteps: int, most: int = 1) -> MembraneBoun
             break
         m, i = grown, current
     return MembraneBounds(
-        sums=(sums | _Interval(zero, zero)).ends(),
+        sums=sums.ends(),
         currents=None if neuron.synapse_decay is None else i.ends(),
         accumulated=accumulated.ends(),
         membrane=membrane.ends(),

@@ -1,41 +1,27 @@
 """The commands of the hardware side: ``simulate``, ``check`` and ``generate``."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import typer
 
 from . import console
-from .convolution import Conv2dPlan
-from .counters import COUNTERS, total
 from .engines import load_engine
 from .engines import simulate as run_engine
-from .errors import DataError, FoldingError, SpikewrightError
-from .folding import Folding, LayerFolding
-from .plan import layer_plans
+from .errors import DataError, SpikewrightError
+from .folding import Folding
+from .folding_options import Lanes, Ways, folded, folding_of
 from .runfolder import RunFolder, write_output
-from .spec import Conv2d, Layer, NetworkSpec
+from .spec import NetworkSpec
 from .stimulus import Stimulus, from_argument
-from .trace import Difference, Trace, first_difference, mismatched_samples
+from .summary import summary, tables
+from .trace import Difference, first_difference, mismatched_samples
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.", show_default=False)]
 Samples = Annotated[
     int | None,
     typer.Option(min=1, help="How many samples, from the first. "
                              "[default: all; 10 on engine amaranth]", show_default=False),
-]
-Lanes = Annotated[
-    str | None,
-    typer.Option(help="Neurons that an event is added to per cycle; of convolutions, output "
-                      "channels. One number for all layers, or one per layer, as in 64,10. "
-                      "[default: all]", show_default=False),
-]
-Ways = Annotated[
-    str | None,
-    typer.Option(help="Events added per cycle, of all-to-all layers: one number for all of them, "
-                      "or one per layer, as in 4,1. [default: 1]", show_default=False),
 ]
 
 #: The engine that every other one is compared with.
@@ -44,72 +30,8 @@ REFERENCE = "golden"
 #: Samples that an engine runs unless told otherwise; those not named run all.
 DEFAULT_SAMPLES = {"amaranth": 10}
 
-#: Samples compared at a time, so that a whole data set's membranes need not fit in memory.
+#: Samples run at a time, so that a whole data set's spikes and membranes need not fit in memory.
 _BATCH = 256
-
-
-def folding_of(lanes: str | None, spec: NetworkSpec, ways: str | None = None) -> Folding:
-    """What ``--lanes`` and ``--ways`` mean for ``spec``.
-
-    A single number of lanes is cut down where a layer has fewer, or to what divides a
-    convolution's channels; a single number of ways is that of every all-to-all layer.
-
-    Raises
-    ------
-    FoldingError
-        If one is no list of numbers, of another length than the layers, or cannot be built.
-    """
-    chosen_lanes, chosen_ways = _per_layer(lanes, "lanes", spec), _per_layer(ways, "ways", spec)
-    folding = Folding.each(*(
-        LayerFolding(lanes=each_lanes, ways=1 if each_ways is None else each_ways)
-        for each_lanes, each_ways in zip(chosen_lanes, chosen_ways, strict=True)
-    ), spec=spec)
-    layer_plans(spec, folding)
-    return folding
-
-
-def _per_layer(text: str | None, what: str, spec: NetworkSpec) -> list[int | None]:
-    """The numbers of a comma-separated list, one per layer; None where there is no choice."""
-    if text is None:
-        return [None] * len(spec.layers)
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise FoldingError(
-            f"{what} {text!r} is not understood; give a number, or one per layer, as in 4,1"
-        ) from None
-    if len(numbers) == 1 and len(spec.layers) > 1:
-        return [_applied(numbers[0], what, layer) for layer in spec.layers]
-    if len(numbers) != len(spec.layers):
-        raise FoldingError(
-            f"{len(numbers)} {what.removesuffix('s')} counts for {len(spec.layers)} layers; give "
-            f"one per layer, or one for all"
-        )
-    return list(numbers)
-
-
-def _applied(number: int, what: str, layer: Layer) -> int | None:
-    """What a number meant for every layer is for this one."""
-    if not isinstance(layer.synapse, Conv2d):
-        return number if what == "ways" else min(number, layer.neurons)
-    if what == "ways":
-        return None
-    channels = layer.synapse.weight.shape[0] // layer.synapse.groups
-    return next((n for n in range(min(number, channels), 0, -1) if channels % n == 0), number)
-
-
-def folded(spec: NetworkSpec, folding: Folding) -> dict[str, dict[str, int]]:
-    """What is built of each layer: ``lanes``, ``ways``, neuron ``units``, and ``adders``, the
-    synaptic operations that one cycle can do; each layer → number."""
-    figures: dict[str, dict[str, int]] = {"lanes": {}, "ways": {}, "units": {}, "adders": {}}
-    for plan in layer_plans(spec, folding):
-        synapses, name = plan.synapses, plan.layer.name
-        conv = isinstance(synapses, Conv2dPlan)
-        figures["lanes"][name] = synapses.lanes
-        figures["ways"][name] = 1 if conv else synapses.ways
-        figures["units"][name] = plan.units
-        figures["adders"][name] = synapses.most_synops if conv else synapses.lanes * synapses.ways
-    return figures
 
 
 def simulate(
@@ -147,70 +69,19 @@ def simulate(
     stimulus = folder.stimulus() if data is None else from_argument(data, folder)
     stimulus = _first(stimulus, samples or DEFAULT_SAMPLES.get(engine))
     with console.progress(f"simulating on {engine}", len(stimulus)) as advance:
-        trace = run_engine(spec, stimulus.spikes, engine=engine, folding=folding,
-                           membranes=membranes, waveform=waveform, progress=advance)
-    figures = summary(spec, folding, stimulus, trace)
+        # A waveform is of one run, so its samples are not split.
+        size = len(stimulus) if waveform is not None else _BATCH
+        traces = (
+            run_engine(spec, stimulus.spikes[start : start + size], engine=engine, folding=folding,
+                       membranes=membranes, waveform=waveform, progress=advance)
+            for start in range(0, len(stimulus), size)
+        )
+        figures = summary(spec, folding, stimulus, traces)
     if data is None:
         kept = folder.read_json("results.json", "simulate") if "results.json" in folder else {}
         folder.record("simulate", {**kept.get("simulate", {}), engine: figures})
     console.finish({"run": str(run), "data": data, **figures},
-                   *_tables(spec, figures), as_json=json)
-
-
-def summary(
-    spec: NetworkSpec, folding: Folding, stimulus: Stimulus, trace: Trace
-) -> dict[str, Any]:
-    """What ``simulate`` reports of ``trace``; everything JSON can hold.
-
-    ``utilisation`` of a layer is its synaptic operations ÷ (adders × cycles): 1 would be a new
-    weight for every adder in every cycle. There are lanes × ways adders, in a convolution lanes ×
-    banks.
-    """
-    known = stimulus.labels >= 0
-    names = [layer.name for layer in spec.layers]
-    neuron_steps = trace.spikes[0].shape[0] * trace.spikes[0].shape[1]
-    spikes = {name: int(s.sum()) for name, s in zip(names, trace.spikes, strict=True)}
-    figures: dict[str, Any] = {
-        "engine": trace.engine,
-        "samples": len(trace),
-        "timesteps": trace.spikes[0].shape[1],
-        "accuracy": (float((trace.prediction == stimulus.labels)[known].mean())
-                     if known.any() else None),
-        "labelled": int(known.sum()),
-        "input_spikes": int(np.count_nonzero(stimulus.spikes)),
-        "input_rate": float(np.count_nonzero(stimulus.spikes) / stimulus.spikes.size),
-        "spikes_per_layer": spikes,
-        "rate_per_layer": {layer.name: spikes[layer.name] / (neuron_steps * layer.neurons)
-                           for layer in spec.layers},
-        "synops": trace.synops,
-        "counters": {
-            name: {
-                counter.name: total(counter.name, trace.counters[counter.name][:, i])
-                for counter in COUNTERS if counter.name in trace.counters
-            }
-            for i, name in enumerate(names)
-        },
-        "cycles": None,
-    }
-    if trace.membranes is not None:
-        figures["membranes"] = {
-            name: {"low": int(m.min()), "high": int(m.max()), "proven": list(bounds.membrane)}
-            for name, m, bounds in zip(names, trace.membranes, spec.bounds, strict=True)
-        }
-    if trace.cycles is not None:
-        cycles = int(trace.cycles.sum())
-        figures["cycles"] = {"mean": cycles / len(trace), "min": int(trace.cycles.min()),
-                             "max": int(trace.cycles.max())}
-        figures |= folded(spec, folding)
-        figures["utilisation"] = {
-            name: int(trace.counters["synops"][:, i].sum()) / (figures["adders"][name] * cycles)
-            for i, name in enumerate(names)
-        }
-        figures["per_sample"] = {
-            "input_spikes": np.count_nonzero(stimulus.spikes, axis=(1, 2)).tolist(),
-            "cycles": trace.cycles.tolist(),
-        }
-    return figures
+                   *tables(spec, figures), as_json=json)
 
 
 def check(
@@ -356,7 +227,7 @@ def generate(
             write_output(written, text)
         advance()
     ports = [{"name": port.name, "direction": port.direction, "width": port.width,
-              "meaning": port.meaning} for port in verilog.ports(spec)]
+              "meaning": port.meaning} for port in verilog.ports(network)]
     figures = {
         "verilog": str(written),
         "module": spec.name,
@@ -378,31 +249,3 @@ def _first(stimulus: Stimulus, samples: int | None) -> Stimulus:
     if not len(stimulus):
         raise DataError("there are no samples in the data; give a file with at least one")
     return stimulus if samples is None else stimulus[:samples]
-
-
-def _tables(spec: NetworkSpec, figures: dict[str, Any]) -> Sequence[Any]:
-    accuracy, cycles = figures["accuracy"], figures["cycles"]
-    rows = [
-        ("samples", figures["samples"]),
-        ("timesteps", figures["timesteps"]),
-        ("accuracy", None if accuracy is None else f"{accuracy:.2%}"),
-        ("input spikes a sample", figures["input_spikes"] / figures["samples"]),
-        ("synaptic operations a sample", figures["synops"] / figures["samples"]),
-    ]
-    if cycles is not None:
-        rows += [(f"cycles, {which}", cycles[which]) for which in ("mean", "min", "max")]
-    layers = [layer.name for layer in spec.layers]
-    counters = list(next(iter(figures["counters"].values())))
-    tables = [
-        console.table(f"{spec.name} on {figures['engine']}", ("figure", "value"), rows),
-        console.table("All samples, per layer", ("layer", "spikes", "rate", *counters),
-                      [(name, figures["spikes_per_layer"][name], figures["rate_per_layer"][name],
-                        *figures["counters"][name].values()) for name in layers]),
-    ]
-    if "membranes" in figures:
-        tables.append(console.table(
-            "Membranes", ("layer", "lowest", "highest", "proven lowest", "proven highest"),
-            [(name, m["low"], m["high"], *m["proven"])
-             for name, m in figures["membranes"].items()],
-        ))
-    return tables

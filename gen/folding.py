@@ -1,9 +1,22 @@
 """How much hardware each layer gets. A user's choice; what follows from it stands in plan.py."""
 
+import enum
 from dataclasses import dataclass
 
 from .errors import FoldingError
 from .spec import NetworkSpec
+
+
+class Storage(enum.Enum):
+    """A kind of memory for weights."""
+
+    #: Block memory that the bitstream fills; cannot be changed.
+    FIXED = "fixed"
+    #: Block memory that the bitstream fills; can be loaded again.
+    LOADABLE = "loadable"
+    #: The iCE40 UltraPlus' four large memories, 16 bits × 16384 each: nothing can fill them but
+    #: loading.
+    SPRAM = "spram"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +36,15 @@ class LayerFolding:
     banks
         Conv2d layers only: accumulator banks in y and in x. None is full banking, ⌈kernel/stride⌉
         each, which adds all taps of an event at once.
+    storage
+        Where the weights are; convolutions have fixed ones.
     """
 
     lanes: int | None = None
     ways: int = 1
     units: int | None = None
     banks: tuple[int, int] | None = None
+    storage: Storage = Storage.FIXED
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from .arithmetic import signed_bits
 from .errors import FoldingError
 from .folding import LayerFolding
 from .layers import Layer
+from .pooling import SumPool2d
 from .synapses import Linear
 
 #: Most ways of a layer.
@@ -22,7 +23,8 @@ class Source:
     Attributes
     ----------
     order
-        int64 (addresses,): which input of the layer an address means; −1 is none.
+        int64 (addresses,): which input of the layer, or of its synapse behind a max pooling, an
+        address means; −1 is none.
     value_bits
         Width of an event's value; 0 for plain spikes.
     shape
@@ -49,6 +51,8 @@ class LinearPlan:
         lanes beyond the last neuron are built and hold zero weights.
     ways
         Events per cycle; address a is number ``a // ways`` of bank ``a % ways``.
+    storage
+        Where the weights are.
     own_base
         Where in a bank the layer's own spikes begin; without recurrence, the size of a bank.
     bank_inputs
@@ -76,6 +80,7 @@ class LinearPlan:
             )
         self.layer = layer
         self.ways = folding.ways
+        self.storage = folding.storage
         self.value_bits = source.value_bits
         self.units = units
         lanes = layer.neurons if folding.lanes is None else folding.lanes
@@ -90,7 +95,7 @@ class LinearPlan:
         self._columns = matrix
         self.most_synops = self.ways * self.lanes
         self.weight_bits = max(2, signed_bits(int(matrix.min()), int(matrix.max())))
-        if layer.pool is None and layer.recurrent is None:
+        if not isinstance(layer.pool, SumPool2d) and not isinstance(layer.recurrent, Linear):
             self.weight_bits = layer.synapse.weight_bits
         self.sum_bits = max(sum_bits - self.sum_shift, self.weight_bits)
         #: Accumulators of a single row are registers.
@@ -107,7 +112,8 @@ class LinearPlan:
         """Weights (neurons, addresses), those of the layer's own spikes last, and their shift."""
         synapse, recurrent = layer.synapse, layer.recurrent
         weight = synapse.weight
-        if layer.pool is not None:
+        # A max pooling is done before: the source's signals are pooled ones.
+        if isinstance(layer.pool, SumPool2d):
             weight = weight @ layer.pool.apply(np.eye(layer.inputs, dtype=np.int64)).T
         matrix = np.where(source.order >= 0, weight[:, source.order], 0)
         shift = synapse.weight_shift

@@ -3,23 +3,64 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from .arithmetic import signed_bits
 from .bounds import MembraneBounds
 from .coding import InputKind
 from .convolution import Conv2dPlan
 from .errors import FoldingError
-from .folding import Folding, LayerFolding
+from .folding import Folding, LayerFolding, Storage
 from .layers import Layer
 from .linear import LinearPlan, Source
 from .pooling import MaxPool2d
 from .spec import NetworkSpec
+from .spike_pooling import SpikePoolingPlan
 from .synapses import Conv2d, Linear
 
 #: Events whose lanes share one neuron unit, if the folding does not say otherwise.
 LANES_PER_UNIT = 8
+
+
+@dataclass(frozen=True)
+class SpikeRows:
+    """Rows of spikes as they leave a layer, behind any max pooling.
+
+    Attributes
+    ----------
+    order
+        int64 (rows, units): which signal each place of a row is; −1 is none.
+    shape
+        (channels, height, width) of a map, whose rows run over blocks of channels, then x, then y;
+        None if signals are just numbered.
+    xs
+        Of a map: x of the first position of each row of an image row.
+    blocks, lanes
+        Of a map: rows of a position, and channels of a row.
+    last_step
+        Step of the sweep that completes a timestep's last row, and
+    latency
+        cycles from that step's spikes to the row.
+    """
+
+    order: npt.NDArray[np.int64]
+    last_step: int
+    shape: tuple[int, int, int] | None = None
+    xs: tuple[int, ...] = (0,)
+    blocks: int = 1
+    lanes: int = 1
+    latency: int = 0
+
+    @property
+    def rows(self) -> int:
+        return self.order.shape[0]
+
+    @property
+    def units(self) -> int:
+        return self.order.shape[1]
 
 
 class LayerPlan:
@@ -42,7 +83,11 @@ class LayerPlan:
     ways_out
         Events per cycle that the layer behind takes.
     spatial_out
-        The layer behind knows neurons by their place in a map.
+        The layer behind knows signals by their place in a map.
+    pooling
+        :class:`~.spike_pooling.SpikePoolingPlan` of a max pooling behind, or None.
+    rows
+        :class:`SpikeRows` as they leave.
     accumulator_bits, membrane_bits, leaked_bits
         Widths of the stored word, of u and m, and of the decayed membrane.
     current_bits, leaked_current_bits
@@ -50,11 +95,11 @@ class LayerPlan:
     """
 
     def __init__(self, layer: Layer, folding: LayerFolding, bounds: MembraneBounds,
-                 source: Source, *, ways_out: int, spatial_out: bool, sweeps: int):
+                 source: Source, *, above: Layer | None, ways_out: int, sweeps: int):
         self.layer = layer
         self.source = source
         self.ways_out = ways_out
-        self.spatial_out = spatial_out
+        self.spatial_out = above is not None and isinstance(above.synapse, Conv2d)
         self.sweeps = sweeps
         if folding.lanes is not None and not 1 <= folding.lanes <= layer.neurons:
             raise FoldingError(
@@ -71,6 +116,21 @@ class LayerPlan:
         self.steps = self.synapses.steps
         self.order = self._order()
         self._widths(bounds)
+        self.pooling = None
+        if above is not None and isinstance(above.pool, MaxPool2d):
+            if not isinstance(self.synapses, Conv2dPlan):
+                raise FoldingError(
+                    f"layer {above.name}: max pooling behind the linear layer {layer.name} is not "
+                    f"built; put it behind a convolution"
+                )
+            self.pooling = SpikePoolingPlan(self.synapses, above.pool)
+        self.rows = self._rows()
+        if self.rows.units % ways_out:
+            raise FoldingError(
+                f"layer {layer.name}: its rows of {self.rows.units} spikes cannot be dealt out to "
+                f"{ways_out} ways of the layer behind; give that a number of ways that divides "
+                f"{self.rows.units}, such as {math.gcd(self.rows.units, ways_out)}"
+            )
 
     def _linear(self, layer: Layer, folding: LayerFolding, bounds: MembraneBounds,
                 source: Source) -> LinearPlan:
@@ -100,17 +160,16 @@ class LayerPlan:
                 f"layer {layer.name}: {folding.ways} ways; a convolution takes one event at a "
                 f"time; raise lanes or banks instead"
             )
+        if folding.storage is not Storage.FIXED:
+            raise FoldingError(
+                f"layer {layer.name}: {folding.storage.value} weights of a convolution are not "
+                f"built, because each bank has its own copy; use {Storage.FIXED.value}"
+            )
         pool = None if isinstance(layer.pool, MaxPool2d) else layer.pool
-        plan = Conv2dPlan(
+        return Conv2dPlan(
             layer.name, layer.synapse, sum_bits=bounds.sum_bits, lanes=folding.lanes,
             banks=folding.banks, units=folding.units, value_bits=source.value_bits, pool=pool,
         )
-        if plan.units % self.ways_out:
-            raise FoldingError(
-                f"layer {layer.name}: {plan.units} units cannot feed {self.ways_out} ways of the "
-                f"layer behind; give it a number of ways that divides {plan.units}"
-            )
-        return plan
 
     def _order(self) -> np.ndarray:
         if isinstance(self.synapses, Conv2dPlan):
@@ -120,6 +179,17 @@ class LayerPlan:
             order = np.where(order < self.layer.neurons, order, -1)
         order.setflags(write=False)
         return order
+
+    def _rows(self) -> SpikeRows:
+        plan, pooling = self.synapses, self.pooling
+        if not isinstance(plan, Conv2dPlan):
+            return SpikeRows(self.order, self.steps - 1)
+        if pooling is None:
+            xs = tuple(group * plan.positions for group in range(plan.row_groups))
+            return SpikeRows(self.order, self.steps - 1, plan.output_shape, xs,
+                             plan.blocks * plan.row_steps, plan.units // plan.positions)
+        return SpikeRows(pooling.order, pooling.last_step, pooling.pool.output_shape, pooling.xs,
+                         pooling.blocks, pooling.lanes, latency=1)
 
     def _widths(self, bounds: MembraneBounds) -> None:
         neuron, neurons = self.layer.neuron, self.layer.neurons
@@ -161,6 +231,13 @@ class LayerPlan:
         return bool((self.order < 0).any())
 
 
+def input_source(spec: NetworkSpec) -> Source:
+    """The network's inputs as the first layer receives them."""
+    first = spec.layers[0]
+    return Source(np.arange(spec.inputs), spec.input.bits if spec.input.bits > 1 else 0,
+                  first.input_shape if isinstance(first.synapse, Conv2d) else None)
+
+
 def layer_plans(spec: NetworkSpec, folding: Folding) -> tuple[LayerPlan, ...]:
     """What to build for each layer of ``spec``.
 
@@ -172,21 +249,18 @@ def layer_plans(spec: NetworkSpec, folding: Folding) -> tuple[LayerPlan, ...]:
     """
     foldings = folding.of(spec)
     held = spec.input.kind is InputKind.CURRENT
-    bits = spec.input.bits if spec.input.bits > 1 else 0
-    first = spec.layers[0]
-    source = Source(np.arange(spec.inputs), bits,
-                    first.input_shape if isinstance(first.synapse, Conv2d) else None)
+    source = input_source(spec)
     plans: list[LayerPlan] = []
     for n, (layer, chosen, bounds) in enumerate(
             zip(spec.layers, foldings, spec.bounds, strict=True)):
         above = spec.layers[n + 1] if n + 1 < len(spec.layers) else None
         plans.append(LayerPlan(
-            layer, chosen, bounds, source,
+            layer, chosen, bounds, source, above=above,
             ways_out=1 if above is None else foldings[n + 1].ways,
-            spatial_out=above is not None and isinstance(above.synapse, Conv2d),
             sweeps=spec.timesteps if held and n == 0 else 1,
         ))
         if above is not None:
-            shape = above.input_shape if isinstance(above.synapse, Conv2d) else None
-            source = Source(plans[-1].order.reshape(-1), 0, shape)
+            rows = plans[-1].rows
+            source = Source(rows.order.reshape(-1), 0,
+                            rows.shape if plans[-1].spatial_out else None)
     return tuple(plans)

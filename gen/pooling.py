@@ -29,7 +29,7 @@ class Pool2d:
 
     input_shape: tuple[int, int, int]
     kernel: tuple[int, int]
-    stride: tuple[int, int] | None = None
+    stride: tuple[int, int] = None  # type: ignore[assignment]  # it is set below
 
     def __post_init__(self) -> None:
         shape = shape3(self.input_shape, "input_shape of the pooling")
@@ -53,7 +53,6 @@ class Pool2d:
     @property
     def output_shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of the pooled signals."""
-        assert self.stride is not None
         height, width = (
             (side - kernel) // stride + 1
             for side, kernel, stride in zip(self.input_shape[1:], self.kernel, self.stride,
@@ -64,7 +63,6 @@ class Pool2d:
     def windows(self, axis: int) -> npt.NDArray[np.bool_]:
         """(outputs, inputs) along ``axis``, 0 vertical and 1 horizontal: True where a window holds
         a pixel."""
-        assert self.stride is not None
         first = np.arange(self.output_shape[1 + axis])[:, np.newaxis] * self.stride[axis]
         offset = np.arange(self.input_shape[1 + axis]) - first
         return (offset >= 0) & (offset < self.kernel[axis])
@@ -101,7 +99,7 @@ class MaxPool2d(Pool2d):
     Parameters as :class:`Pool2d`.
     """
 
-    def apply(self, signals: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    def apply(self, signals: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         """(…, inputs) → bool (…, outputs)."""
         return self.window_sums(signals) > 0
 

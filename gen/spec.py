@@ -160,6 +160,17 @@ class NetworkSpec:
         return self.layers[-1].neurons // self.readout.population
 
     @property
+    def score_range(self) -> tuple[int, int]:
+        """Lowest and highest score that an inference can reach, proven; they hold 0."""
+        low, high = {
+            ReadoutKind.SPIKE_COUNT: (0, self.readout.population),
+            ReadoutKind.MEMBRANE: tuple(self.readout.population * end
+                                        for end in self.bounds[-1].membrane),
+            ReadoutKind.FIRST_SPIKE: (0, 1),
+        }[self.readout.kind]
+        return low * self.timesteps, high * self.timesteps
+
+    @property
     def weights(self) -> int:
         """Weights of the whole network, a convolution's shared ones counted once."""
         return sum(layer.weights for layer in self.layers)

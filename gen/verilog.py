@@ -5,12 +5,14 @@ import warnings
 from dataclasses import dataclass
 
 from amaranth.back import verilog
-from amaranth.hdl import Signal, unsigned
+from amaranth.hdl import Shape, Signal, unsigned
 
-from .counters import COUNTERS
-from .folding import Folding
+from .counters import COUNTERS, NETWORK_COUNTERS
+from .folding import Folding, Storage
+from .linear import LinearPlan
 from .rtl.flat import FlatNetwork
 from .rtl.network import Network
+from .rtl.streams import address_bits
 from .spec import NetworkSpec
 
 
@@ -24,37 +26,63 @@ class Port:
     meaning: str
 
 
-def ports(spec: NetworkSpec, *, counters: bool = True) -> list[Port]:
+def ports(network: Network, *, counters: bool = True) -> list[Port]:
     """The port list of the module that :func:`convert` writes, in order."""
-    address = _index_bits(spec.inputs)
-    index, count = _index_bits(spec.classes), spec.timesteps.bit_length()
+    spec, plan = network.spec, network.plans[0]
+    layout = network.i.payload.shape()
+    ways, slot = layout.ways, layout.slot
+    address = Shape.cast(slot.members["address"]).width
+    index, score = address_bits(spec.classes), network.readout.bits
+    shape = "×".join(map(str, spec.input_shape))
+    meaning = f"input that spiked: flat index of {shape}"
+    if plan.source.shape is not None:
+        x, y, channel = (address_bits(side) for side in reversed(plan.source.shape))
+        meaning = (f"place of the input that spiked: {{channel, {channel} bits; y, {y} bits; "
+                   f"x, {x} bits}}")
+    elif ways > 1:
+        meaning += f", divided by {ways}; way w takes the inputs that leave w"
+    each = f"; {ways} ways, way 0 lowest" if ways > 1 else ""
     listed = [
         Port("clk", "input", 1, "clock; everything happens at its rising edge"),
         Port("rst", "input", 1, "synchronous reset, active high; give it only between inferences, "
                                 "because membranes in block memory are not reset"),
         Port("in_valid", "input", 1, "the beat is meant; hold it until in_ready"),
         Port("in_ready", "output", 1, "the beat is taken at this clock edge"),
-        Port("in_address", "input", address, "input that spiked: flat index of "
-                                             f"{'×'.join(map(str, spec.input_shape))}"),
-        Port("in_event", "input", 1, "the beat carries a spike"),
+        Port("in_event", "input", ways, f"the beat carries a spike{each}"),
+        Port("in_address", "input", ways * address, meaning),
         Port("in_tick", "input", 1, "the timestep ends after this beat"),
         Port("in_last", "input", 1, "with in_tick: the inference ends too "
                                     f"(at most {spec.timesteps} timesteps)"),
-        Port("out_valid", "output", 1, "a class count is offered"),
+        Port("out_valid", "output", 1, "a class score is offered"),
         Port("out_ready", "input", 1, "take it at this clock edge"),
         Port("out_index", "output", index, "class, ascending"),
-        Port("out_count", "output", count, "spikes of that class in the inference"),
-        Port("out_winner", "output", index, "class with most spikes so far; the prediction at "
-                                            "out_last"),
+        Port("out_score", "output", score, f"its score, signed: {spec.readout.kind.value}"),
+        Port("out_winner", "output", index, "class with the highest score so far; the prediction "
+                                            "at out_last"),
         Port("out_last", "output", 1, f"last of the {spec.classes} classes"),
     ]
+    if "value" in slot.members:
+        bits = Shape.cast(slot.members["value"]).width
+        listed.insert(6, Port("in_value", "input", ways * bits, f"of the spike{each}"))
+    if any(isinstance(layer.synapses, LinearPlan) and layer.synapses.storage is not Storage.FIXED
+           for layer in network.plans):
+        listed += [
+            Port("load_begin", "input", 1, "weights begin anew with the next byte"),
+            Port("load_valid", "input", 1, "a byte of weights is there"),
+            Port("load_byte", "input", 8, "it"),
+            Port("loaded", "output", 1, "all weights are in"),
+        ]
     if counters:
-        words = len(COUNTERS) * len(spec.layers) + 1
+        count = network.counter_count
+        first = count - len(NETWORK_COUNTERS)
+        names = ", ".join(counter.name for counter in NETWORK_COUNTERS)
         listed += [
             Port("counter_clear", "input", 1, "zero all counters"),
-            Port("counter_address", "input", _index_bits(words),
-                 f"layer × {len(COUNTERS)} + counter; {words - 1} is the cycles of inferences"),
-            Port("counter_data", "output", 32, "the counter addressed one cycle ago"),
+            Port("counter_address", "input", address_bits(count),
+                 f"layer × {len(COUNTERS)} + counter; {first} to {count - 1} are {names}"),
+            Port("counter_read", "input", 1, "hold it and the address until counter_valid"),
+            Port("counter_data", "output", 32, "the counter"),
+            Port("counter_valid", "output", 1, f"it stands; at most {count + 1} cycles later"),
         ]
     return listed
 
@@ -71,7 +99,7 @@ def convert(spec: NetworkSpec, folding: Folding | None = None, *, counters: bool
         If the folding does not belong to the network.
     """
     network = Network(spec, folding or Folding(), counters=counters)
-    listed = ports(spec, counters=counters)
+    listed = ports(network, counters=counters)
     signals = {port.name: Signal(unsigned(port.width), name=port.name) for port in listed}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -85,10 +113,6 @@ def convert(spec: NetworkSpec, folding: Folding | None = None, *, counters: bool
     return _header(spec, network, listed) + text
 
 
-def _index_bits(count: int) -> int:
-    return max(1, (count - 1).bit_length())
-
-
 def _header(spec: NetworkSpec, network: Network, listed: list[Port]) -> str:
     lines = [
         f"{spec.name}: spiking neural network accelerator, generated by spikewright",
@@ -96,7 +120,7 @@ def _header(spec: NetworkSpec, network: Network, listed: list[Port]) -> str:
         "",
         *(f"{plan.layer.name}: {plan.layer.inputs} -> {plan.layer.neurons} neurons, "
           f"{plan.layer.synapse.weight_bits}-bit weights, {plan.accumulator_bits}-bit membranes, "
-          f"{plan.lanes} lanes ({plan.rows} cycles per event)" for plan in network.plans),
+          f"{plan.synapses.lanes} lanes, {plan.units} units" for plan in network.plans),
         "",
         *(f"{port.direction:6} {port.name:16} {port.width:3}  {port.meaning}" for port in listed),
     ]

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..linear import LinearPlan
-from ..plan import LayerPlan
+from ..plan import LayerPlan, SpikeRows
 from ..synapses import Linear
 from .array import NeuronArray, SpikesSignature
 from .conv import Conv2dSynapses
@@ -14,6 +14,7 @@ from .linear import LinearSynapses
 from .recurrence import Recurrence
 from .router import SpikeRouter
 from .streams import SpatialLayout, address_bits, event_stream
+from .weights import LoadSignature
 
 
 class SpikingLayer(wiring.Component):
@@ -30,6 +31,8 @@ class SpikingLayer(wiring.Component):
     -------
     i : In(stream of EventLayout)
     o : Out(SpikesSignature)
+    load, full : In, Out
+        See :class:`~.linear.LinearSynapses`.
     room : In
     begin, begin_last : Out
         See :class:`~.array.NeuronArray`.
@@ -47,6 +50,7 @@ class SpikingLayer(wiring.Component):
         super().__init__({
             "i": In(event_stream(address, ways, synapses.value_bits)),
             "o": Out(SpikesSignature(plan)),
+            "load": In(LoadSignature()), "full": Out(1),
             "room": In(1), "begin": Out(1), "begin_last": Out(1),
             "events": Out(LayerEvents(
                 events_in=ways, recurrent_events=ways, events_out=max(plan.ways_out, plan.units),
@@ -60,8 +64,11 @@ class SpikingLayer(wiring.Component):
         m.submodules.array = array = NeuronArray(plan)
         if isinstance(plan.synapses, LinearPlan):
             m.submodules.synapses = synapses = LinearSynapses(plan.synapses)
+            wiring.connect(m, wiring.flipped(self.load), synapses.load)
+            m.d.comb += self.full.eq(synapses.full)
         else:
             m.submodules.synapses = synapses = Conv2dSynapses(plan.synapses)
+            m.d.comb += self.full.eq(1)
         wiring.connect(m, synapses.sums, array.sums)
         wiring.connect(m, array.o, wiring.flipped(self.o))
         m.d.comb += [self.begin.eq(array.begin), self.begin_last.eq(array.begin_last)]
@@ -75,25 +82,26 @@ class SpikingLayer(wiring.Component):
             wiring.connect(m, wiring.flipped(self.i), synapses.i)
             m.d.comb += array.room.eq(self.room)
         m.d.comb += [
-            self.events.synops.eq(synapses.synops),
+            self.events.synops.eq(synapses.activity.synops),
             self.events.saturations.eq(array.saturated),
-            self.events.busy.eq(synapses.busy),
-            self.events.sweeping.eq(synapses.taking),
-            self.events.stalled.eq(synapses.stalled),
-            self.events.starved.eq(synapses.starved),
+            self.events.busy.eq(synapses.activity.busy),
+            self.events.sweeping.eq(synapses.activity.taking),
+            self.events.stalled.eq(synapses.activity.stalled),
+            self.events.starved.eq(synapses.activity.starved),
         ]
         return m
 
     def _recur(self, m: Module, synapses: LinearSynapses, array: NeuronArray):
-        m.submodules.own = own = SpikeRouter(self.plan, self.plan.synapses.ways)
+        m.submodules.own = own = SpikeRouter(SpikeRows(self.plan.order, self.plan.steps - 1),
+                                           self.plan.synapses.ways)
         m.submodules.recurrence = recurrence = Recurrence(self.plan)
         wiring.connect(m, wiring.flipped(self.i), recurrence.i)
         wiring.connect(m, own.o, recurrence.own)
         wiring.connect(m, recurrence.o, synapses.i)
         # The last timestep's spikes have no timestep to come back in.
         m.d.comb += [
-            *(getattr(own.i, name).eq(getattr(array.o, name)) for name in array.o.signature.members),
-            own.i.valid.eq(array.o.valid & ~array.o.last),
+            own.valid.eq(array.o.valid & ~array.o.last),
+            own.spikes.eq(array.o.spikes), own.end.eq(array.o.end),
             own.begin.eq(array.begin & ~array.begin_last),
             array.room.eq(self.room & own.room),
         ]

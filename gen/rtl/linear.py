@@ -1,12 +1,16 @@
 """All-to-all synapses: weights, and the sums that events add them to."""
 
+from itertools import pairwise
+
 from amaranth import *
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..linear import LinearPlan
+from .activity import SynapseActivity
 from .streams import address_bits, event_stream
 from .sums import SumsSignature
+from .weights import LoadSignature, WeightStore
 
 
 class LinearSynapses(wiring.Component):
@@ -30,11 +34,9 @@ class LinearSynapses(wiring.Component):
     sums : Out(SumsSignature)
         Steps may begin in the cycle after a tick's last row was issued, or ``plan.add_stage − 1``
         cycles after if the sums are registers.
-    busy, taking, stalled, starved : Out
-        The cycle's use, exactly one of them: events were added; the sweep took the cycle; a beat
-        waited for the sums of timesteps before; there was nothing to add, no beat or a bare tick.
-    synops : Out
-        Synaptic operations, a cycle late.
+    activity : Out(SynapseActivity)
+    load, full : In, Out
+        See :class:`~.weights.WeightStore`; the ways' weights follow one another.
     """
 
     def __init__(self, plan: LinearPlan):
@@ -42,8 +44,8 @@ class LinearSynapses(wiring.Component):
         super().__init__({
             "i": In(event_stream(address_bits(plan.bank_inputs), plan.ways, plan.value_bits)),
             "sums": Out(SumsSignature(plan.units, plan.sum_bits)),
-            "busy": Out(1), "taking": Out(1), "stalled": Out(1), "starved": Out(1),
-            "synops": Out(range(plan.most_synops + 1)),
+            "activity": Out(SynapseActivity(plan.most_synops)),
+            "load": In(LoadSignature()), "full": Out(1),
         })
 
     def elaborate(self, platform):
@@ -73,7 +75,8 @@ class LinearSynapses(wiring.Component):
         self._issue = issue = Signal()
         #: A timestep's last operation is issued, or its sums are given free.
         self._finish, self._release = Signal(), Signal()
-        valid, last_row, any_event = Signal(), Signal(), Signal()
+        valid, last_row = Signal(), Signal()
+        self._any_event = any_event = Signal(name="any_event")
         slots = [op.slots[way] for way in range(plan.ways)]
         m.d.comb += [
             any_event.eq(Cat(slot.event for slot in slots).any()),
@@ -81,10 +84,10 @@ class LinearSynapses(wiring.Component):
             issue.eq(valid & ~self._blocked & ~self._take),
             self._finish.eq(issue & last_row & op.tick),
             self.i.ready.eq(~valid | (issue & last_row)),
-            self.busy.eq(issue & any_event),
-            self.taking.eq(self._take),
-            self.stalled.eq(valid & self._blocked & ~self._take),
-            self.starved.eq(~self.busy & ~self.taking & ~self.stalled),
+            self.activity.busy.eq(issue),
+            self.activity.taking.eq(self._take),
+            self.activity.stalled.eq(valid & self._blocked & ~self._take),
+            self.activity.starved.eq(~valid & ~self._take),
         ]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [op.eq(self.i.payload), valid.eq(1), row.eq(0)]
@@ -101,26 +104,30 @@ class LinearSynapses(wiring.Component):
         lanes = Mux(row == plan.rows - 1, partial, plan.lanes) if partial != plan.lanes \
             else C(plan.lanes)
         # Counting may take its time, but not the adders' of the fast path.
-        counted = Signal.like(self.synops)
+        counted = Signal.like(self.activity.synops)
         m.d.sync += counted.eq(Mux(issue, events * lanes, 0))
-        m.d.comb += self.synops.eq(counted)
+        m.d.comb += self.activity.synops.eq(counted)
 
     def _increments(self, m: Module) -> list[Value]:
         """What each lane adds, ``add_stage`` cycles after the issue; 0 if nothing was."""
         plan = self.plan
         shape = data.ArrayLayout(signed(plan.weight_bits), plan.lanes)
         ways = []
+        full: Value = C(1)
         for way in range(plan.ways):
             slot = self._op.slots[way]
-            m.submodules[f"weights_{way}"] = weights = memory.Memory(
-                shape=shape, depth=plan.rows * plan.bank_inputs, init=plan.weight_words(way),
-            )
-            read = weights.read_port()
+            m.submodules[f"weights_{way}"] = store = WeightStore(
+                plan.weight_words(way), plan.lanes, plan.weight_bits, plan.storage)
+            m.d.comb += [
+                store.address.eq(self._addresses[way]), store.enable.eq(1),
+                store.load.begin.eq(self.load.begin), store.load.byte.eq(self.load.byte),
+                store.load.valid.eq(self.load.valid & full),
+            ]
+            full = full & store.full
             # A plain register behind a block memory can become the memory's own.
             fetched = Signal(shape, name=f"fetched_{way}", reset_less=True)
             gated = Signal(shape, name=f"gated_{way}")
-            m.d.comb += [read.addr.eq(self._addresses[way]), read.en.eq(1)]
-            m.d.sync += [fetched.eq(read.data), gated.eq(fetched)]
+            m.d.sync += [fetched.eq(store.data), gated.eq(fetched)]
             # A register's synchronous reset costs nothing; a gate would cost a LUT a bit.
             event = self._delayed(m, self._issue & slot.event, 2, f"event_{way}")
             with m.If(~event):
@@ -131,6 +138,7 @@ class LinearSynapses(wiring.Component):
                 terms = [_registered(m, term * value, f"product_{way}_{lane}")
                          for lane, term in enumerate(terms)]
             ways.append(terms)
+        m.d.comb += self.full.eq(full)
         if plan.ways == 1:
             return ways[0]
         return [_registered(m, _tree([terms[lane] for terms in ways]), f"increment_{lane}")
@@ -146,8 +154,12 @@ class LinearSynapses(wiring.Component):
     def _registers(self, m: Module, increments: list[Value]):
         plan, sums = self.plan, self.sums
         valid = self._delayed(m, self._issue, plan.add_stage, "valid")
-        tick = self._delayed(m, self._finish, plan.add_stage, "tick")
-        shift = self._delayed(m, sums.step, plan.latency, "shift")
+        ticking = self._delayed(m, self._finish, plan.add_stage - 1, "ticking")
+        shifting = self._delayed(m, sums.step, plan.latency - 1, "shifting")
+        tick = self._delayed(m, ticking, 1, "tick")
+        # All lanes wait for this one, so it comes straight from a register.
+        moves = Signal()
+        m.d.sync += moves.eq(ticking | shifting)
         shape = data.ArrayLayout(signed(plan.sum_bits), plan.lanes)
         snapshot = Signal(shape, reset_less=True)
         total = Signal(shape)
@@ -160,11 +172,9 @@ class LinearSynapses(wiring.Component):
             # The next timestep begins from nothing in the very next cycle.
             with m.If(tick):
                 m.d.sync += accumulator.eq(0)
-        with m.If(tick):
-            m.d.sync += snapshot.eq(total)
-        with m.Elif(shift):
-            m.d.sync += snapshot.as_value().eq(
-                snapshot.as_value().rotate_right(plan.units * plan.sum_bits))
+        rotated = snapshot.as_value().rotate_right(plan.units * plan.sum_bits)
+        with m.If(moves):
+            m.d.sync += snapshot.as_value().eq(Mux(tick, total.as_value(), rotated))
         m.d.comb += [sums.sums[unit].eq(snapshot[unit]) for unit in range(plan.units)]
 
         waiting, last = Signal(), Signal()
@@ -220,14 +230,16 @@ class LinearSynapses(wiring.Component):
         op = Signal(data.StructLayout({"event": 1, "take": 1, "keep": 1,
                                        "address": address_bits(2 * halves)}))
         m.d.comb += [
-            op.event.eq(self._issue), op.take.eq(self._take), op.keep.eq(sums.keep),
+            # A bare tick writes nothing: the sweep may read that word in the same cycle.
+            op.event.eq(self._issue & self._any_event),
+            op.take.eq(self._take), op.keep.eq(sums.keep),
             op.address.eq(Mux(self._take, Cat(take_row, sweeping), Cat(self._row, adding))),
         ]
         if halves == 2 and plan.rows == 1:
             raise AssertionError("a single row is held in registers")
         add = plan.add_stage
         before = [op, *(Signal(op.shape(), name=f"op_{n}") for n in range(1, add + 1))]
-        for earlier, later in zip(before, before[1:], strict=False):
+        for earlier, later in pairwise(before):
             m.d.sync += later.eq(earlier)
         now = before[add]
         m.d.comb += write.addr.eq(now.address)

@@ -4,16 +4,18 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from ..coding import ReadoutKind
 from ..counters import NETWORK_COUNTERS
 from ..folding import Folding
 from ..plan import layer_plans
-from ..coding import ReadoutKind
 from ..spec import NetworkSpec
 from .counters import COUNTER_BITS, Counters
 from .layer import SpikingLayer
+from .pooling import SpikePooling
 from .readout import ScoreReadout
 from .router import SpikeRouter
 from .streams import result_stream
+from .weights import LoadSignature
 
 
 class Network(wiring.Component):
@@ -39,6 +41,11 @@ class Network(wiring.Component):
         Input events and ticks; :mod:`spikewright.gen.beats` makes them of samples.
     o : Out(stream of ResultLayout)
         One beat per class and inference.
+    load : In(LoadSignature)
+        Weights of the layers that can be loaded, one layer's after the other's, as
+        :func:`~.weights.load_image` makes them; not during an inference.
+    loaded : Out
+        All weights are in.
     clear : In
         Zeroes all counters.
     counter_address, counter_read, counter_data, counter_valid : In, In, Out, Out
@@ -62,6 +69,7 @@ class Network(wiring.Component):
         super().__init__({
             "i": In(self.layers[0].i.signature.flip()),
             "o": Out(result_stream(spec.classes, self.readout.bits)),
+            "load": In(LoadSignature()), "loaded": Out(1),
             "clear": In(1),
             "counter_address": In(range(max(2, self.counter_count))), "counter_read": In(1),
             "counter_data": Out(COUNTER_BITS), "counter_valid": Out(1),
@@ -69,6 +77,7 @@ class Network(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        self._load(m)
         beats = wiring.flipped(self.i)
         for n, layer in enumerate(self.layers):
             plan = layer.plan
@@ -77,8 +86,8 @@ class Network(wiring.Component):
             if layer is self.layers[-1]:
                 break
             m.submodules[f"router_{plan.layer.name}"] = router = SpikeRouter(
-                plan, plan.ways_out, plan.spatial_out)
-            wiring.connect(m, layer.o, router.i)
+                plan.rows, plan.ways_out, plan.spatial_out)
+            self._pool(m, layer, router)
             m.d.comb += [router.begin.eq(layer.begin), layer.room.eq(router.room)]
             beats = router.o
             if self._counters is not None:
@@ -101,6 +110,34 @@ class Network(wiring.Component):
         else:
             m.d.comb += self.counter_valid.eq(self.counter_read)
         return m
+
+    def _load(self, m: Module):
+        """One layer's weights after the other's."""
+        full: Value = C(1)
+        for layer in self.layers:
+            m.d.comb += [
+                layer.load.begin.eq(self.load.begin), layer.load.byte.eq(self.load.byte),
+                layer.load.valid.eq(self.load.valid & full),
+            ]
+            full = full & layer.full
+        m.d.comb += self.loaded.eq(full)
+
+    @staticmethod
+    def _pool(m: Module, layer: SpikingLayer, router: SpikeRouter):
+        """Rows of spikes from ``layer`` to ``router``, through a max pooling if there is one."""
+        spikes = layer.o
+        if layer.plan.pooling is None:
+            m.d.comb += [router.valid.eq(spikes.valid), router.spikes.eq(spikes.spikes),
+                         router.end.eq(spikes.end), router.last.eq(spikes.last)]
+            return
+        m.submodules[f"pooling_{layer.plan.layer.name}"] = pooling = SpikePooling(
+            layer.plan.pooling)
+        m.d.comb += [
+            pooling.i_valid.eq(spikes.valid), pooling.i_spikes.eq(spikes.spikes),
+            pooling.i_last.eq(spikes.last),
+            router.valid.eq(pooling.o_valid), router.spikes.eq(pooling.o_spikes),
+            router.end.eq(pooling.o_tick), router.last.eq(pooling.o_last),
+        ]
 
     def _counted(self, layer: int):
         return getattr(self._counters, f"layer_{layer}")

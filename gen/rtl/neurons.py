@@ -172,7 +172,7 @@ class _Unit(wiring.Component):
         flag = self._later(flag, "flag_fire")
 
         # Parameters read from the ROM belong to the fire stage; later stages need them later.
-        theta, factor, bias = (self._parameter(name, 0) for name in ("threshold", "decay", "bias"))
+        theta = self._parameter("threshold", 0)
         spike, membrane = self._fire(neuron, u, flag, theta)
         m.d.sync += [self.o_spike.eq(spike), self.o_membrane.eq(membrane)]
 

@@ -5,20 +5,19 @@ from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..convolution import Conv2dPlan
-from ..plan import LayerPlan
+from ..plan import SpikeRows
 from .streams import SpatialLayout, address_bits
 
 
 class NeuronPlaces(wiring.Component):
-    """Follows a sweep and says where the neurons of each step are.
+    """Follows the rows of a timestep and says where their spikes are.
 
-    To a Linear layer a neuron is its number in the sweep, step·units + unit, which is number
-    ``// ways`` of way ``% ways``. To a Conv2d layer it is its channel, y and x.
+    To a Linear layer a signal is its number, row·units + unit, which is number ``// ways`` of way
+    ``% ways``. To a Conv2d layer it is its channel, y and x.
 
     Parameters
     ----------
-    plan : LayerPlan
+    rows : SpikeRows
     ways : int
     spatial : bool
         Say the place in a map.
@@ -26,11 +25,11 @@ class NeuronPlaces(wiring.Component):
     Members
     -------
     advance, end : In
-        A step has passed; it was the sweep's last.
+        A row has passed; it was the timestep's last.
     base : Out
-        Address of the step's first neuron within a way, or 0.
+        Address of the row's first signal within a way, or 0.
     here : Out
-        The place of the step's first neuron; present only for a Conv2d behind.
+        The place of the row's first signal; present only for a Conv2d behind.
 
     Attributes
     ----------
@@ -42,17 +41,18 @@ class NeuronPlaces(wiring.Component):
         Of ``here``.
     """
 
-    def __init__(self, plan: LayerPlan, ways: int, spatial: bool):
-        self.plan = plan
-        self.lanes = plan.units // ways
+    def __init__(self, rows: SpikeRows, ways: int, spatial: bool):
+        self.rows = rows
+        self.lanes = rows.units // ways
         members: dict[str, wiring.Member] = {"advance": In(1), "end": In(1)}
         if spatial:
-            self.addresses = plan.units
-            self.place = SpatialLayout(*plan.layer.output_shape)
+            assert rows.shape is not None
+            self.addresses = rows.units
+            self.place = SpatialLayout(*rows.shape)
             self.address = self.place
             members["here"] = Out(self.place)
         else:
-            self.addresses = plan.steps * self.lanes
+            self.addresses = rows.rows * self.lanes
             self.place = None
             self.address = address_bits(self.addresses)
         members["base"] = Out(range(max(2, self.addresses)))
@@ -64,38 +64,38 @@ class NeuronPlaces(wiring.Component):
             with m.If(self.advance):
                 m.d.sync += self.base.eq(Mux(self.end, 0, self.base + self.lanes))
             return m
-        plan = self.plan.synapses
-        assert isinstance(plan, Conv2dPlan)
-        # Innermost first: channels, in as many steps as they take, then x, then y.
-        channels, _, width = plan.output_shape
-        stride = min(plan.units, plan.lanes)
-        x, y, channel = self.here.x, self.here.y, self.here.channel
+        rows = self.rows
+        # Innermost first: blocks of channels, then x, then y.
+        block, group = Signal(range(rows.blocks)), Signal(range(len(rows.xs)))
+        block_end, group_end = block == rows.blocks - 1, group == len(rows.xs) - 1
         with m.If(self.advance):
-            m.d.sync += channel.eq(channel + stride)
-            with m.If(channel == channels - stride):
-                m.d.sync += [channel.eq(0), x.eq(x + plan.positions)]
-                with m.If(x >= width - plan.positions):
-                    m.d.sync += [x.eq(0), y.eq(y + 1)]
+            m.d.sync += block.eq(Mux(block_end, 0, block + 1))
+            with m.If(block_end):
+                m.d.sync += group.eq(Mux(group_end, 0, group + 1))
+                with m.If(group_end):
+                    m.d.sync += self.here.y.eq(self.here.y + 1)
             with m.If(self.end):
-                m.d.sync += [channel.eq(0), x.eq(0), y.eq(0)]
+                m.d.sync += [block.eq(0), group.eq(0), self.here.y.eq(0)]
+        m.d.comb += self.here.channel.eq(block * rows.lanes)
+        with m.Switch(group):
+            for index, x in enumerate(rows.xs):
+                with m.Case(index):
+                    m.d.comb += self.here.x.eq(x)
         return m
 
     def resolve(self, row: data.View) -> Value | data.View:
         """The address of a single spike, from its :class:`~.router.SpikeRowLayout`."""
         if self.place is None:
             return row.base
-        plan = self.plan.synapses
-        assert isinstance(plan, Conv2dPlan)
-        stride = min(plan.units, plan.lanes)
-        # A lane of the step is a channel of one of its positions.
-        lane = row.base
-        offset_x = C(0)
-        for position in range(1, plan.positions):
-            offset_x = Mux(lane >= position * stride, position, offset_x)
-        place = row.place
+        # A unit of the row is a channel of one of its positions.
+        lanes = self.rows.lanes
+        position = C(0)
+        for n in range(1, self.rows.units // lanes):
+            position = Mux(row.base >= n * lanes, n, position)
         fields = {
-            "x": (place.x + offset_x)[: len(place.x)],
-            "y": place.y,
-            "channel": (place.channel + (lane - offset_x * stride))[: len(place.channel)],
+            "x": (row.place.x + position)[: len(row.place.x)],
+            "y": row.place.y,
+            "channel": (row.place.channel + (row.base - position * lanes))[
+                : len(row.place.channel)],
         }
         return data.View(self.place, Cat(*fields.values()))

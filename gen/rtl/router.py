@@ -12,10 +12,9 @@ from amaranth import *
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..plan import LayerPlan
-from .array import SpikesSignature
+from ..plan import SpikeRows
 from .places import NeuronPlaces
-from .streams import EventLayout, event_stream
+from .streams import event_stream
 
 #: Timesteps between two layers.
 TIMESTEPS = 2
@@ -213,7 +212,7 @@ def queue_latency(lanes: int) -> int:
 
 
 class SpikeRouter(wiring.Component):
-    """Queues the spikes of sweeps and sends them, as beats of ``ways`` events, to the next layer.
+    """Queues rows of spikes and sends them, as beats of ``ways`` events, to the next layer.
 
     Unit u's spikes go through the queue of way ``u % ways``. A timestep's beats begin when the
     queues have all of it; it has as many as its fullest way has events, at least one, and the
@@ -223,7 +222,7 @@ class SpikeRouter(wiring.Component):
 
     Parameters
     ----------
-    plan : LayerPlan
+    rows : SpikeRows
     ways : int
         Events of a beat; divides the units.
     spatial : bool
@@ -231,7 +230,8 @@ class SpikeRouter(wiring.Component):
 
     Members
     -------
-    i : In(SpikesSignature)
+    valid, spikes, end, last : In
+        A row; it is the timestep's, the inference's last.
     begin : In
         A sweep begins.
     room : Out
@@ -241,38 +241,37 @@ class SpikeRouter(wiring.Component):
     o : Out(stream of EventLayout)
     """
 
-    def __init__(self, plan: LayerPlan, ways: int, spatial: bool = False):
-        self.plan = plan
+    def __init__(self, rows: SpikeRows, ways: int, spatial: bool = False):
+        self.rows = rows
         self.ways = ways
-        self.places = NeuronPlaces(plan, ways, spatial)
+        self.places = NeuronPlaces(rows, ways, spatial)
         super().__init__({
-            "i": In(SpikesSignature(plan)),
+            "valid": In(1), "spikes": In(rows.units), "end": In(1), "last": In(1),
             "begin": In(1), "room": Out(1), "waiting": Out(range(TIMESTEPS + 1)),
             "o": Out(event_stream(self.places.address, ways)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        plan, ways = self.plan, self.ways
+        rows, ways = self.rows, self.ways
         m.submodules.places = places = self.places
-        m.d.comb += [places.advance.eq(self.i.valid), places.end.eq(self.i.end)]
+        m.d.comb += [places.advance.eq(self.valid), places.end.eq(self.end)]
 
         under_way = Signal(range(TIMESTEPS + 1))
         taken = self.o.valid & self.o.ready & self.o.payload.tick
         m.d.sync += under_way.eq(under_way + self.begin - taken)
-        m.d.sync += self.waiting.eq(self.waiting + (self.i.valid & self.i.end) - taken)
+        m.d.sync += self.waiting.eq(self.waiting + (self.valid & self.end) - taken)
         m.d.comb += self.room.eq(under_way != TIMESTEPS)
 
         beats = []
         for way in range(ways):
             m.submodules[f"queue_{way}"] = queue = SpikeQueue(
-                plan.units // ways, places.addresses, plan.steps, places.place)
+                rows.units // ways, places.addresses, rows.rows, places.place)
             m.d.comb += [
-                queue.valid.eq(self.i.valid),
-                queue.row.spikes.eq(Cat(self.i.spikes[unit] for unit in range(way, plan.units,
-                                                                              ways))),
+                queue.valid.eq(self.valid),
+                queue.row.spikes.eq(self.spikes[way::ways]),
                 queue.row.base.eq(places.base),
-                queue.row.tick.eq(self.i.end), queue.row.last.eq(self.i.last),
+                queue.row.tick.eq(self.end), queue.row.last.eq(self.last),
             ]
             if places.place is not None:
                 m.d.comb += queue.row.place.eq(places.here)

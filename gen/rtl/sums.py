@@ -4,7 +4,6 @@ from amaranth import signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-
 #: Cycles from a step to its sums.
 SUMS_LATENCY = 2
 

@@ -18,7 +18,9 @@ from spikewright.boards.protocol import (
 )
 from spikewright.boards.top import SerialAccelerator
 from spikewright.gen import Folding, simulate
-from spikewright.gen.counters import COUNTERS
+from spikewright.gen.counters import COUNTERS, NETWORK_COUNTERS
+from spikewright.gen.plan import layer_plans
+from spikewright.gen.rtl.readout import score_bits
 
 from ..gen.examples import two_layers
 from .serial import receive_byte, send_bytes
@@ -67,7 +69,7 @@ def converse(turns, *, spec=SPEC, folding=FOLDING, window=64, buffer=128):
 
 
 def inference(sample) -> bytes:
-    return bytes([Command.CLEAR]) + encode_inference(sample) + bytes([Command.COUNTERS])
+    return bytes([Command.CLEAR]) + encode_inference(SPEC, sample) + bytes([Command.COUNTERS])
 
 
 def test_results_and_all_counters_equal_the_simulated_network():
@@ -84,7 +86,8 @@ def test_results_and_all_counters_equal_the_simulated_network():
     for sample, words in enumerate(counters):
         assert isinstance(words, CounterWords)
         assert not words.spilled
-        assert words.cycles == trace.cycles[sample]
+        for name, value in zip(("cycles", "first_spike", "decision"), words.network, strict=True):
+            assert value == getattr(trace, name)[sample]
         for column, counter in enumerate(COUNTERS):
             np.testing.assert_array_equal(
                 words.layers[:, column], trace.counters[counter.name][sample], counter.name
@@ -93,8 +96,8 @@ def test_results_and_all_counters_equal_the_simulated_network():
 
 def test_inferences_may_be_sent_without_waiting():
     golden = simulate(SPEC, SPIKES, engine="golden")
-    replies = converse([(b"".join(map(encode_inference, SPIKES)), len(SPIKES))])
-    assert [reply.counts for reply in replies] == [tuple(c) for c in golden.scores.tolist()]
+    replies = converse([(b"".join(encode_inference(SPEC, sample) for sample in SPIKES), len(SPIKES))])
+    assert [reply.scores for reply in replies] == [tuple(c) for c in golden.scores.tolist()]
 
 
 def test_an_inference_longer_than_the_buffer_has_the_same_result():
@@ -111,12 +114,15 @@ def test_an_inference_longer_than_the_buffer_has_the_same_result():
 
 def test_board_tells_who_it_is():
     (identity,) = converse([(bytes([Command.IDENTIFY]), 1)])
-    assert identity == Identity.of(SPEC, counter_words=2 * len(COUNTERS) + 1, window=64, buffer=128)
+    assert identity == Identity.of(
+        SPEC, ways=1, score_bits=score_bits(layer_plans(SPEC, FOLDING)[-1], SPEC.readout, SPEC.timesteps),
+        counter_words=2 * len(COUNTERS) + len(NETWORK_COUNTERS), window=64, buffer=128,
+    )
     identity.expect(SPEC)
 
 
 def test_ping_is_answered_in_turn():
-    data = bytes([Command.PING]) + encode_inference(SPIKES[0])
+    data = bytes([Command.PING]) + encode_inference(SPEC, SPIKES[0])
     replies = converse([(data, 2)])
     assert replies[0] == Pong()
     assert isinstance(replies[1], Result)
@@ -125,9 +131,9 @@ def test_ping_is_answered_in_turn():
 @pytest.mark.parametrize("cut", [1, 2, 5, 8])
 def test_reset_in_the_middle_of_an_inference(cut):
     golden = simulate(SPEC, SPIKES[1:2], engine="golden")
-    broken = encode_inference(SPIKES[0])[:cut]
+    broken = encode_inference(SPEC, SPIKES[0])[:cut]
     reset = bytes([Command.RESET, Command.RESET])
-    replies = converse([(broken + reset + encode_inference(SPIKES[1])
+    replies = converse([(broken + reset + encode_inference(SPEC, SPIKES[1])
                          + bytes([Command.COUNTERS]), 3)])
     results = [reply for reply in replies if not isinstance(reply, Ready | Fault)]
     assert 1 <= replies.count(Ready()) <= 2
@@ -136,7 +142,7 @@ def test_reset_in_the_middle_of_an_inference(cut):
 
 def test_a_pending_result_is_dropped_by_reset():
     reset = bytes([Command.RESET, Command.RESET])
-    replies = converse([(encode_inference(SPIKES[0]) + reset + bytes([Command.COUNTERS]), 3)])
+    replies = converse([(encode_inference(SPEC, SPIKES[0]) + reset + bytes([Command.COUNTERS]), 3)])
     assert [type(reply) for reply in replies if not isinstance(reply, Result)] == [
         Ready, Ready, CounterWords
     ]
@@ -152,7 +158,7 @@ def test_too_many_bytes_are_reported():
 
 def test_unknown_bytes_are_reported_and_harmless():
     golden = simulate(SPEC, SPIKES[:1], engine="golden")
-    replies = converse([(b"\x7e" + encode_inference(SPIKES[0]), 2)])
+    replies = converse([(b"\x7e" + encode_inference(SPEC, SPIKES[0]), 2)])
     assert replies == [Fault.UNKNOWN, Result(tuple(golden.scores[0].tolist()),
                                              golden.prediction[0])]
 

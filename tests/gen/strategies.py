@@ -42,7 +42,7 @@ def neurons(draw, count: int, width: int, features: frozenset[str] = frozenset()
 
     integrator = "li" in features and draw(st.booleans())
     threshold = None if integrator else parameter(1, max(1, width))
-    least = int(np.max(width if integrator else threshold)).bit_length() + 2
+    least = (width if threshold is None else int(np.max(threshold))).bit_length() + 2
     synaptic = {}
     if "synaptic" in features and draw(st.booleans()):
         bits = draw(st.integers(0, 6))

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from spikewright.gen import Stimulus, cli, console
-from spikewright.gen.commands import folded, folding_of
 from spikewright.gen.errors import SpikewrightError
 
 from .examples import of_everything
@@ -93,15 +92,12 @@ def test_simulate_a_held_image(spikewright, make_run):
     assert result["spikes_per_layer"]["output"] == 0
 
 
-def test_one_number_is_meant_for_every_layer(small_net):
-    spec = of_everything()
-    folding = folding_of("5", spec, "3").of(spec)
-    assert [layer.lanes for layer in folding] == [4, 3, 5, 5]
-    assert [layer.ways for layer in folding] == [1, 1, 3, 3]
-    assert folded(spec, folding_of(None, spec))["adders"] == {
-        "conv1": 4 * 9, "conv2": 3 * 4, "hidden": 10, "output": 6}
-    folding = folding_of("3,2", small_net, "4,1").of(small_net)
-    assert [(layer.lanes, layer.ways) for layer in folding] == [(3, 4), (2, 1)]
+def test_batches_do_not_change_the_figures(make_run, monkeypatch):
+    run = make_run().path
+    whole = cli.run("simulate", run=run, membranes=True)
+    monkeypatch.setattr("spikewright.gen.commands._BATCH", 4)
+    assert cli.run("simulate", run=run, membranes=True) == whole
+    assert whole["membranes"]["hidden"]["low"] < whole["membranes"]["hidden"]["high"]
 
 
 def test_simulate_as_tables(spikewright, make_run):

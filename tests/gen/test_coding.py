@@ -14,6 +14,7 @@ from spikewright.gen import (
     Neuron,
     Readout,
     ReadoutKind,
+    Reset,
     SpikewrightError,
     simulate,
 )
@@ -43,7 +44,25 @@ def test_scores_are_votes(data):
                 ReadoutKind.FIRST_SPIKE: max((spec.timesteps - t for t, _ in spikes), default=0),
             }[spec.readout.kind])
         assert trace.scores[sample].tolist() == expected
+        low, high = spec.score_range
+        assert low <= min(0, *expected)
+        assert max(0, *expected) <= high
         assert trace.prediction[sample] == expected.index(max(expected))
+
+
+@pytest.mark.parametrize(("kind", "expected"), [
+    (ReadoutKind.SPIKE_COUNT, (0, 4 * 2)), (ReadoutKind.FIRST_SPIKE, (0, 4)),
+    (ReadoutKind.MEMBRANE, (0, 4 * 2 * 10)),
+])
+def test_score_range_is_reached(kind, expected):
+    """Two neurons a class whose membrane is 10 in every timestep."""
+    layer = Layer(name="fc", synapse=Linear(weight=[[5], [5]], weight_bits=4),
+                  neuron=Neuron(decay=0, decay_fraction=0, threshold=1, reset=Reset.NONE, bias=5))
+    spec = NetworkSpec(input_shape=(1,), layers=(layer,), timesteps=4,
+                       readout=Readout(kind=kind, population=2))
+    trace = simulate(spec, np.ones((1, 4, 1), bool), engine="golden")
+    assert trace.scores.tolist() == [[expected[1]]]
+    assert spec.score_range == expected
 
 
 @pytest.mark.parametrize(("build", "message"), [

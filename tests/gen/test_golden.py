@@ -5,6 +5,7 @@ import itertools
 import math
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from spikewright.gen import (
     Layer,
     Linear,
     MaxPool2d,
+    Neuron,
     OneToOne,
     Reset,
     Rounding,
@@ -101,12 +103,14 @@ def layer_by_hand(layer: Layer, signals: list[list[int]]) -> list[list[tuple[int
     return result
 
 
-def neuron_by_hand(neuron, one, m, i, total) -> tuple[int, int, int]:
+def neuron_by_hand(
+    neuron: Neuron, one: dict[str, Any], m: int, i: int, total: int
+) -> tuple[int, int, int]:
     """(spike, membrane, current) of one timestep; ``one`` are this neuron's parameters."""
     rounded, theta = ROUND[neuron.rounding], one["threshold"]
-    x = total + one["bias"]
-    if one["synapse_decay"] is not None:
-        x += rounded(Fraction(i * one["synapse_decay"], 2**neuron.synapse_decay_fraction))
+    x, kept = total + one["bias"], one["synapse_decay"]
+    if kept is not None:
+        x += rounded(Fraction(i * kept, 2**neuron.synapse_decay_fraction))
     r = theta is not None and m > theta
     u = rounded(Fraction(m * one["decay"], 2**neuron.decay_fraction)) + x
     if r and neuron.reset is Reset.SUBTRACT:

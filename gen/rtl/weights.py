@@ -1,0 +1,180 @@
+"""Where the weights of a layer are kept, and how they come there."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from amaranth import *
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..errors import FoldingError
+from ..folding import Storage
+
+#: Large memories of an iCE40 UltraPlus, and their shape.
+SPRAMS, SPRAM_WIDTH, SPRAM_DEPTH = 4, 16, 1 << 14
+
+
+class LoadSignature(wiring.Signature):
+    """Bytes on their way into a memory; seen from where they come from. No byte is refused.
+
+    Members
+    -------
+    begin : Out
+        The next byte is the first of word 0.
+    valid : Out
+        A byte is there.
+    byte : Out, 8 bits
+    """
+
+    def __init__(self):
+        super().__init__({"begin": Out(1), "valid": Out(1), "byte": Out(8)})
+
+
+def load_image(words: Sequence[Sequence[int]], weight_bits: int) -> bytes:
+    """``words`` as the bytes that load them into a :class:`WeightStore`."""
+    mask = (1 << weight_bits) - 1
+    return b"".join(
+        sum((int(weight) & mask) << (lane * weight_bits) for lane, weight in enumerate(word))
+        .to_bytes(-(-len(word) * weight_bits // 8), "little") for word in words
+    )
+
+
+class WeightStore(wiring.Component):
+    """Words of ``lanes`` weights.
+
+    Throughput: one word a cycle, but none in a cycle in which a loaded word is written. Latency: 1
+    cycle.
+
+    A loaded word comes as ⌈width / 8⌉ bytes, the lowest first, lane 0 in the lowest bits; words
+    come in order. The word is written in the cycle after its last byte.
+
+    Parameters
+    ----------
+    words : sequence of sequences of int
+        Weights, lane by lane, of each address.
+    lanes, weight_bits : int
+    storage : Storage
+
+    Members
+    -------
+    address, enable : In
+    data : Out, lanes × signed
+    load : In(LoadSignature)
+        Bytes after the last word, and all bytes if the storage is fixed, are not taken.
+    full : Out
+        Every word has been loaded since ``begin``, or none can be: the next byte is for another
+        store.
+
+    Raises
+    ------
+    FoldingError
+        If the words are more than the large memories hold.
+    """
+
+    def __init__(self, words: Sequence[Sequence[int]], lanes: int, weight_bits: int,
+                 storage: Storage = Storage.FIXED):
+        self.words = words
+        self.depth = len(words)
+        self.storage = storage
+        self.shape = data.ArrayLayout(signed(weight_bits), lanes)
+        self.word_bytes = -(-self.shape.size // 8)
+        if storage is Storage.SPRAM and self.sprams > SPRAMS:
+            raise FoldingError(
+                f"{self.depth} words of {self.shape.size} bits need {self.sprams} large memories "
+                f"of {SPRAM_WIDTH} × {SPRAM_DEPTH} bits, a part has {SPRAMS}; choose lanes so that "
+                f"lanes × {weight_bits} bits is at most {SPRAMS * SPRAM_WIDTH}, or block memory"
+            )
+        super().__init__({
+            "address": In(range(max(self.depth, 2))), "enable": In(1),
+            "data": Out(self.shape),
+            "load": In(LoadSignature()), "full": Out(1),
+        })
+
+    @property
+    def sprams(self) -> int:
+        """Large memories that the words fill, side by side and one after another."""
+        return -(-self.shape.size // SPRAM_WIDTH) * -(-self.depth // SPRAM_DEPTH)
+
+    @property
+    def image(self) -> bytes:
+        """What to load so that the store holds its words; nothing if it is fixed."""
+        if self.storage is Storage.FIXED:
+            return b""
+        return load_image(self.words, self.shape.elem_shape.width)
+
+    def elaborate(self, platform):
+        m = Module()
+        if self.storage is Storage.FIXED:
+            self._block_memory(m, None)
+            m.d.comb += self.full.eq(1)
+            return m
+        write = self._loader(m)
+        if self.storage is Storage.LOADABLE:
+            self._block_memory(m, write)
+        elif "UP5K" in str(getattr(platform, "device", "")):
+            self._large_memory(m, write)
+        else:
+            # Everywhere else, simulations included, a memory that behaves the same.
+            self._block_memory(m, write)
+        return m
+
+    def _loader(self, m: Module) -> data.View:
+        """Bytes to words; what to write."""
+        write = Signal(data.StructLayout(
+            {"enable": 1, "address": self.address.shape(), "word": self.shape.size}
+        ))
+        place = Signal(range(self.word_bytes))
+        bits = Signal(8 * self.word_bytes)
+        m.d.comb += write.word.eq(bits)
+        m.d.sync += write.enable.eq(0)
+        with m.If(self.load.begin):
+            m.d.sync += [place.eq(0), write.address.eq(0), self.full.eq(0)]
+        with m.Else():
+            with m.If(write.enable):
+                m.d.sync += write.address.eq(write.address + 1)
+            with m.If(self.load.valid & ~self.full):
+                m.d.sync += [bits.eq(Cat(bits, self.load.byte)[8:]), place.eq(place + 1)]
+                with m.If(place == self.word_bytes - 1):
+                    m.d.sync += [place.eq(0), write.enable.eq(1)]
+                    with m.If(write.address + write.enable == self.depth - 1):
+                        m.d.sync += self.full.eq(1)
+        return write
+
+    def _block_memory(self, m: Module, write: data.View | None):
+        init: Any = [] if self.storage is Storage.SPRAM else self.words
+        m.submodules.memory = words = memory.Memory(shape=self.shape, depth=self.depth, init=init)
+        read = words.read_port()
+        m.d.comb += [
+            read.addr.eq(self.address), read.en.eq(self.enable), self.data.eq(read.data),
+        ]
+        if write is not None:
+            port = words.write_port()
+            m.d.comb += [
+                port.addr.eq(write.address), port.en.eq(write.enable),
+                port.data.as_value().eq(write.word),
+            ]
+
+    def _large_memory(self, m: Module, write: data.View):
+        width, banks = self.shape.size, -(-self.depth // SPRAM_DEPTH)
+        address = Signal(14 + 2)
+        bank, shown = address[14:], Signal(2)
+        m.d.comb += address.eq(Mux(write.enable, write.address, self.address))
+        with m.If(self.enable & ~write.enable):
+            m.d.sync += shown.eq(bank)
+        outputs = []
+        for number in range(banks):
+            columns = []
+            for column in range(0, width, SPRAM_WIDTH):
+                read = Signal(SPRAM_WIDTH, name=f"read_{number}_{column}")
+                m.submodules[f"spram_{number}_{column // SPRAM_WIDTH}"] = Instance(
+                    "SB_SPRAM256KA",
+                    i_CLOCK=ClockSignal(), i_ADDRESS=address[:14],
+                    i_DATAIN=write.word[column : column + SPRAM_WIDTH],
+                    i_WREN=write.enable, i_MASKWREN=C(0b1111, 4),
+                    i_CHIPSELECT=(self.enable | write.enable) & (bank == number),
+                    i_STANDBY=C(0, 1), i_SLEEP=C(0, 1), i_POWEROFF=C(1, 1),
+                    o_DATAOUT=read,
+                )
+                columns.append(read)
+            outputs.append(Cat(columns)[:width])
+        m.d.comb += self.data.as_value().eq(Array(outputs)[shown] if banks > 1 else outputs[0])

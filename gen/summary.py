@@ -1,0 +1,116 @@
+"""What ``simulate`` reports of a trace, as figures and as tables."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import console
+from .counters import COUNTERS, total
+from .folding import Folding
+from .folding_options import folded
+from .spec import NetworkSpec
+from .stimulus import Stimulus
+from .trace import Trace
+
+
+def summary(
+    spec: NetworkSpec, folding: Folding, stimulus: Stimulus, traces: Iterable[Trace]
+) -> dict[str, Any]:
+    """What ``simulate`` reports of ``traces``, which follow one another through ``stimulus``;
+    everything JSON can hold.
+
+    One trace is held at a time, so that a data set's spikes need not fit in memory.
+
+    ``utilisation`` of a layer is its synaptic operations ÷ (adders × cycles): 1 would be a new
+    weight for every adder in every cycle. There are lanes × ways adders, in a convolution lanes ×
+    banks.
+    """
+    names = [layer.name for layer in spec.layers]
+    engine, spikes, ranges = "", dict.fromkeys(names, 0), {}
+    predictions, cycle_counts, counts = [], [], {}
+    for trace in traces:
+        engine = trace.engine
+        predictions.append(trace.prediction)
+        for name, fired in zip(names, trace.spikes, strict=True):
+            spikes[name] += int(np.count_nonzero(fired))
+        if trace.membranes is not None:
+            for name, m in zip(names, trace.membranes, strict=True):
+                low, high = ranges.get(name, (m.min(), m.max()))
+                ranges[name] = int(min(low, m.min())), int(max(high, m.max()))
+        for counter, values in trace.counters.items():
+            counts.setdefault(counter, []).append(values)
+        if trace.cycles is not None:
+            cycle_counts.append(trace.cycles)
+    counters = {counter: np.concatenate(parts) for counter, parts in counts.items()}
+    samples, timesteps = len(stimulus), spec.steps(stimulus.spikes)
+    known = stimulus.labels >= 0
+    right = np.concatenate(predictions) == stimulus.labels
+    events = np.count_nonzero(stimulus.spikes, axis=(1, 2))
+    figures: dict[str, Any] = {
+        "engine": engine,
+        "samples": samples,
+        "timesteps": timesteps,
+        "accuracy": float(right[known].mean()) if known.any() else None,
+        "labelled": int(known.sum()),
+        "input_spikes": int(events.sum()),
+        "input_rate": float(events.sum() / stimulus.spikes.size),
+        "spikes_per_layer": spikes,
+        "rate_per_layer": {layer.name: spikes[layer.name] / (samples * timesteps * layer.neurons)
+                           for layer in spec.layers},
+        "synops": int(counters["synops"].sum()),
+        "counters": {
+            name: {
+                counter.name: total(counter.name, counters[counter.name][:, i])
+                for counter in COUNTERS if counter.name in counters
+            }
+            for i, name in enumerate(names)
+        },
+        "cycles": None,
+    }
+    if ranges:
+        figures["membranes"] = {
+            name: {"low": ranges[name][0], "high": ranges[name][1],
+                   "proven": list(bounds.membrane)}
+            for name, bounds in zip(names, spec.bounds, strict=True)
+        }
+    if cycle_counts:
+        cycles = np.concatenate(cycle_counts)
+        figures["cycles"] = {"mean": float(cycles.mean()), "min": int(cycles.min()),
+                             "max": int(cycles.max())}
+        figures |= folded(spec, folding)
+        figures["utilisation"] = {
+            name: int(counters["synops"][:, i].sum()) / (figures["adders"][name]
+                                                         * int(cycles.sum()))
+            for i, name in enumerate(names)
+        }
+        figures["per_sample"] = {"input_spikes": events.tolist(), "cycles": cycles.tolist()}
+    return figures
+
+
+def tables(spec: NetworkSpec, figures: dict[str, Any]) -> Sequence[Any]:
+    accuracy, cycles = figures["accuracy"], figures["cycles"]
+    rows = [
+        ("samples", figures["samples"]),
+        ("timesteps", figures["timesteps"]),
+        ("accuracy", None if accuracy is None else f"{accuracy:.2%}"),
+        ("input spikes a sample", figures["input_spikes"] / figures["samples"]),
+        ("synaptic operations a sample", figures["synops"] / figures["samples"]),
+    ]
+    if cycles is not None:
+        rows += [(f"cycles, {which}", cycles[which]) for which in ("mean", "min", "max")]
+    layers = [layer.name for layer in spec.layers]
+    counters = list(next(iter(figures["counters"].values())))
+    tables = [
+        console.table(f"{spec.name} on {figures['engine']}", ("figure", "value"), rows),
+        console.table("All samples, per layer", ("layer", "spikes", "rate", *counters),
+                      [(name, figures["spikes_per_layer"][name], figures["rate_per_layer"][name],
+                        *figures["counters"][name].values()) for name in layers]),
+    ]
+    if "membranes" in figures:
+        tables.append(console.table(
+            "Membranes", ("layer", "lowest", "highest", "proven lowest", "proven highest"),
+            [(name, m["low"], m["high"], *m["proven"])
+             for name, m in figures["membranes"].items()],
+        ))
+    return tables

@@ -1,0 +1,32 @@
+"""What ``--lanes`` and ``--ways`` mean for networks of several kinds of layers."""
+
+import pytest
+
+from spikewright.gen.errors import FoldingError
+from spikewright.gen.folding_options import folded, folding_of
+
+from .examples import of_everything
+
+
+def test_one_number_is_meant_for_every_layer(small_net):
+    spec = of_everything()
+    folding = folding_of("5", spec, "3").of(spec)
+    assert [layer.lanes for layer in folding] == [4, 3, 5, 5]
+    assert [layer.ways for layer in folding] == [1, 1, 3, 3]
+    assert folded(spec, folding_of(None, spec))["adders"] == {
+        "conv1": 4 * 9, "conv2": 3 * 4, "hidden": 10, "output": 6}
+    folding = folding_of("3,2", small_net, "4,1").of(small_net)
+    assert [(layer.lanes, layer.ways) for layer in folding] == [(3, 4), (2, 1)]
+
+
+@pytest.mark.parametrize(("lanes", "ways", "message"), [
+    ("x", None, "lanes 'x' is not understood"),
+    (None, "1;2", "ways '1;2' is not understood"),
+    ("1,2", None, "2 lane counts for 4 layers; give one per layer, or one for all"),
+    ("0", None, "layer conv1: 0 lanes"),
+    ("4,3,11,6", None, "layer hidden: 11 lanes for 10 neurons"),
+    (None, "2,1,1,1", "layer conv1: 2 ways; a convolution takes one event at a time"),
+])
+def test_refused(lanes, ways, message):
+    with pytest.raises(FoldingError, match=message):
+        folding_of(lanes, of_everything(), ways)
