@@ -9,7 +9,7 @@ memories, ``by·bx`` of them are reached at once.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -135,6 +135,8 @@ class Conv2dPlan:
         Cycles an operation spends between its issue and the banks: 2, or 3 with values.
     available_cycles
         From a timestep's last cycle of events to its sums being available: front + 3.
+    latency
+        Cycles from a step of the sweep to its sums.
     positions
         P: neighbouring positions of a sum row.
     row_steps
@@ -185,6 +187,7 @@ class Conv2dPlan:
         self.latency, self.sum_shift = 2, 0
         self.front = 3 if value_bits else 2
         self.available_cycles = self.front + 3
+        self.latency = 3
 
         self.units = self.lanes if units is None else units
         self._check_units()
@@ -203,18 +206,18 @@ class Conv2dPlan:
 
     def _axes(self, pool: SumPool2d | None, banks: tuple[int, int] | None) -> list[Axis]:
         synapse = self.synapse
-        if pool is not None and any(s < k for s, k in zip(pool.stride, pool.kernel, strict=True)):
+        window = (1, 1) if pool is None else pool.kernel
+        step = window if pool is None else pool.stride or window
+        if any(s < k for s, k in zip(step, window, strict=True)):
             raise FoldingError(
-                f"layer {self.name}: pooling windows of {pool.kernel} overlap at stride "
-                f"{pool.stride}; a stride of at least the kernel, such as {pool.kernel}, is needed "
-                f"before a convolution"
+                f"layer {self.name}: pooling windows of {window} overlap at stride {step}; a "
+                f"stride of at least the window, such as {window}, is needed before a convolution"
             )
         axes = [
             Axis(
                 signal=self.signal_shape[1 + n], inputs=synapse.input_shape[1 + n],
                 outputs=synapse.output_shape[1 + n],
-                pool=1 if pool is None else pool.kernel[n],
-                pool_stride=1 if pool is None else pool.stride[n],
+                pool=window[n], pool_stride=step[n],
                 kernel=synapse.weight.shape[2 + n], stride=synapse.stride[n],
                 padding=synapse.padding[n], banks=1,
             )
@@ -229,7 +232,7 @@ class Conv2dPlan:
                 f"{most[0]} × {most[1]} positions, so more banks would idle; use {nearest[0]} × "
                 f"{nearest[1]}"
             )
-        return [Axis(**{**vars(axis), "banks": n}) for axis, n in zip(axes, chosen, strict=True)]
+        return [replace(axis, banks=n) for axis, n in zip(axes, chosen, strict=True)]
 
     def _check_units(self) -> None:
         lanes, banks = self.lanes, self.columns.banks

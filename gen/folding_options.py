@@ -53,6 +53,8 @@ def _per_layer(text: str | None, what: str, spec: NetworkSpec) -> list[int | Non
         raise FoldingError(
             f"{what} {text!r} is not understood; give a number, or one per layer, as in 4,1"
         ) from None
+    if min(numbers) < 1:
+        raise FoldingError(f"{what} {text} has {min(numbers)}; every number must be at least 1")
     if len(numbers) == 1 and len(spec.layers) > 1:
         return [_applied(numbers[0], what, layer) for layer in spec.layers]
     if len(numbers) != len(spec.layers):
@@ -70,7 +72,7 @@ def _applied(number: int, what: str, layer: Layer) -> int | None:
     if what == "ways":
         return None
     channels = layer.synapse.weight.shape[0] // layer.synapse.groups
-    return next((n for n in range(min(number, channels), 0, -1) if channels % n == 0), number)
+    return next(n for n in range(min(number, channels), 0, -1) if channels % n == 0)
 
 
 def folded(spec: NetworkSpec, folding: Folding) -> dict[str, dict[str, int]]:

@@ -129,15 +129,16 @@ class Layer:
         if isinstance(self.synapse, Linear):
             if pool is None:
                 return np.full(self.synapse.inputs, self.neurons)
+            shape, copies = pool.input_shape, self.neurons
             rows, columns = (pool.windows(axis).any(axis=0) for axis in (0, 1))
-            copies = self.neurons
         else:
             reach = [self.synapse.taps(axis).astype(np.int64) for axis in (0, 1)]
+            shape = self.synapse.input_shape
             if pool is not None:
+                shape = pool.input_shape
                 reach = [taps @ pool.windows(axis) for axis, taps in enumerate(reach)]
             rows, columns = ((taps > 0).sum(axis=0) for taps in reach)
             copies = self.synapse.weight.shape[0] // self.synapse.groups
-        shape = self.synapse.input_shape if pool is None else pool.input_shape  # type: ignore
         return np.broadcast_to(np.outer(rows, columns) * copies, shape).reshape(-1)
 
     def arriving(self, signals: npt.NDArray) -> npt.NDArray[np.bool_]:

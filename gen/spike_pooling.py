@@ -35,6 +35,8 @@ class SpikePoolingPlan:
 
     Attributes
     ----------
+    kernel, stride
+        Of the windows, in y and x.
     lanes, blocks, positions, row_groups
         Channels of a row; rows of a place, of all its channels; places of a row; rows (or blocks
         of them) of an image row: as the sweep deals them out.
@@ -54,8 +56,8 @@ class SpikePoolingPlan:
     """
 
     def __init__(self, source: Conv2dPlan, pool: MaxPool2d):
-        assert pool.stride is not None
-        if any(s < k for s, k in zip(pool.stride, pool.kernel, strict=True)):
+        self.kernel, self.stride = pool.kernel, pool.stride or pool.kernel
+        if any(s < k for s, k in zip(self.stride, self.kernel, strict=True)):
             raise FoldingError(
                 f"max pooling behind layer {source.name}: windows of {pool.kernel} overlap at "
                 f"stride {pool.stride}; a stride of at least the kernel, such as {pool.kernel}, is "
@@ -71,8 +73,7 @@ class SpikePoolingPlan:
         self.blocks = source.blocks * source.row_steps
         self.positions = source.positions
         self.row_groups = source.row_groups
-        stride = pool.stride[1]
-        self.phases = stride // gcd(stride, self.positions)
+        self.phases = self.stride[1] // gcd(self.stride[1], self.positions)
         self.places = max(1, *(len(self.completed(group)) for group in range(self.phases)))
         self.units = self.places * self.lanes
         self.order = self._order()
@@ -85,14 +86,12 @@ class SpikePoolingPlan:
 
     def _first_window(self, group: int) -> int:
         """The first window that ends in row ``group`` or after it."""
-        _, kernel = self.pool.kernel
-        _, stride = self.pool.stride or self.pool.kernel
+        (_, kernel), (_, stride) = self.kernel, self.stride
         return max(0, -(-(group * self.positions - kernel + 1) // stride))
 
     def completed(self, group: int) -> list[Window]:
         """The windows that end in row ``group`` of an image row, whose width plays no part."""
-        _, kernel = self.pool.kernel
-        _, stride = self.pool.stride or self.pool.kernel
+        (_, kernel), (_, stride) = self.kernel, self.stride
         first = group * self.positions
         windows = []
         start = self._first_window(group) * stride
@@ -104,8 +103,7 @@ class SpikePoolingPlan:
 
     def left_open(self, group: int) -> Window:
         """The window that begins in row ``group`` or before it and ends after it, if any."""
-        _, kernel = self.pool.kernel
-        _, stride = self.pool.stride or self.pool.kernel
+        (_, kernel), (_, stride) = self.kernel, self.stride
         first = group * self.positions
         start = self._first_window(group + 1) * stride - first
         members = [x for x in range(self.positions) if start <= x < start + kernel]

@@ -1,5 +1,6 @@
 """Checks that every part of the contract makes of the numbers it is given."""
 
+import enum
 from typing import Any
 
 import numpy as np
@@ -51,10 +52,10 @@ def choice(value: Any, allowed: range, what: str, remedy: str = "") -> int:
     return int(value)
 
 
-def member(value: Any, kind: type, what: str) -> None:
+def member(value: Any, kind: type[enum.Enum], what: str) -> None:
     """SpecError unless ``value`` is a member of the enumeration ``kind``."""
     if not isinstance(value, kind):
-        allowed = ", ".join(f"{kind.__name__}.{member.name}" for member in kind)  # type: ignore
+        allowed = ", ".join(f"{kind.__name__}.{member.name}" for member in kind)
         raise SpecError(f"{what} is {value!r}; allowed are {allowed}")
 
 

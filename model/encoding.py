@@ -6,7 +6,7 @@ recipe, so that a run encodes any recording the way it was trained.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from .fields import Part
 from .images import ImageDataset
 
 if TYPE_CHECKING:
-    from .data import Dataset, EventDataset
+    from .datasets import Dataset, EventDataset
 
 Side = Annotated[int, Field(ge=1, le=4096)]
 
@@ -89,7 +89,8 @@ class Encoding(Part):
             raise DataError(f"{dataset.name} holds images, which have no time; give the recipe "
                             f"encoding.kind = 'current', without denoise, downsample and "
                             f"time_window")
-        return (dataset.images >> (8 - self.bits)).reshape(len(dataset), 1, -1)
+        values = (dataset.images >> (8 - self.bits)).astype(np.uint8)
+        return values.reshape(len(dataset), 1, -1)
 
     def _recordings(
         self, dataset: "EventDataset", progress: Callable[[int], None]
@@ -106,7 +107,7 @@ class Encoding(Part):
                 sensor_size=dataset.sensor_size, target_size=self.downsample
             ))
         if self.time_window is not None:
-            cut = {"time_window": self.time_window, "start_time": 0,
+            cut: Any = {"time_window": self.time_window, "start_time": 0,
                    "end_time": self.frames * self.time_window}
         elif self.kind == "current":
             cut = {"n_event_bins": 1}  # a single time bin would leave the last event out

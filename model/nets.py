@@ -1,5 +1,6 @@
 """Nets as snnTorch users write them, and how they run over time."""
 
+import math
 from collections import OrderedDict
 from typing import Any
 
@@ -63,21 +64,22 @@ def refine(net: nn.Sequential, merge: int) -> None:
                     decay = getattr(module, name)
                     decay.copy_(decay.double() ** (1 / merge))
             if isinstance(module, (nn.Linear, nn.Conv2d)) and module.bias is not None:
-                module.bias /= merge
+                module.bias.div_(merge)
 
 
 class _Builder:
     """Collects modules and knows the shape of the signals behind the last of them."""
 
     def __init__(self, recipe: Recipe, input_shape: tuple[int, ...]):
-        self.recipe, self.shape = recipe, tuple(input_shape)
+        self.recipe = recipe
+        self.shape = list(input_shape)
         self.modules: OrderedDict[str, nn.Module] = OrderedDict()
         self.layers = 0
         if isinstance(parse(recipe.net.hidden[0]) if recipe.net.hidden else None,
                       (Convolution, Pooling)):
-            self.modules["maps"] = nn.Unflatten(1, self.shape)
+            self.modules["maps"] = nn.Unflatten(1, tuple(self.shape))
         else:
-            self.shape = (int(torch.Size(self.shape).numel()),)
+            self.shape = [math.prod(self.shape)]
 
     def add(self, layer: Dense | Convolution | Pooling, *, last: bool = False) -> None:
         if isinstance(layer, Pooling):
@@ -110,15 +112,15 @@ class _Builder:
         if isinstance(module, (*NEURONS, nn.Dropout)):  # these leave shapes as they are
             return
         try:
-            self.shape = tuple(module(torch.zeros(1, *self.shape)).shape[1:])
+            self.shape = list(module(torch.zeros(1, *self.shape)).shape[1:])
         except RuntimeError as error:
             raise RecipeError(
-                f"net.hidden: {name} does not fit maps of {self.shape} (channels, y, x); use a "
-                f"smaller kernel, more padding or fewer poolings"
+                f"net.hidden: {name} does not fit maps of {tuple(self.shape)} (channels, y, x); "
+                f"use a smaller kernel, more padding or fewer poolings"
             ) from error
 
 
-def _neuron(recipe: Recipe, shape: tuple[int, ...] | None) -> nn.Module:
+def _neuron(recipe: Recipe, shape: list[int] | None) -> nn.Module:
     """A neuron of the recipe's kind; None: an output, which does not recur."""
     net = recipe.net
     common: dict[str, Any] = {

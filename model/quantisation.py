@@ -35,7 +35,7 @@ from ..gen.spec import (
     Reset,
 )
 from ..gen.synapses import WEIGHT_SHIFTS
-from .dynamics import FloatLayer
+from .float_layer import FloatLayer
 from .quantised import QuantizedNet
 from .quantised_layer import QuantizedLayer
 from .readouts import SPIKE_COUNT
@@ -63,11 +63,11 @@ class Quantised:
         """The network as a torch module whose weights are the floats, still unrounded."""
         net = QuantizedNet(self.spec, [layer.spike_grad for layer in self.floats], self.steps)
         with torch.no_grad():
-            for layer, floats in zip(net.layers, self.floats, strict=True):
+            for layer, floats, step in zip(net.layers, self.floats, self.steps, strict=True):
                 assert isinstance(layer, QuantizedLayer)
-                layer.weight.copy_(torch.from_numpy(floats.weight))
+                layer.weight.copy_(torch.from_numpy(floats.weight * (layer.parameter_step / step)))
                 layer.bias.copy_(torch.from_numpy(floats.bias[:: layer.sharing]))
-                if floats.recurrent is not None:
+                if layer.recurrent is not None and floats.recurrent is not None:
                     layer.recurrent.copy_(torch.from_numpy(floats.recurrent))
         return net
 

@@ -91,18 +91,25 @@ class QuantizedLayer(nn.Module):
     decay: torch.Tensor
     threshold: torch.Tensor
     synapse_decay: torch.Tensor
+    recurrent: nn.Parameter | None
 
     def __init__(
         self, layer: Layer, dtype: torch.dtype, spike_grad: SpikeGrad | None, weight_step: float
     ):
         super().__init__()
-        self.layer, self.spike_grad, self.weight_step = layer, spike_grad, weight_step
+        self.layer, self.spike_grad = layer, spike_grad
         self.membrane_step = weight_step / (1 << layer.synapse.weight_shift)
+        #: Real value of one step of ``weight``, which is the float net's: average pooling has its
+        #: share in weights that the hardware sums over.
+        self.parameter_step = weight_step
+        if isinstance(layer.pool, SumPool2d):
+            self.parameter_step *= layer.pool.most
 
         def per_neuron(name: str, kind: torch.dtype) -> torch.Tensor:
             return torch.tensor(layer.neuron.per_neuron(name, layer.neurons), dtype=kind)
 
-        self.weight = nn.Parameter(torch.tensor(layer.synapse.weight, dtype=dtype) * weight_step)
+        weight = torch.tensor(layer.synapse.weight, dtype=dtype)
+        self.weight = nn.Parameter(weight * self.parameter_step)
         bias = per_neuron("bias", dtype).reshape(layer.output_shape[0], -1)
         #: Neurons that share a bias.
         self.sharing = bias.shape[1] if (bias == bias[:, :1]).all() else 1
@@ -126,9 +133,9 @@ class QuantizedLayer(nn.Module):
         has them."""
         bias: Any = _Round.apply(self.bias / self.membrane_step)
         return (
-            _whole_steps(self.weight, self.weight_step, self.layer.synapse.weight_bits),
+            _whole_steps(self.weight, self.parameter_step, self.layer.synapse.weight_bits),
             bias.repeat_interleave(self.sharing),
-            None if self.layer.recurrent is None else _whole_steps(
+            None if self.recurrent is None else _whole_steps(
                 self.recurrent, self.recurrent_step,
                 getattr(self.layer.recurrent, "weight_bits", None),
             ),

@@ -86,8 +86,11 @@ class Training(Part):
     #: Share of input spikes dropped.
     input_dropout: float = Field(default=0.0, ge=0, lt=1)
     augmentation: Augmentation = Augmentation()
-    #: By the name of the class in :mod:`snntorch.functional`.
-    loss: Literal["ce_count_loss", "ce_rate_loss", "mse_count_loss"] = "ce_count_loss"
+    #: By the name of the class in :mod:`snntorch.functional`. The temporal one teaches the right
+    #: class to fire first.
+    loss: Literal["ce_count_loss", "ce_rate_loss", "mse_count_loss", "ce_temporal_loss"] = (
+        "ce_count_loss"
+    )
     #: Share of timesteps in which the right and the wrong classes ought to fire (mse_count_loss).
     correct_rate: float = Field(default=0.8, ge=0, le=1)
     incorrect_rate: float = Field(default=0.1, ge=0, le=1)
@@ -139,6 +142,15 @@ class Recipe(Part):
     def _output_decay(self) -> Self:
         if (self.readout.kind, self.readout.beta, self.net.beta) == ("membrane", None, None):
             raise ValueError("readout.beta is missing, and the net has no beta to take its place")
+        return self
+
+    @model_validator(mode="after")
+    def _spikes_to_judge(self) -> Self:
+        if self.readout.kind == "membrane" and self.training.loss in (
+            "mse_count_loss", "ce_temporal_loss"
+        ):
+            raise ValueError(f"training.loss {self.training.loss!r} judges spikes, but the readout "
+                             f"is of membranes; use 'ce_count_loss' or 'ce_rate_loss'")
         return self
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ from ..gen.console import progress
 from ..gen.errors import DataError
 from ..gen.runfolder import RunFolder
 from ..gen.stimulus import Stimulus
-from .data import EVENTS_PREFIX, EventDataset, from_npz, load
+from .data import EVENTS_PREFIX, Dataset, from_npz, load
 from .encoding import Encoding
 from .recipe import Recipe
 
@@ -27,7 +27,7 @@ def from_dataset(name: str, run: object = None) -> Stimulus:
     return _fitting(load(data).held_back, folder, recipe)
 
 
-def encode(encoding: Encoding, dataset: EventDataset, description: str) -> Stimulus:
+def encode(encoding: Encoding, dataset: Dataset, description: str) -> Stimulus:
     """``dataset`` as spikes, with a progress bar."""
     with progress(description, len(dataset)) as advance:
         return Stimulus(encoding.encode(dataset, advance), dataset.labels)
@@ -54,7 +54,7 @@ def read_recipe(run: RunFolder) -> Recipe:
     return Recipe.check(run.read_json("recipe.json", "train"), str(run.path / "recipe.json"))
 
 
-def _fitting(dataset: EventDataset, run: RunFolder, recipe: Recipe) -> Stimulus:
+def _fitting(dataset: Dataset, run: RunFolder, recipe: Recipe) -> Stimulus:
     spec = run.spec()
     shape = recipe.encoding.shape(dataset.sensor_size)
     if shape != spec.input_shape:

@@ -1,5 +1,7 @@
 """Block memory without the logic that makes simultaneous reads and writes of a word agree."""
 
+from typing import Any
+
 from amaranth import *
 from amaranth.hdl import ShapeLike
 from amaranth.lib import memory, wiring
@@ -40,8 +42,9 @@ class BlockMemory(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        attributes: dict[str, Any] = {"no_rw_check": 1}
         m.submodules.words = words = memory.Memory(
-            shape=self.shape, depth=self.depth, init=[], attrs={"no_rw_check": 1})
+            shape=self.shape, depth=self.depth, init=[], attrs=attributes)
         read, write = words.read_port(domain="comb"), words.write_port()
         data = Signal(self.shape, reset_less=True)
         m.d.sync += data.eq(read.data)

@@ -28,9 +28,9 @@ class Conv2dSynapses(wiring.Component):
 
     **Sweep.** The first step of each of the ``plan.sum_rows`` sum rows takes its cycle from the
     events: all that is in front of the banks stands still. Other steps take none. Sums come
-    :data:`~.sums.SUMS_LATENCY` cycles after their step, in the order of ``plan.neurons()``. The
-    last step of a sweep without ``keep`` releases the timestep; a beat that waited for it has its
-    first cycle right after.
+    ``plan.latency`` cycles after their step, in the order of ``plan.neurons()``. The last step of
+    a sweep without ``keep`` releases the timestep; a beat that waited for it has its first cycle
+    right after.
 
     **From one to the other.** Let n be the last cycle of a timestep's last beat. The operation
     needs ``plan.front`` more cycles in which no step takes; ``available`` is high from 3 cycles

@@ -1,11 +1,23 @@
 """One bank of a convolution's sums, with its own copy of the kernel."""
 
+from itertools import pairwise
+from typing import Any
+
 from amaranth import *
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import data, enum, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..convolution import Conv2dPlan
 from .block_memory import BlockMemory
+
+
+class Source(enum.Enum, shape=2):
+    """What weights are added to: the memory's word, the sum of one or two cycles ago, or 0."""
+
+    MEMORY = 0
+    ONE_AGO = 1
+    TWO_AGO = 2
+    ZERO = 3
 
 
 class SumBank(wiring.Component):
@@ -16,9 +28,8 @@ class SumBank(wiring.Component):
     3; additions that come sooner get the sum forwarded. ``taken`` gets what the memory holds, so
     a take reads at least 3 cycles after the last addition to its word.
 
-    The stages are *read* (cycle 0), *select* (1: the memory's word or a forwarded sum) and *add*
-    (2: and write). Memory words only ever go into registers, and one addition stands between
-    registers.
+    The stages are *read* (cycle 0), *store* (1: what comes out of a block memory late in the cycle
+    goes straight into registers) and *add* (2: to the memory's word or a forwarded sum).
 
     Parameters
     ----------
@@ -39,7 +50,7 @@ class SumBank(wiring.Component):
         Cycle 0: hand out the sums at ``address``, and leave zeros there if ``clear``.
     address : In
     taken : Out, lanes × signed
-        Cycle 1.
+        Cycle 2.
     """
 
     def __init__(self, plan: Conv2dPlan):
@@ -58,42 +69,47 @@ class SumBank(wiring.Component):
         plan = self.plan
         words = self.taken.shape()
         m.submodules.sums = sums = BlockMemory(words, plan.sum_words)
-        m.d.comb += [sums.read_address.eq(self.address), self.taken.eq(sums.read_data)]
+        m.d.comb += sums.read_address.eq(self.address)
 
-        take_1 = Signal()
-        operand = self._operand(m, take_1)
-        written_1, written_2 = Signal(), Signal()
-        address_1, address_2 = Signal.like(self.address), Signal.like(self.address)
-        m.d.sync += [
-            take_1.eq(self.take),
-            written_1.eq(self.add | (self.take & self.clear)), written_2.eq(written_1),
-            address_1.eq(self.address), address_2.eq(address_1),
+        stored = Signal(words, reset_less=True)
+        m.d.sync += stored.eq(sums.read_data)
+        m.d.comb += self.taken.eq(stored)
+
+        now = data.StructLayout({"written": 1, "take": 1, "address": self.address.shape()})
+        operations = [Signal(now, name=f"operation_{n}") for n in range(4)]
+        m.d.comb += [
+            operations[0].written.eq(self.add | (self.take & self.clear)),
+            operations[0].take.eq(self.take), operations[0].address.eq(self.address),
         ]
+        m.d.sync += [later.eq(sooner) for sooner, later in pairwise(operations)]
 
         # An event comes back to the same block of channels after a multiple of group_blocks
-        # operations, so only sums that many cycles old can be missing from the memory.
-        word, total = Signal(words, reset_less=True), Signal(words)
-        selected = sums.read_data.as_value()
-        if 2 % plan.group_blocks == 0:
-            total_before = Signal(words, reset_less=True)
-            repeats_2 = Signal()
-            m.d.sync += [
-                total_before.eq(total),
-                repeats_2.eq(written_2 & (self.address == address_2)),
-            ]
-            selected = Mux(repeats_2, total_before.as_value(), selected)
-        if plan.group_blocks == 1:
-            repeats_1 = Signal()
-            m.d.sync += repeats_1.eq(written_1 & (self.address == address_1))
-            selected = Mux(repeats_1, total.as_value(), selected)
-        with m.If(take_1):
-            m.d.sync += word.eq(0)
-        with m.Else():
-            m.d.sync += word.as_value().eq(selected)
+        # operations, so only sums of that many cycles ago can be missing from the memory.
+        total = Signal(words)
+        totals = [Signal(words, name=f"total_{age}_ago", reset_less=True) for age in (1, 2)]
+        m.d.sync += [totals[0].eq(total), totals[1].eq(totals[0])]
+        # Two bits of selection, so that a bit of the sum and its selection are a LUT of five.
+        word, source = Signal(words), Signal(Source)
+        m.d.sync += source.eq(Source.MEMORY)
+        for age, name in reversed(list(enumerate((Source.ONE_AGO, Source.TWO_AGO), start=1))):
+            if age % plan.group_blocks == 0:
+                before = operations[1 + age]
+                with m.If(before.written & (before.address == operations[1].address)):
+                    m.d.sync += source.eq(name)
+        with m.If(operations[1].take):
+            m.d.sync += source.eq(Source.ZERO)
+        with m.Switch(source):
+            with m.Case(Source.MEMORY):
+                m.d.comb += word.eq(stored)
+            for name, before in zip((Source.ONE_AGO, Source.TWO_AGO), totals, strict=True):
+                with m.Case(name):
+                    m.d.comb += word.eq(before)
+        operand = self._operand(m, operations[1].take)
         for lane in range(plan.lanes):
             m.d.comb += total[lane].eq(word[lane] + operand[lane])
         m.d.comb += [
-            sums.write.eq(written_2), sums.write_address.eq(address_2), sums.write_data.eq(total),
+            sums.write.eq(operations[2].written), sums.write_address.eq(operations[2].address),
+            sums.write_data.eq(total),
         ]
         return m
 
@@ -101,10 +117,9 @@ class SumBank(wiring.Component):
         """What is added in cycle 2: the weights, times the event's value; 0 to clear."""
         plan = self.plan
         bits = plan.synapse.weight_bits
+        words: list[Any] = list(plan.weights())
         m.submodules.weights = weights = memory.Memory(
-            shape=data.ArrayLayout(signed(bits), plan.lanes), depth=plan.weight_words,
-            init=list(plan.weights()),
-        )
+            shape=data.ArrayLayout(signed(bits), plan.lanes), depth=len(words), init=words)
         read = weights.read_port()
         m.d.comb += read.addr.eq(self.weight_address)
         arrived = read.data

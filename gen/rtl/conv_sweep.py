@@ -32,9 +32,9 @@ class SumSweep(wiring.Component):
     half : Out
         Which the sweep takes.
     taken : In, banks in y × banks in x × lanes × signed
-        The cycle after ``take``.
+        Two cycles after ``take``.
     sums : Out, units × signed
-        Two cycles after the step, in the unit of the accumulators.
+        ``plan.latency`` cycles after the step, in the unit of the accumulators.
     """
 
     def __init__(self, plan: Conv2dPlan):
@@ -107,16 +107,20 @@ class SumSweep(wiring.Component):
                     here.replicate(plan.positions))
 
         # Bank column p·P + n holds position n of part p.
-        row_1, part_1 = Signal.like(row), Signal.like(part)
-        step_1, take_1 = Signal(), Signal()
-        m.d.sync += [row_1.eq(row), part_1.eq(part), step_1.eq(self.step), take_1.eq(self.take)]
+        now = data.StructLayout({
+            "step": 1, "take": 1, "row": row.shape(), "part": part.shape(),
+        })
+        steps = [Signal(now, name=f"step_{n}") for n in range(3)]
+        m.d.comb += [steps[0].step.eq(self.step), steps[0].take.eq(self.take),
+                     steps[0].row.eq(row), steps[0].part.eq(part)]
+        m.d.sync += [steps[1].eq(steps[0]), steps[2].eq(steps[1])]
         size = plan.positions * self.word.size
-        taken = self.taken.as_value().word_select(row_1, plan.columns.banks * self.word.size)
-        taken = taken.word_select(part_1, size)
+        taken = self.taken.as_value().word_select(steps[2].row, plan.columns.banks * self.word.size)
+        taken = taken.word_select(steps[2].part, size)
         sums = Signal(size, reset_less=True)
-        with m.If(take_1):
+        with m.If(steps[2].take):
             m.d.sync += sums.eq(taken)
-        with m.Elif(step_1):
+        with m.Elif(steps[2].step):
             m.d.sync += sums.eq(sums >> plan.units * plan.word_bits)
         m.d.comb += self.sums.as_value().eq(sums)
         return m

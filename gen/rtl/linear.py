@@ -75,7 +75,8 @@ class LinearSynapses(wiring.Component):
         self._issue = issue = Signal()
         #: A timestep's last operation is issued, or its sums are given free.
         self._finish, self._release = Signal(), Signal()
-        valid, last_row, any_event = Signal(), Signal(), Signal()
+        valid, last_row = Signal(), Signal()
+        self._any_event = any_event = Signal(name="any_event")
         slots = [op.slots[way] for way in range(plan.ways)]
         m.d.comb += [
             any_event.eq(Cat(slot.event for slot in slots).any()),
@@ -229,7 +230,9 @@ class LinearSynapses(wiring.Component):
         op = Signal(data.StructLayout({"event": 1, "take": 1, "keep": 1,
                                        "address": address_bits(2 * halves)}))
         m.d.comb += [
-            op.event.eq(self._issue), op.take.eq(self._take), op.keep.eq(sums.keep),
+            # A bare tick writes nothing: the sweep may read that word in the same cycle.
+            op.event.eq(self._issue & self._any_event),
+            op.take.eq(self._take), op.keep.eq(sums.keep),
             op.address.eq(Mux(self._take, Cat(take_row, sweeping), Cat(self._row, adding))),
         ]
         if halves == 2 and plan.rows == 1:

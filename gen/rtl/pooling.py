@@ -50,7 +50,7 @@ class SpikePooling(wiring.Component):
         plan = self.plan
         _, height, _ = plan.pool.input_shape
         _, lines, _ = plan.pool.output_shape
-        (kernel, _), (stride, _) = plan.pool.kernel, plan.pool.stride
+        (kernel, _), (stride, _) = plan.kernel, plan.stride
 
         # Innermost first; phase and group count the same rows.
         block, phase, group, line, y = (

@@ -32,8 +32,9 @@ class ScoreReadout(wiring.Component):
 
     A class's score is the sum, for first spikes the highest, of its ``population`` neurons.
 
-    Throughput: one step of a sweep per cycle. Latency: the first class is offered ``population``
-    cycles after the inference's last step, and each takes ``population`` cycles.
+    Throughput: one step of a sweep per cycle. Latency: the first class is offered
+    ``population + 1`` cycles after the inference's last step, and each takes ``population``
+    cycles.
 
     Parameters
     ----------
@@ -87,15 +88,17 @@ class ScoreReadout(wiring.Component):
 
         words = {int(neuron): scores[step][unit] for step, row in enumerate(plan.order)
                  for unit, neuron in enumerate(row) if neuron >= 0}
-        word = Signal(signed(self.bits))
-        neuron = Signal(range(max(2, plan.layer.neurons)))
-        with m.Switch(neuron):
-            for number, value in words.items():
-                with m.Case(number):
-                    m.d.comb += word.eq(value)
-        finished = self._answer(m, word, neuron)
+        word, fetched, taken, finished = Signal(signed(self.bits)), Signal(), Signal(), Signal()
+        neuron = Signal(range(plan.layer.neurons + 1))
+        with m.If(self.answering & (~fetched | taken)):
+            with m.Switch(neuron):
+                for number, value in words.items():
+                    with m.Case(number):
+                        m.d.sync += word.eq(value)
+            m.d.sync += [fetched.eq(neuron != plan.layer.neurons), neuron.eq(neuron + 1)]
+        self._answer(m, word, fetched, taken, finished)
         with m.If(finished):
-            m.d.sync += [scores.eq(0), answering.eq(0), closing.eq(0)]
+            m.d.sync += [scores.eq(0), answering.eq(0), closing.eq(0), neuron.eq(0), fetched.eq(0)]
         return m
 
     def _updated(self, m: Module, words: data.View) -> Value:
@@ -117,15 +120,14 @@ class ScoreReadout(wiring.Component):
                 m.d.sync += left.eq(Mux(self.i.last, self.timesteps, left - 1))
         return updated.as_value()
 
-    def _answer(self, m: Module, word: Value, neuron: Signal) -> Signal:
-        """Goes through the neurons; high when the last class is taken."""
+    def _answer(self, m: Module, word: Value, fetched: Value, taken: Signal, finished: Signal):
+        """Turns neurons' words into classes' scores and the best of them."""
         payload = self.o.payload
         population = self.readout.population
         member = Signal(range(max(2, population)))
         group, most = Signal(signed(self.bits)), Signal(signed(self.bits))
         index, winner = Signal.like(payload.index), Signal.like(payload.index)
-        score, better, advance, finished = (Signal(signed(self.bits)), Signal(), Signal(),
-                                            Signal())
+        score, better = Signal(signed(self.bits)), Signal()
         complete = member == population - 1
         if population == 1:
             m.d.comb += score.eq(word)
@@ -135,20 +137,17 @@ class ScoreReadout(wiring.Component):
             m.d.comb += score.eq(Mux(member == 0, 0, group) + word)
         m.d.comb += [
             better.eq((index == 0) | (score > most)),
-            self.o.valid.eq(self.answering & complete),
+            self.o.valid.eq(fetched & complete),
             payload.index.eq(index), payload.score.eq(score),
             payload.winner.eq(Mux(better, index, winner)),
             payload.last.eq(index == self.classes - 1),
-            advance.eq(self.answering & (~complete | self.o.ready)),
+            taken.eq(fetched & (~complete | self.o.ready)),
             finished.eq(self.o.valid & self.o.ready & payload.last),
         ]
-        with m.If(advance):
-            m.d.sync += [group.eq(score), neuron.eq(neuron + 1), member.eq(member + 1)]
+        with m.If(taken):
+            m.d.sync += [group.eq(score), member.eq(member + 1)]
             with m.If(complete):
                 m.d.sync += [
-                    member.eq(0), index.eq(index + 1), winner.eq(payload.winner),
-                    most.eq(Mux(better, score, most)),
+                    member.eq(0), winner.eq(payload.winner), most.eq(Mux(better, score, most)),
+                    index.eq(Mux(payload.last, 0, index + 1)),
                 ]
-        with m.If(finished):
-            m.d.sync += [neuron.eq(0), index.eq(0)]
-        return finished

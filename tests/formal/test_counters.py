@@ -11,10 +11,13 @@ from .prover import Claims, RefutedError, internal, prove
 
 SMALL = (Counter("events", ""), Counter("idle", "", active=True), Counter("highest", "", peak=True))
 
+NETWORK = (Counter("cycles", "", active=True), Counter("early", "", active=True))
+
 
 @pytest.fixture(autouse=True)
 def few_counters(monkeypatch):
     monkeypatch.setattr(rtl, "COUNTERS", SMALL)
+    monkeypatch.setattr(rtl, "NETWORK_COUNTERS", NETWORK)
     monkeypatch.setattr(rtl, "COUNTER_BITS", 7)
 
 
@@ -37,7 +40,8 @@ def exact(claims: Claims, dut: Counters, inside: Module):
         else:
             following = value + Mux(dut.active, amount, 0 if counter.active else amount)
         m.d.sync += value.eq(Mux(dut.clear, 0, following))
-    m.d.sync += true[-1].eq(Mux(dut.clear, 0, true[-1] + dut.active))
+    for value, counts in zip(true[-len(NETWORK):], (1, dut.undecided), strict=True):
+        m.d.sync += value.eq(Mux(dut.clear, 0, value + (dut.active & counts)))
 
     turn_before = internal(inside, "turn_before")
     turn = internal(inside, "turn")
@@ -50,7 +54,8 @@ def exact(claims: Claims, dut: Counters, inside: Module):
 
     # Strengthening: the flip-flops hold the lowest bits.
     names = [f"layer_{n}_{counter.name}" for n in range(len(dut.layers)) for counter in SMALL]
-    for name, value in zip([*names, "cycles"], true, strict=True):
+    names += [counter.name for counter in NETWORK]
+    for name, value in zip(names, true, strict=True):
         low = internal(inside, name)
         claims.always(f"low bits of {name}", low == value[:len(low)])
         if name.endswith("highest"):

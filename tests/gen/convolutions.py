@@ -9,7 +9,6 @@ from amaranth.sim import Simulator
 from spikewright.gen import Conv2d
 from spikewright.gen.convolution import Conv2dPlan
 from spikewright.gen.rtl.conv import Conv2dSynapses
-from spikewright.gen.rtl.sums import SUMS_LATENCY
 
 
 @dataclass
@@ -115,7 +114,7 @@ def run(plan: Conv2dPlan, timesteps: list[Timestep], *, source=0.0, stepper=0.0,
             assert len(flags) == 1, flags
             log.uses += flags
             log.synops += ctx.get(dut.activity.synops)
-            if asked and asked[0] == cycle - SUMS_LATENCY:
+            if asked and asked[0] == cycle - plan.latency:
                 asked.pop(0)
                 current.append([ctx.get(value) for value in dut.sums.sums])
                 if len(current) == plan.steps:

@@ -162,7 +162,7 @@ def test_bad_input_is_one_line(refused, make_run, tmp_path):
     assert "3 lane counts for 2 layers" in refused("simulate", run, "--lanes", "1,1,1")
     assert "'many' is not understood" in refused("simulate", run, "--lanes", "many")
     assert "3 way counts for 2 layers" in refused("simulate", run, "--ways", "1,1,1")
-    assert "ways; allowed are 1 to" in refused("check", run, "--ways", "0")
+    assert "ways 0 has 0; every number" in refused("check", run, "--ways", "0")
     assert "Invalid value for '--samples'" in refused("simulate", run, "--samples", "0")
     assert refused("simulate", run, "--engine", "abacus", "--json")
 

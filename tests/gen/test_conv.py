@@ -118,6 +118,7 @@ def test_sum_pooling(seed):
     stride = tuple(side + chance.choice([0, 0, 1]) for side in kernel)
     shape = (channels, *((side - 1) * step + window + chance.randrange(step) for
                          side, step, window in zip((height, width), stride, kernel, strict=True)))
+    stride = tuple(min(step, side) for step, side in zip(stride, shape[1:], strict=True))
     pool = SumPool2d(input_shape=shape, kernel=kernel, stride=stride)
     plan = random_plan(chance, 0, pool, synapse)
     timesteps = random_timesteps(chance, int(np.prod(shape)), 5, 0)

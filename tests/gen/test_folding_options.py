@@ -23,7 +23,7 @@ def test_one_number_is_meant_for_every_layer(small_net):
     ("x", None, "lanes 'x' is not understood"),
     (None, "1;2", "ways '1;2' is not understood"),
     ("1,2", None, "2 lane counts for 4 layers; give one per layer, or one for all"),
-    ("0", None, "layer conv1: 0 lanes"),
+    ("0", None, "lanes 0 has 0; every number must be at least 1"),
     ("4,3,11,6", None, "layer hidden: 11 lanes for 10 neurons"),
     (None, "2,1,1,1", "layer conv1: 2 ways; a convolution takes one event at a time"),
 ])

@@ -103,6 +103,7 @@ def test_nets_that_do_not_fit_the_input(hidden, words):
     ({"readout": {"kind": "spike-count", "beta": 0.5}}, "beta belongs to kind 'membrane'"),
     ({"net": {"neuron": "lapicque", "R": 1, "C": 5}, "readout": {"kind": "membrane"}},
      "readout.beta is missing"),
+    ({"readout": {"kind": "membrane"}, "training": {"loss": "ce_temporal_loss"}}, "judges spikes"),
     ({"training": {"merge": 2}}, "must divide encoding.timesteps, 3"),
     ({"encoding": {"timesteps": 4, "kind": "current"}, "training": {"merge": 2}},
      "1 for a current"),

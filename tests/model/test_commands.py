@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from spikewright.gen import first_difference, simulate
+from spikewright.gen import (
+    Input,
+    InputKind,
+    Readout,
+    ReadoutKind,
+    first_difference,
+    simulate,
+)
 from spikewright.gen.errors import DataError, RecipeError, RunFolderError
 from spikewright.gen.runfolder import RunFolder
 from spikewright.model.commands import compile, train
@@ -43,6 +50,73 @@ def test_train_and_compile(run, capsys, event_file):
     everything = from_events(str(event_file), folder)
     assert (everything.spikes[30:] == stimulus.spikes).all()
     assert (everything.labels[30:] == stimulus.labels).all()
+
+
+def _equal_engines(path):
+    folder = RunFolder.open(path)
+    spec, stimulus = folder.spec(), folder.stimulus()
+    golden, in_torch = (simulate(spec, stimulus.spikes, engine=engine, membranes=True)
+                        for engine in ("golden", "torch"))
+    assert first_difference(golden, in_torch) is None
+    assert golden.accuracy(stimulus.labels) == folder.read_json("compile.json", "")["accuracy"]
+    return spec
+
+
+def test_convolutions_on_counts_trained_at_merged_timesteps(tmp_path, recipe_file):
+    text = recipe_file.read_text()
+    for plain, changed in (
+        ("timesteps = 3", 'timesteps = 6\nkind = "counts"\nbits = 2'),
+        ("time_window = 10000", "time_window = 5000"),
+        ("hidden = [8]", 'hidden = ["4c3p1", "m2", 8]\nneuron = "synaptic"\nalpha = 0.5'),
+        ("epochs = 4", "epochs = 4\nmerge = 2\ngain = 3"),
+    ):
+        text = text.replace(plain, changed)
+    recipe_file.write_text(text + '[readout]\nkind = "membrane"\npopulation = 2\n')
+    run = tmp_path / "run"
+    train(str(recipe_file), output=run)
+    assert RunFolder.open(run).read_json("training.json", "")["history"][-1]["accuracy"] > 0.5
+    compile(run)
+    spec = _equal_engines(run)
+    assert spec.input == Input(kind=InputKind.COUNTS, bits=2)
+    assert (spec.timesteps, spec.layers[0].neuron.synapse_decay) == (6, 128)
+    assert spec.readout == Readout(kind=ReadoutKind.MEMBRANE, population=2)
+    assert [layer.neurons for layer in spec.layers] == [4 * 5 * 6, 8, 4]
+
+
+def test_images_as_a_current(tmp_path, capsys):
+    labels = np.arange(60, dtype=np.uint8) % 3
+    images = np.zeros((60, 6, 5), np.uint8)
+    images[np.arange(60), 2 * labels] = 200
+    for name, array in (("images-idx3", images), ("labels-idx1", labels)):
+        sizes = b"".join(n.to_bytes(4, "big") for n in array.shape)
+        content = b"\0\0\x08" + bytes([array.ndim]) + sizes + array.tobytes()
+        (tmp_path / f"train-{name}-ubyte").write_bytes(content)
+    recipe = tmp_path / "images.toml"
+    recipe.write_text("""
+        [data]
+        source = "mnist"
+        [encoding]
+        kind = "current"
+        bits = 3
+        timesteps = 2
+        [net]
+        hidden = [8]
+        beta = 1
+        [training]
+        epochs = 30
+        learning_rate = 0.02
+        gain = 3
+        [quantisation]
+        epochs = 2
+        weight_shift = 0
+        decay_fraction = 0
+    """)
+    train(str(recipe), data_root=tmp_path, output=tmp_path / "run")
+    compile(tmp_path / "run", data_root=tmp_path)
+    spec = _equal_engines(tmp_path / "run")
+    assert spec.input == Input(kind=InputKind.CURRENT, bits=3)
+    assert RunFolder.open(tmp_path / "run").stimulus().spikes.shape == (10, 1, 30)
+    assert RunFolder.open(tmp_path / "run").read_json("compile.json", "")["accuracy"] > 0.9
 
 
 def test_people_see_tables(run, capsys):

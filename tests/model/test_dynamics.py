@@ -207,6 +207,20 @@ def test_maps_and_membrane_readout_reproduce_snntorch(pool, seed, rate):
     assert (scores(readout, votes).numpy() == trace.scores * (STEP / area[2] / 2**14)).all()
 
 
+def test_weights_behind_average_pooling_are_trained_as_the_float_net_has_them():
+    net: Any = _maps(nn.AvgPool2d, np.random.default_rng(5))
+    module = quantise(net, (2, 7, 6), TIMESTEPS, weight_shift=14, decay_fraction=2,
+                      steps=[STEP, STEP / 4, STEP / 2]).trainable()
+    x = torch.from_numpy(np.random.default_rng(5).random((TIMESTEPS, 8, 84)) < 0.4).float()
+    for votes in (unroll(net, x).votes, module(x)):
+        votes.sum().backward()
+    for synapse, layer in zip((net[1], net[4], net[8]), module.layers, strict=True):
+        for name in ("weight", "bias"):
+            theirs, ours = getattr(synapse, name), getattr(layer, name)
+            assert torch.equal(theirs, ours.to(theirs.dtype))
+            torch.testing.assert_close(ours.grad.float(), theirs.grad, rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize(("beta", "decay"), [(0.9, 1 + np.log(0.9)), (0.24, 1 + np.log(0.24))])
 def test_lapicque_with_beta_alone(beta, decay):
     linear = nn.Linear(2, 3)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from spikewright.gen import Rounding
+from spikewright.gen import Readout, ReadoutKind, Rounding
 from spikewright.model import quantise
 from spikewright.model.quantisation import report, weight_step
 from spikewright.model.recipe import Quantisation
@@ -50,6 +50,58 @@ def test_mse_step_beats_using_the_whole_range(seed, bits):
 
     step = weight_step(weight, Quantisation(bits=bits))
     assert error(step) <= error(np.abs(weight).max() / (limit - 1)) * (1 + 1e-12)
+
+
+def _loopy(kind, all_to_all, **options):
+    """Maps, pooling, recurrence and, if ``kind`` has it, a synaptic current."""
+    recurrence: dict[str, Any] = {"all_to_all": all_to_all}
+    recurrence |= {"linear_features": 5} if all_to_all else {"V": torch.linspace(-0.4, 0.6, 5)}
+    torch.manual_seed(3)
+    net = nn.Sequential(
+        nn.Conv2d(1, 3, 2), snn.Leaky(beta=0.5), nn.AvgPool2d(2), nn.Flatten(),
+        nn.Linear(12, 5), kind(beta=0.9, **options, **recurrence),
+        nn.Linear(5, 3), snn.Leaky(beta=0.9, reset_mechanism="none"),
+    )
+    with torch.no_grad():
+        for synapse in (net[0], net[4]):
+            synapse.weight *= 4  # so that every layer fires
+    return net
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("all_to_all", [True, False])
+@pytest.mark.parametrize(("kind", "options"), [(snn.RLeaky, {}), (snn.RSynaptic, {"alpha": 0.7})])
+def test_recurrent_weights_are_rounded_to_steps_of_their_own(bits, all_to_all, kind, options):
+    quantised = quantise(_loopy(kind, all_to_all, **options), (1, 5, 5), 4, bits=bits,
+                         readout=Readout(kind=ReadoutKind.MEMBRANE))
+    module = quantised.trainable()
+    assert module.spec() == quantised.spec
+    assert module.layers[0].bias.shape == (3,)  # one for each channel
+    layer, floats = quantised.spec.layers[1], quantised.floats[1]
+    membrane_step = quantised.steps[1] / 2**layer.synapse.weight_shift
+    if all_to_all:
+        step = membrane_step * 2**layer.recurrent.weight_shift
+        inside = np.abs(floats.recurrent) <= ((1 << (bits - 1)) - 1) * step
+        assert inside.any()
+    else:
+        step, inside = membrane_step, np.ones(5, bool)
+    error = layer.recurrent.weight * step - floats.recurrent
+    assert (np.abs(error[inside]) <= step / 2 * (1 + 1e-6)).all()
+    assert layer.neuron.synapse_decay == (179 if options else None)
+    told = report(quantised, quantised.spec)["layers"]
+    assert [entry["fan_in"] for entry in told] == [4, 12, 5]
+    assert told[2]["threshold"] is None
+
+
+@pytest.mark.parametrize("all_to_all", [True, False])
+def test_recurrent_weights_are_trained_through_integers(all_to_all):
+    net = quantise(_loopy(snn.RSynaptic, all_to_all, alpha=0.7), (1, 5, 5), 4,
+                   readout=Readout(kind=ReadoutKind.MEMBRANE)).trainable()
+    x = torch.from_numpy(np.random.default_rng(0).random((4, 32, 25)) < 0.6)
+    net(x).square().sum().backward()
+    for layer in net.layers:
+        for name, parameter in layer.named_parameters():
+            assert parameter.grad.abs().max() > 0, name
 
 
 def test_zero_weights_have_a_step():

@@ -142,7 +142,8 @@ def test_checkpoint_of_something_else(change):
     {"neuron": "lapicque", "R": 1, "C": 5}, {"neuron": "lapicque", "beta": 0.8, "R": 2.0},
     {"beta": 0.5, "reset_mechanism": "zero", "reset_delay": False}, {"beta": 0.5, "bias": False},
 ])
-@pytest.mark.parametrize("loss", ["ce_count_loss", "ce_rate_loss", "mse_count_loss"])
+@pytest.mark.parametrize("loss", ["ce_count_loss", "ce_rate_loss", "mse_count_loss",
+                                  "ce_temporal_loss"])
 def test_every_neuron_and_loss_trains(neuron, loss):
     fields = RECIPE.model_dump(mode="json")
     fields["net"] = {"hidden": [6], "threshold": 0.3, **neuron}
