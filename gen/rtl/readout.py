@@ -8,6 +8,7 @@ from ..arithmetic import signed_bits
 from ..coding import Readout, ReadoutKind
 from ..plan import LayerPlan
 from .array import SpikesSignature
+from .neurons import exceeds
 from .streams import result_stream
 
 
@@ -141,7 +142,7 @@ class ScoreReadout(wiring.Component):
         else:
             m.d.comb += score.eq(Mux(member == 0, 0, group) + word)
         m.d.comb += [
-            better.eq((index == 0) | (score > most)),
+            better.eq((index == 0) | exceeds(score, most)),
             self.o.valid.eq(fetched & complete),
             payload.index.eq(index), payload.score.eq(score),
             payload.winner.eq(Mux(better, index, winner)),
