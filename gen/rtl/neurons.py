@@ -254,7 +254,8 @@ class _Unit(wiring.Component):
     def _sum(kept: Value, carry: Value, offset: Value) -> Value:
         """``kept + offset + carry``, both signed, by one adder: the bit below the lowest carries
         in."""
-        assert kept.shape().signed and offset.shape().signed
+        assert kept.shape().signed
+        assert offset.shape().signed
         wide = [Cat(low, term).as_signed() for low, term in ((C(1, 1), kept), (carry, offset))]
         return (wide[0] + wide[1]) >> 1
 

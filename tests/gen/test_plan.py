@@ -111,10 +111,10 @@ def test_what_is_not_built():
 
 def test_foldings_belong_to_a_network():
     spec = two_linear()
-    with pytest.raises(FoldingError, match="^1 foldings for 2 layers; give one per layer$"):
+    with pytest.raises(FoldingError, match=r"^1 foldings for 2 layers; give one per layer$"):
         Folding.each(LayerFolding(), spec=spec)
-    with pytest.raises(FoldingError, match="^folding names layer 'fc'; network snn has hidden, "
-                                           "out$"):
+    with pytest.raises(FoldingError, match=r"^folding names layer 'fc'; network snn has hidden, "
+                                           r"out$"):
         layer_plans(spec, Folding(layers=(("fc", LayerFolding()),)))
 
 
