@@ -1,10 +1,10 @@
 """Whole inferences at full speed, however slow the wire that brings them."""
 
 from amaranth import *
-from amaranth.lib import fifo, wiring
+from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..gen.rtl.streams import event_stream
+from ..gen.rtl.streams import EventLayout
 
 
 class InferenceBuffer(wiring.Component):
@@ -20,8 +20,7 @@ class InferenceBuffer(wiring.Component):
 
     Parameters
     ----------
-    addresses : int
-        Number of different addresses.
+    shape : EventLayout
     depth : int
         Beats it holds; a power of two fills its block memory.
 
@@ -37,11 +36,11 @@ class InferenceBuffer(wiring.Component):
     clear : In
     """
 
-    def __init__(self, addresses: int, depth: int):
+    def __init__(self, shape: EventLayout, depth: int):
         self.depth = depth
         super().__init__({
-            "i": In(event_stream(addresses)),
-            "o": Out(event_stream(addresses)),
+            "i": In(stream.Signature(shape)),
+            "o": Out(stream.Signature(shape)),
             "done": In(1),
             "pending": Out(1),
             "spilled": Out(1),

@@ -68,7 +68,7 @@ def estimated_blocks(spec: NetworkSpec, plans: Sequence[LayerPlan], board: Board
             # A row of spikes has no event flag.
             (lanes + EventLayout(layer.neurons).size - 1, plan.spike_queue),
         ]
-        if plan.rows >= MembraneMemory.MIN_ROWS:
+        if plan.rows >= 6:
             memories.append((lanes * plan.accumulator_bits, plan.rows))
     return sum(block_memories(board.family, *memory) for memory in memories)
 
@@ -83,7 +83,7 @@ def estimated_logic(plans: Sequence[LayerPlan]) -> int:
     for plan in plans:
         neuron, bits = plan.layer.neuron, plan.accumulator_bits
         total += 600
-        if plan.rows >= MembraneMemory.MIN_ROWS:
+        if plan.rows >= 6:
             total += 15 * plan.lanes * bits
         else:
             total += 9 * plan.lanes * bits + 5 * plan.layer.neurons * bits

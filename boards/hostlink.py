@@ -1,10 +1,17 @@
 """The board's side of :mod:`~spikewright.boards.protocol`: bytes to beats, results to bytes."""
 
 from amaranth import *
-from amaranth.lib import enum, stream, wiring
+from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from ..gen.rtl.streams import event_stream, result_stream
+from ..gen.rtl.streams import (
+    EventLayout,
+    SpatialLayout,
+    address_bits,
+    event_stream,
+    result_stream,
+)
+from ..gen.rtl.weights import LoadSignature
 from .protocol import Command, Fault, Identity, Tag
 
 
@@ -17,24 +24,108 @@ class Request(enum.Enum, shape=2):
     READY = 3
 
 
-class CommandDecoder(wiring.Component):
-    """Bytes from the host to beats and requests.
-
-    An event is kept until it is known whether the timestep ends with it, so that its tick rides on
-    it, as in :func:`spikewright.gen.beats.beats`. Whatever bytes come, the beats keep the network's
-    contract: addresses exist and come at most once a timestep, and no inference is too long.
-
-    Throughput: one byte per cycle. Latency: a beat leaves in the cycle in which the next event's
-    second byte, or the tick, is offered.
+class BeatGatherer(wiring.Component):
+    """Events, one by one, to the slots of a beat.
 
     Parameters
     ----------
     identity : Identity
+    shape : (channels, height, width), optional
+        If an address has these fields.
+
+    Members
+    -------
+    address, value : In
+        An event, as it comes over the wire.
+    fault : Out
+        Why it cannot be taken.
+    full : Out
+        It begins another beat.
+    put : In
+        It is taken, and what was gathered before, if ``full``, has left.
+    slots : Out
+        What is gathered.
+    end : In
+        What was gathered has left, and the timestep ends.
+    """
+
+    def __init__(self, identity: Identity, shape: tuple[int, int, int] | None):
+        self.identity = identity
+        self.shape = shape
+        layout = EventLayout(_address(identity, shape), identity.ways, identity.value_bits)
+        super().__init__({
+            "address": In(15), "value": In(8), "fault": Out(Fault), "full": Out(1), "put": In(1),
+            "slots": Out(layout["slots"].shape), "end": In(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        identity = self.identity
+        bits = identity.bank_bits
+        address, way = self.address[:bits], self.address[bits:]
+        gathered, highest = Signal(), Signal.like(way)
+        seen, before = Signal(identity.ways), Signal(bits)
+        with m.Switch(way):
+            for number in range(identity.ways):
+                with m.Case(number):
+                    m.d.comb += before.eq(self.slots[number].address)
+        exists = (way < identity.ways) & (address < identity.inputs)
+        if self.shape is not None:
+            fields = data.View(SpatialLayout(*self.shape), address)
+            exists &= ((fields.channel < self.shape[0]) & (fields.y < self.shape[1])
+                       & (fields.x < self.shape[2]))
+        again = (seen >> way)[0] & (address <= before)
+        with m.If(~exists | again):
+            m.d.comb += self.fault.eq(Fault.ADDRESS)
+        if identity.value_bits:
+            with m.Elif((self.value == 0) | (self.value >> identity.value_bits != 0)):
+                m.d.comb += self.fault.eq(Fault.VALUE)
+        m.d.comb += self.full.eq(gathered & (way <= highest))
+
+        with m.If(self.put):
+            m.d.sync += [gathered.eq(1), highest.eq(way), seen.bit_select(way, 1).eq(1)]
+            with m.If(self.full):
+                m.d.sync += [slot.event.eq(0) for slot in self._slots()]
+            with m.Switch(way):
+                for number, slot in enumerate(self._slots()):
+                    with m.Case(number):
+                        m.d.sync += [slot.event.eq(1), slot.address.eq(address)]
+                        if identity.value_bits:
+                            m.d.sync += slot.value.eq(self.value)
+        with m.Elif(self.end):
+            m.d.sync += [gathered.eq(0), seen.eq(0), *(slot.event.eq(0) for slot in self._slots())]
+        return m
+
+    def _slots(self):
+        return [self.slots[number] for number in range(self.identity.ways)]
+
+
+def _address(identity: Identity, shape: tuple[int, int, int] | None):
+    return address_bits(identity.inputs) if shape is None else SpatialLayout(*shape)
+
+
+class CommandDecoder(wiring.Component):
+    """Bytes from the host to beats, loaded bytes and requests.
+
+    A beat is kept until it is known whether the timestep ends with it, so that its tick rides on
+    it, as in :func:`spikewright.gen.beats.beats`. Whatever bytes come, the beats keep the network's
+    contract: addresses exist and come at most once a timestep, values are in range, and no
+    inference is too long.
+
+    Throughput: one byte per cycle. Latency: a beat leaves in the cycle in which the last byte of
+    the next beat's first event, or the tick, is offered.
+
+    Parameters
+    ----------
+    identity : Identity
+    shape : (channels, height, width), optional
+        If an address has these fields.
 
     Members
     -------
     i : In(stream of 8 bits)
     o : Out(stream of EventLayout)
+    load : Out(LoadSignature)
     request : Out(stream of Request)
         Taken when its frame has been sent.
     pending : In
@@ -47,11 +138,13 @@ class CommandDecoder(wiring.Component):
         High for one cycle per ignored byte or event.
     """
 
-    def __init__(self, identity: Identity):
+    def __init__(self, identity: Identity, shape: tuple[int, int, int] | None = None):
         self.identity = identity
+        self.shape = shape
         super().__init__({
             "i": In(stream.Signature(8)),
-            "o": Out(event_stream(identity.inputs)),
+            "o": Out(event_stream(_address(identity, shape), identity.ways, identity.value_bits)),
+            "load": Out(LoadSignature()),
             "request": Out(stream.Signature(Request)),
             "pending": In(1),
             "resetting": Out(1),
@@ -61,17 +154,18 @@ class CommandDecoder(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        high, half = Signal(7), Signal()
-        held, held_address = Signal(), Signal.like(self.o.payload.address)
-        ticks = Signal(range(self.identity.timesteps))
-        address = Signal(15)
+        identity, byte = self.identity, self.i.payload
+        m.submodules.gatherer = gatherer = BeatGatherer(identity, self.shape)
+        high, low, left = Signal(7), Signal(8), Signal(8)
+        ticks = Signal(range(identity.timesteps))
+        valued = identity.value_bits > 0
         m.d.comb += [
-            address.eq(Cat(self.i.payload, high)),
-            self.o.payload.address.eq(held_address),
-            self.o.payload.event.eq(held),
+            self.o.payload.slots.eq(gatherer.slots),
+            gatherer.address.eq(Cat(low if valued else byte, high)), gatherer.value.eq(byte),
+            self.load.byte.eq(byte),
         ]
 
-        def fault(which: Fault):
+        def fault(which):
             m.d.comb += [self.faults.eq(which), self.i.ready.eq(1)]
 
         def ask(which: Request):
@@ -80,66 +174,95 @@ class CommandDecoder(wiring.Component):
                 self.i.ready.eq(self.request.ready),
             ]
 
-        def second_half():
-            with m.If((address >= self.identity.inputs) | (held & (address <= held_address))):
-                fault(Fault.ADDRESS)
+        def event():
+            with m.If(gatherer.fault != Fault(0)):
+                fault(gatherer.fault)
             with m.Else():
-                m.d.comb += [self.o.valid.eq(held), self.i.ready.eq(~held | self.o.ready)]
-                with m.If(self.i.ready):
-                    m.d.sync += [held.eq(1), held_address.eq(address)]
+                m.d.comb += [
+                    self.o.valid.eq(gatherer.full),
+                    self.i.ready.eq(~gatherer.full | self.o.ready),
+                    gatherer.put.eq(self.i.ready),
+                ]
             with m.If(self.i.ready):
-                m.d.sync += half.eq(0)
+                m.next = "COMMAND"
 
         def tick(last: bool):
             m.d.comb += [
                 self.o.valid.eq(1), self.o.payload.tick.eq(1), self.o.payload.last.eq(last),
+                gatherer.end.eq(self.o.ready),
             ]
             with m.If(self.o.ready):
-                m.d.sync += [held.eq(0), ticks.eq(0 if last else ticks + 1)]
+                m.d.sync += ticks.eq(0 if last else ticks + 1)
 
-        with m.If(self.i.valid):
-            with m.If(half):
-                second_half()
-            with m.Elif(self.i.payload[7]):
-                m.d.comb += self.i.ready.eq(1)
-                m.d.sync += [high.eq(self.i.payload[:7]), half.eq(1)]
-            with m.Else(), m.Switch(self.i.payload):
-                with m.Case(Command.TICK):
-                    with m.If(ticks == self.identity.timesteps - 1):
-                        fault(Fault.TIMESTEPS)
-                    with m.Else():
-                        tick(last=False)
-                        m.d.comb += self.i.ready.eq(self.o.ready)
-                with m.Case(Command.LAST):
-                    tick(last=True)
+        def command():
+            with m.Case(Command.TICK):
+                with m.If(ticks == identity.timesteps - 1):
+                    fault(Fault.TIMESTEPS)
+                with m.Else():
+                    tick(last=False)
                     m.d.comb += self.i.ready.eq(self.o.ready)
-                with m.Case(Command.COUNTERS), m.If(~self.pending):
-                    ask(Request.COUNTERS)
-                with m.Case(Command.CLEAR), m.If(~self.pending):
-                    m.d.comb += [self.clear.eq(1), self.i.ready.eq(1)]
-                with m.Case(Command.IDENTIFY):
-                    ask(Request.IDENTITY)
-                with m.Case(Command.PING):
-                    ask(Request.PONG)
-                with m.Case(Command.RESET):
-                    with m.If(~self.resetting):
-                        tick(last=True)
-                        m.d.sync += self.resetting.eq(self.o.ready)
-                    with m.Elif(~self.pending):
-                        m.d.comb += self.clear.eq(1)
-                        ask(Request.READY)
-                        with m.If(self.request.ready):
-                            m.d.sync += self.resetting.eq(0)
-                with m.Default():
-                    fault(Fault.UNKNOWN)
+            with m.Case(Command.LAST):
+                tick(last=True)
+                m.d.comb += self.i.ready.eq(self.o.ready)
+            with m.Case(Command.COUNTERS), m.If(~self.pending):
+                ask(Request.COUNTERS)
+            with m.Case(Command.CLEAR), m.If(~self.pending):
+                m.d.comb += [self.clear.eq(1), self.i.ready.eq(1)]
+            with m.Case(Command.IDENTIFY):
+                ask(Request.IDENTITY)
+            with m.Case(Command.PING):
+                ask(Request.PONG)
+            with m.Case(Command.RESET):
+                with m.If(~self.resetting):
+                    tick(last=True)
+                    m.d.sync += self.resetting.eq(self.o.ready)
+                with m.Elif(~self.pending):
+                    m.d.comb += self.clear.eq(1)
+                    ask(Request.READY)
+                    with m.If(self.request.ready):
+                        m.d.sync += self.resetting.eq(0)
+            with m.Case(Command.REWIND), m.If(~self.pending):
+                m.d.comb += [self.load.begin.eq(1), self.i.ready.eq(1)]
+            with m.Case(Command.LOAD), m.If(~self.pending):
+                m.d.comb += self.i.ready.eq(1)
+                m.next = "COUNT"
+            with m.Default():
+                fault(Fault.UNKNOWN)
+
+        with m.FSM():
+            with m.State("COMMAND"), m.If(self.i.valid):
+                with m.If(byte[7]):
+                    m.d.comb += self.i.ready.eq(1)
+                    m.d.sync += high.eq(byte[:7])
+                    m.next = "ADDRESS"
+                with m.Else(), m.Switch(byte):
+                    command()
+            with m.State("ADDRESS"), m.If(self.i.valid):
+                if valued:
+                    m.d.comb += self.i.ready.eq(1)
+                    m.d.sync += low.eq(byte)
+                    m.next = "VALUE"
+                else:
+                    event()
+            if valued:
+                with m.State("VALUE"), m.If(self.i.valid):
+                    event()
+            with m.State("COUNT"), m.If(self.i.valid):
+                m.d.comb += self.i.ready.eq(1)
+                m.d.sync += left.eq(byte)
+                m.next = "LOAD"
+            with m.State("LOAD"), m.If(self.i.valid):
+                m.d.comb += [self.load.valid.eq(1), self.i.ready.eq(1)]
+                m.d.sync += left.eq(left - 1)
+                with m.If(left == 0):
+                    m.next = "COMMAND"
         return m
 
 
 class ReplyEncoder(wiring.Component):
     """Results, requests and faults to frames; one at a time: faults first, then results.
 
-    Throughput: one byte per cycle, and 2 cycles between frames; a counter word waits for the
-    counters.
+    Throughput: one byte per cycle, and 2 cycles between frames and between counter words.
 
     Parameters
     ----------
@@ -163,7 +286,7 @@ class ReplyEncoder(wiring.Component):
     def __init__(self, identity: Identity):
         self.identity = identity
         super().__init__({
-            "results": In(result_stream(identity.classes, identity.timesteps)),
+            "results": In(result_stream(identity.classes, identity.score_bits)),
             "drop_results": In(1),
             "request": In(stream.Signature(Request)),
             "faults": In(Fault),
@@ -178,8 +301,7 @@ class ReplyEncoder(wiring.Component):
         identity = self.identity
         body = C(int.from_bytes(identity.pack(), "little"), 8 * identity.BYTES)
         place = Signal(range(max(identity.BYTES, identity.counter_words)))
-        byte = Signal(2)
-        word = Signal(32)
+        byte, word = Signal(2), Signal(32)
         gathered, reported = Signal(Fault), Signal(Fault)
         tag = Signal(8)
         m.d.comb += self.counter_address.eq(place)
@@ -237,7 +359,10 @@ class ReplyEncoder(wiring.Component):
 
             with m.State("COUNT"):
                 result = self.results.payload
-                done = last_byte_of(result.count, identity.count_bytes, valid=self.results.valid)
+                # Only a wider word is extended by its sign.
+                score = Signal(signed(8 * identity.score_bytes))
+                m.d.comb += score.eq(result.score)
+                done = last_byte_of(score, identity.score_bytes, valid=self.results.valid)
                 with m.If(done & result.last):
                     m.next = "WINNER"
                 with m.Else():
@@ -253,13 +378,11 @@ class ReplyEncoder(wiring.Component):
                 m.d.sync += word.eq(self.counter_data)
                 with m.If(self.counter_valid):
                     m.next = "WORD"
-            with m.State("WORD"), m.If(send(word[:8])):
-                m.d.sync += [word.eq(word >> 8), byte.eq(byte + 1)]
-                with m.If(byte == 3):
-                    m.d.sync += place.eq(place + 1)
-                    m.next = "FETCH"
-                    with m.If(place == identity.counter_words - 1):
-                        m.next = "SPILLED"
+            with m.State("WORD"), m.If(last_byte_of(word, 4)):
+                m.d.sync += place.eq(place + 1)
+                m.next = "FETCH"
+                with m.If(place == identity.counter_words - 1):
+                    m.next = "SPILLED"
             with m.State("SPILLED"), m.If(send(self.spilled)):
                 m.d.comb += self.request.ready.eq(1)
                 m.next = "IDLE"
@@ -281,6 +404,8 @@ class HostLink(wiring.Component):
     Parameters
     ----------
     identity : Identity
+    shape : (channels, height, width), optional
+        If an address has these fields.
 
     Members
     -------
@@ -288,6 +413,7 @@ class HostLink(wiring.Component):
     events : Out(stream of EventLayout)
     results : In(stream of ResultLayout)
     clear : Out
+    load : Out(LoadSignature)
     counter_address, counter_read, counter_data, counter_valid : Out, Out, In, In
     pending, spilled : In
         As of :class:`~spikewright.boards.buffer.InferenceBuffer`.
@@ -295,15 +421,16 @@ class HostLink(wiring.Component):
         As of :class:`~spikewright.boards.uart.UartReceiver`.
     """
 
-    def __init__(self, identity: Identity):
+    def __init__(self, identity: Identity, shape: tuple[int, int, int] | None = None):
         self.identity = identity
-        self._decoder, self._encoder = CommandDecoder(identity), ReplyEncoder(identity)
+        self._decoder, self._encoder = CommandDecoder(identity, shape), ReplyEncoder(identity)
         passed = {name: self._encoder.signature.members[name]
                   for name in ("o", "results", "counter_address", "counter_read", "counter_data",
                                "counter_valid", "spilled")}
         super().__init__({
             "i": In(stream.Signature(8)),
-            "events": Out(event_stream(identity.inputs)),
+            "events": Out(self._decoder.o.signature),
+            "load": Out(LoadSignature()),
             "clear": Out(1),
             "pending": In(1),
             "framing_error": In(1),
@@ -322,6 +449,7 @@ class HostLink(wiring.Component):
             m.d.sync += decoder.i.valid.eq(0)
         m.d.comb += self.i.ready.eq(~decoder.i.valid)
         connect(m, decoder.o, flipped(self.events))
+        connect(m, decoder.load, flipped(self.load))
         connect(m, decoder.request, encoder.request)
         connect(m, flipped(self.results), encoder.results)
         connect(m, encoder.o, flipped(self.o))

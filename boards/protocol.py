@@ -1,10 +1,13 @@
 """The bytes between host and board: what they mean, and the host's side of them.
 
-Version 1. The host sends
+Version 2. The host sends
 
 =============  =======================  ============================================================
-``EVENT``      1aaaaaaa aaaaaaaa        Input a (high bits first) spikes in this timestep. Addresses
-                                        ascend within a timestep.
+``EVENT``      1aaaaaaa aaaaaaaa [v]    An event at address a (high bits first), with value v, one
+                                        byte, where events have values. Its beat is sent when the
+                                        next event's way is not above its own, so events come beat
+                                        by beat, and in a beat way by way. Addresses ascend within
+                                        a way and a timestep.
 ``TICK``       0x01                     The timestep ends.
 ``LAST``       0x02                     The timestep and the inference end; answered with RESULT.
 ``COUNTERS``   0x03                     Waits for the results of all inferences before it, then
@@ -14,13 +17,15 @@ Version 1. The host sends
 ``PING``       0x06                     Answered with PONG as soon as all before it has been taken.
 ``RESET``      0x07                     Abandons every inference whose result is not out yet, zeroes
                                         the counters and answers READY. Send it twice: the first may
-                                        be taken for the second half of an interrupted EVENT.
+                                        be taken for a part of an interrupted EVENT.
+``REWIND``     0x08                     Waits like COUNTERS; the next loaded byte is the first.
+``LOAD``       0x09 n b₀ … bₙ           Waits likewise; n + 1 bytes for the memories.
 =============  =======================  ============================================================
 
 and the board answers in frames of fixed length, numbers with their low byte first:
 
 =============  =====  ==============================================================================
-``RESULT``     0x11   spike count of each class, then the winner; :attr:`Identity.count_bytes` and
+``RESULT``     0x11   score of each class, signed, then the winner; :attr:`Identity.score_bytes` and
                       :attr:`Identity.index_bytes` wide
 ``COUNTERS``   0x12   every counter word, 4 bytes each, then one byte: 1 if an inference since CLEAR
                       was longer than the board's buffer (its cycles then depend on the wire)
@@ -30,7 +35,8 @@ and the board answers in frames of fixed length, numbers with their low byte fir
 ``ERROR``      0x1F   one byte: the :class:`Fault`\\ s since the last ERROR
 =============  =====  ==============================================================================
 
-An event costs 2 bytes, a timestep 1, a result of ten classes 12.
+The address of an event on the wire is its way above the address within the way: see
+:func:`wire_addresses`. An event costs 2 bytes, or 3, a timestep 1, a result of ten classes 12.
 
 The board holds ``Identity.window`` bytes that it has not taken yet; a host that never has more than
 that unanswered by a PONG (or a result) cannot overrun it.
@@ -39,17 +45,20 @@ that unanswered by a PONG (or a result) cannot overrun it.
 import enum
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
-from ..gen.beats import beats
-from ..gen.counters import COUNTERS
+from ..gen.beats import addresses
+from ..gen.coding import InputKind
+from ..gen.counters import COUNTERS, NETWORK_COUNTERS
 from ..gen.errors import SpikewrightError
+from ..gen.plan import input_source
+from ..gen.rtl.streams import address_bits
 from ..gen.spec import NetworkSpec
 
-VERSION = 1
+VERSION = 2
 
 #: Addresses that an EVENT can carry.
 MAX_INPUTS = 1 << 15
@@ -65,6 +74,8 @@ class Command(enum.IntEnum):
     IDENTIFY = 0x05
     PING = 0x06
     RESET = 0x07
+    REWIND = 0x08
+    LOAD = 0x09
 
 
 class Tag(enum.IntEnum):
@@ -86,14 +97,16 @@ class Fault(enum.IntFlag):
     TIMESTEPS = 4
     FRAMING = 8
     OVERRUN = 16
+    VALUE = 32
 
 
 _MEANING = {
     Fault.UNKNOWN: "it got a byte that is no command",
-    Fault.ADDRESS: "an event's address is beyond the inputs, or does not ascend in its timestep",
+    Fault.ADDRESS: "an event's address does not exist, or does not ascend in its way and timestep",
     Fault.TIMESTEPS: "an inference has more timesteps than the network is proven for",
     Fault.FRAMING: "a byte had no stop bit; check that both sides have the same baud rate",
     Fault.OVERRUN: "bytes came faster than it took them; keep to the window of unanswered bytes",
+    Fault.VALUE: "an event's value is 0 or more than the network is proven for",
 }
 
 
@@ -121,63 +134,118 @@ class WrongBitstreamError(LinkError):
     """A board carries another network, or speaks another version, than the host expects."""
 
 
-def require_inputs(spec: NetworkSpec) -> None:
-    """Raises LinkError if ``spec`` has more inputs than an EVENT can address."""
-    if spec.inputs > MAX_INPUTS:
+def require_inputs(spec: NetworkSpec, ways: int = 1) -> None:
+    """Raises LinkError if the inputs of ``spec``, dealt out to ``ways``, have more addresses than
+    an EVENT can name."""
+    needed = ways << _bank_bits(spec, ways)
+    if needed > MAX_INPUTS:
         raise LinkError(
-            f"network {spec.name} has {spec.inputs} inputs; the host link addresses "
-            f"{MAX_INPUTS}; pool or crop the input"
+            f"network {spec.name} has {spec.inputs} inputs, which take {needed} addresses with "
+            f"{ways} ways; the host link has {MAX_INPUTS}; pool or crop the input, or use fewer "
+            f"ways in the first layer"
         )
+
+
+def _bank(spec: NetworkSpec, ways: int) -> int:
+    """Addresses of a way."""
+    return int(addresses(input_source(spec)).max()) // ways + 1
+
+
+def _bank_bits(spec: NetworkSpec, ways: int) -> int:
+    return address_bits(_bank(spec, ways))
+
+
+def wire_addresses(spec: NetworkSpec, ways: int) -> npt.NDArray[np.int64]:
+    """(inputs,): the address of each input on the wire.
+
+    Its place in the hardware of the first layer, p, is in way ``p % ways`` at ``p // ways``; the
+    way stands above it.
+    """
+    place = addresses(input_source(spec))
+    return (place % ways << _bank_bits(spec, ways)) | place // ways
 
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
     """What a board says about its bitstream.
 
-    ``digest``: first 8 bytes of :attr:`NetworkSpec.digest`. ``window``: bytes it holds that it has
-    not taken yet. ``buffer``: beats it holds before an inference begins. ``counter_words``: 32-bit
-    words of a COUNTERS frame, the last one the cycles of all inferences.
+    Parameters
+    ----------
+    version
+        Of the protocol.
+    digest
+        First 8 bytes of :attr:`NetworkSpec.digest`.
+    inputs
+        Addresses of a way.
+    ways, value_bits
+        Of the first layer.
+    classes, score_bits
+        Of a RESULT.
+    timesteps
+        Most ticks of an inference: 1 if the input is held.
+    layers
+    counter_words
+        32-bit words of a COUNTERS frame, those of the network last.
+    window
+        Bytes it holds that it has not taken yet.
+    buffer
+        Beats it holds before an inference begins.
+    load_bytes
+        Bytes that fill the memories that are loaded.
     """
 
     version: int
     digest: bytes
     inputs: int
+    ways: int
+    value_bits: int
     classes: int
+    score_bits: int
     timesteps: int
     layers: int
     counter_words: int
     window: int
     buffer: int
+    load_bytes: int = 0
 
-    _FORMAT = struct.Struct("<B8sHHIHHHI")
+    _FORMAT = struct.Struct("<B8sHBBHBIHHHII")
     BYTES = _FORMAT.size
 
     @classmethod
-    def of(cls, spec: NetworkSpec, *, counter_words: int, window: int, buffer: int) -> "Identity":
+    def of(
+        cls, spec: NetworkSpec, *, ways: int, score_bits: int, counter_words: int, window: int,
+        buffer: int, load_bytes: int = 0,
+    ) -> "Identity":
         """What a bitstream of ``spec`` says."""
-        require_inputs(spec)
+        require_inputs(spec, ways)
+        held = spec.input.kind is InputKind.CURRENT
         return cls(
-            version=VERSION, digest=bytes.fromhex(spec.digest)[:8], inputs=spec.inputs,
-            classes=spec.classes, timesteps=spec.timesteps, layers=len(spec.layers),
-            counter_words=counter_words, window=window, buffer=buffer,
+            version=VERSION, digest=bytes.fromhex(spec.digest)[:8],
+            inputs=_bank(spec, ways), ways=ways,
+            value_bits=spec.input.bits if spec.input.bits > 1 else 0,
+            classes=spec.classes, score_bits=score_bits,
+            timesteps=1 if held else spec.timesteps, layers=len(spec.layers),
+            counter_words=counter_words, window=window, buffer=buffer, load_bytes=load_bytes,
         )
 
     @property
-    def count_bytes(self) -> int:
-        """Bytes of one spike count in RESULT."""
-        return -(-self.timesteps.bit_length() // 8)
+    def score_bytes(self) -> int:
+        """Bytes of one score in RESULT."""
+        return -(-self.score_bits // 8)
 
     @property
     def index_bytes(self) -> int:
         """Bytes of the winner in RESULT."""
         return 1 if self.classes <= 256 else 2
 
+    @property
+    def bank_bits(self) -> int:
+        """Bits of an address within a way."""
+        return address_bits(self.inputs)
+
     def pack(self) -> bytes:
         """The bytes after the tag of an IDENTITY frame."""
-        return self._FORMAT.pack(
-            self.version, self.digest, self.inputs, self.classes, self.timesteps, self.layers,
-            self.counter_words, self.window, self.buffer,
-        )
+        return self._FORMAT.pack(*(getattr(self, field.name) for field in fields(self)))
 
     @classmethod
     def unpack(cls, body: bytes) -> "Identity":
@@ -187,8 +255,7 @@ class Identity:
                 f"the board speaks version {body[0]} of the protocol, this spikewright {VERSION}; "
                 f"build and program the bitstream again"
             )
-        names = ("version", "digest", "inputs", "classes", "timesteps", "layers", "counter_words",
-                 "window", "buffer")
+        names = (field.name for field in fields(cls))
         return cls(**dict(zip(names, cls._FORMAT.unpack(body), strict=True)))
 
     def expect(self, spec: NetworkSpec) -> None:
@@ -202,21 +269,27 @@ class Identity:
 
 @dataclass(frozen=True)
 class Result:
-    """Spikes of every class in one inference, and the class with most."""
+    """Score of every class in one inference, and the class with the highest."""
 
-    counts: tuple[int, ...]
+    scores: tuple[int, ...]
     winner: int
 
 
 @dataclass(frozen=True, eq=False)
 class CounterWords:
     """``layers``: int64 (layers, counters) in order of :data:`spikewright.gen.counters.COUNTERS`.
-    ``cycles``: of all inferences. ``spilled``: one was longer than the board's buffer, so counters
-    that need a clock depend on the wire."""
+    ``network``: those of :data:`spikewright.gen.counters.NETWORK_COUNTERS`. ``spilled``: an
+    inference was longer than the board's buffer, so counters that need a clock depend on the
+    wire."""
 
     layers: npt.NDArray[np.int64]
-    cycles: int
+    network: tuple[int, ...]
     spilled: bool
+
+    @property
+    def cycles(self) -> int:
+        """Of all inferences."""
+        return self.network[0]
 
 
 @dataclass(frozen=True)
@@ -232,15 +305,32 @@ class Ready:
 Reply = Result | CounterWords | Identity | Pong | Ready
 
 
-def encode_inference(spikes: npt.NDArray[np.bool_]) -> bytes:
-    """The bytes of one sample, bool (timesteps, inputs): 2 per spike and 1 per timestep."""
+def encode_inference(spec: NetworkSpec, sample: npt.NDArray, ways: int = 1) -> bytes:
+    """The bytes of one sample of ``spec``, (timesteps, inputs), for a first layer of ``ways``."""
+    valued, bank_bits = spec.input.bits > 1, _bank_bits(spec, ways)
+    places = wire_addresses(spec, ways)
     out = bytearray()
-    for beat in beats(spikes):
-        if beat.event:
-            out += (0x8000 | beat.address).to_bytes(2, "big")
-        if beat.tick:
-            out.append(Command.LAST if beat.last else Command.TICK)
+    for t, step in enumerate(sample):
+        inputs = np.flatnonzero(step)
+        way = places[inputs] >> bank_bits
+        inputs = inputs[np.lexsort((places[inputs], way))]
+        way = places[inputs] >> bank_bits
+        # How many events of its way come before an event is the number of its beat.
+        beat = np.arange(len(inputs)) - np.searchsorted(way, way)
+        for index in inputs[np.lexsort((way, beat))].tolist():
+            out += (0x8000 | int(places[index])).to_bytes(2, "big")
+            if valued:
+                out.append(int(step[index]))
+        out.append(Command.LAST if t == len(sample) - 1 else Command.TICK)
     return bytes(out)
+
+
+def encode_load(image: bytes) -> Iterator[bytes]:
+    """The bytes that load ``image``, in pieces of which each may wait to be answered by a PONG."""
+    yield bytes([Command.REWIND])
+    for first in range(0, len(image), 256):
+        piece = image[first : first + 256]
+        yield bytes([Command.LOAD, len(piece) - 1]) + piece
 
 
 class ReplyParser:
@@ -293,7 +383,7 @@ class ReplyParser:
         match tag:
             case Tag.RESULT:
                 known = self._known()
-                return known.classes * known.count_bytes + known.index_bytes
+                return known.classes * known.score_bytes + known.index_bytes
             case Tag.COUNTERS:
                 return 4 * self._known().counter_words + 1
             case Tag.IDENTITY:
@@ -307,16 +397,18 @@ class ReplyParser:
         match tag:
             case Tag.RESULT:
                 known = self._known()
-                width = known.count_bytes
+                width = known.score_bytes
                 split = known.classes * width
-                counts = tuple(
-                    int.from_bytes(body[at : at + width], "little") for at in range(0, split, width)
+                scores = tuple(
+                    int.from_bytes(body[at : at + width], "little", signed=True)
+                    for at in range(0, split, width)
                 )
-                return Result(counts, int.from_bytes(body[split:], "little"))
+                return Result(scores, int.from_bytes(body[split:], "little"))
             case Tag.COUNTERS:
                 words = np.frombuffer(body[:-1], "<u4").astype(np.int64)
+                layers, network = np.split(words, [-len(NETWORK_COUNTERS)])
                 return CounterWords(
-                    words[:-1].reshape(-1, len(COUNTERS)), int(words[-1]), bool(body[-1])
+                    layers.reshape(-1, len(COUNTERS)), tuple(network.tolist()), bool(body[-1])
                 )
             case Tag.IDENTITY:
                 self._identity = Identity.unpack(body)

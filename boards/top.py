@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out, connect
 
 from ..gen.folding import Folding
 from ..gen.rtl.network import Network
+from ..gen.rtl.weights import network_image
 from ..gen.spec import NetworkSpec
 from .buffer import InferenceBuffer
 from .hostlink import HostLink
@@ -50,7 +51,9 @@ class SerialAccelerator(wiring.Component):
         self.network = Network(spec, folding)
         #: What the board answers to IDENTIFY.
         self.identity = Identity.of(
-            spec, counter_words=self.network.counter_count, window=window, buffer=buffer
+            spec, ways=self.network.i.payload.shape().ways, score_bits=self.network.readout.bits,
+            counter_words=self.network.counter_count, window=window, buffer=buffer,
+            load_bytes=len(network_image(self.network.plans)),
         )
         self._receiver, self._transmitter = UartReceiver(divisor), UartTransmitter(divisor)
         super().__init__({
@@ -65,8 +68,12 @@ class SerialAccelerator(wiring.Component):
         m.submodules.receiver = receiver = self._receiver
         # One byte is the output register of the queue.
         m.submodules.window = window = fifo.SyncFIFOBuffered(width=8, depth=identity.window + 1)
-        m.submodules.link = link = HostLink(identity)
-        m.submodules.buffer = buffer = InferenceBuffer(identity.inputs, identity.buffer)
+        m.submodules.link = link = HostLink(
+            identity, self.network.plans[0].source.shape
+        )
+        m.submodules.buffer = buffer = InferenceBuffer(
+            self.network.i.payload.shape(), identity.buffer
+        )
         m.submodules.network = network = self.network
         # Takes a whole result at once, so that the network's cycles do not depend on the wire.
         m.submodules.results = results = fifo.SyncFIFOBuffered(
@@ -76,6 +83,7 @@ class SerialAccelerator(wiring.Component):
 
         connect(m, link.events, buffer.i)
         connect(m, buffer.o, network.i)
+        connect(m, link.load, network.load)
         connect(m, link.o, transmitter.i)
         m.d.comb += [
             receiver.rx.eq(self.rx),

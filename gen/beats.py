@@ -6,20 +6,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .linear import LinearPlan
+from .linear import LinearPlan, Source
 from .plan import LayerPlan
 from .rtl.streams import address_bits
 
 
-def addresses(plan: LayerPlan) -> npt.NDArray[np.int64]:
-    """(inputs,): the address by which the first layer, ``plan``, knows each input of the network.
+def addresses(source: Source) -> npt.NDArray[np.int64]:
+    """(inputs,): the address by which the first layer knows each input of the network, ``source``.
 
     A number, or the fields channel, y and x of a map, x in the lowest bits.
     """
-    if plan.source.shape is None:
-        return np.arange(len(plan.source.order))
-    channels, height, width = plan.source.shape
-    channel, y, x = np.unravel_index(np.arange(channels * height * width), plan.source.shape)
+    if source.shape is None:
+        return np.arange(len(source.order))
+    channels, height, width = source.shape
+    channel, y, x = np.unravel_index(np.arange(channels * height * width), source.shape)
     return (((channel << address_bits(height)) | y) << address_bits(width)) | x
 
 
@@ -29,7 +29,7 @@ def beats(plan: LayerPlan, sample: npt.NDArray[Any]) -> Iterator[dict[str, Any]]
     Addresses ascend within a timestep and a way; the tick rides on the timestep's last events, and
     a silent timestep is a bare tick. A timestep has as many beats as its fullest way has events.
     """
-    places = addresses(plan)
+    places = addresses(plan.source)
     ways = plan.synapses.ways if isinstance(plan.synapses, LinearPlan) else 1
     empty: dict[str, Any] = {"event": 0}
     for t, step in enumerate(sample):

@@ -140,6 +140,13 @@ class LayerPlan:
             raise FoldingError(
                 f"layer {layer.name}: {units} units for {lanes} lanes; use at most {lanes}"
             )
+        if isinstance(layer.recurrent, Linear) and self.sweeps > 1:
+            raise FoldingError(
+                f"layer {layer.name}: an all-to-all recurrence on an input that is held is not "
+                f"built, because the held input's sums are not kept apart from the recurrence's; "
+                f"send the input in every timestep as {InputKind.COUNTS.value}, or make the layer "
+                f"behind it recurrent"
+            )
         # The units of a row are dealt out to the ways behind; missing ones are built and idle.
         ways = self.ways_out
         if isinstance(layer.recurrent, Linear):
@@ -220,6 +227,11 @@ class LayerPlan:
         return self.fire_latency + 1
 
     @property
+    def latency(self) -> int:
+        """Cycles from a step of the sweep to its spikes."""
+        return self.synapses.latency + self.fire_latency
+
+    @property
     def sweep_cycles(self) -> int:
         """Cycles from the beginning of a sweep to that of the next at the earliest: a neuron's
         state has to be stored before it is read again."""
@@ -229,6 +241,13 @@ class LayerPlan:
     def padded(self) -> bool:
         """Whether some unit has no neuron in some step."""
         return bool((self.order < 0).any())
+
+
+def input_source(spec: NetworkSpec) -> Source:
+    """The network's inputs as the first layer receives them."""
+    first = spec.layers[0]
+    return Source(np.arange(spec.inputs), spec.input.bits if spec.input.bits > 1 else 0,
+                  first.input_shape if isinstance(first.synapse, Conv2d) else None)
 
 
 def layer_plans(spec: NetworkSpec, folding: Folding) -> tuple[LayerPlan, ...]:
@@ -242,10 +261,7 @@ def layer_plans(spec: NetworkSpec, folding: Folding) -> tuple[LayerPlan, ...]:
     """
     foldings = folding.of(spec)
     held = spec.input.kind is InputKind.CURRENT
-    bits = spec.input.bits if spec.input.bits > 1 else 0
-    first = spec.layers[0]
-    source = Source(np.arange(spec.inputs), bits,
-                    first.input_shape if isinstance(first.synapse, Conv2d) else None)
+    source = input_source(spec)
     plans: list[LayerPlan] = []
     for n, (layer, chosen, bounds) in enumerate(
             zip(spec.layers, foldings, spec.bounds, strict=True)):

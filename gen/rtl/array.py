@@ -135,25 +135,28 @@ class NeuronArray(wiring.Component):
     def _sequence(self, m: Module) -> data.View:
         """Steps through a sweep, as often as the same sums are swept."""
         plan = self.plan
-        step = Signal(range(plan.steps))
-        sweep = Signal(range(max(2, plan.sweeps)))
-        wait = Signal(range(plan.sweep_cycles + 1))
+        step, sweep = Signal(range(plan.steps)), Signal(range(max(2, plan.sweeps)))
+        # Cycles since the sweep's begin; what others wait for comes straight from registers.
+        elapsed = Signal(range(plan.sweep_cycles))
+        idle, stepping = Signal(init=1), Signal()
         issued = Signal(data.StructLayout({"valid": 1, "step": range(plan.steps), "last": 1}))
         final = C(1) if plan.sweeps == 1 else sweep == plan.sweeps - 1
         m.d.comb += [
-            self.begin.eq((step == 0) & self.sums.available & self.room & (wait == 0)),
+            self.begin.eq(idle & self.sums.available & self.room),
             self.begin_last.eq(self.sums.last & final),
-            self.sums.step.eq(self.begin | (step != 0)),
+            self.sums.step.eq(self.begin | stepping),
             self.sums.keep.eq(~final),
             issued.valid.eq(self.sums.step), issued.step.eq(step),
             issued.last.eq(self.begin_last),
         ]
-        with m.If(self.begin):
-            m.d.sync += wait.eq(plan.sweep_cycles - 1)
-        with m.Elif(wait != 0):
-            m.d.sync += wait.eq(wait - 1)
+        with m.If(self.begin | ~idle):
+            m.d.sync += [elapsed.eq(elapsed + 1), idle.eq(0)]
+            with m.If(elapsed == plan.sweep_cycles - 1):
+                m.d.sync += [elapsed.eq(0), idle.eq(1)]
         with m.If(self.sums.step):
-            m.d.sync += step.eq(step + 1)
+            m.d.sync += [step.eq(step + 1), stepping.eq(1)]
             with m.If(step == plan.steps - 1):
-                m.d.sync += [step.eq(0), sweep.eq(Mux(final, 0, sweep + 1))]
+                m.d.sync += [
+                    step.eq(0), stepping.eq(0), sweep.eq(Mux(final, 0, sweep + 1)),
+                ]
         return issued

@@ -32,8 +32,7 @@ class LinearSynapses(wiring.Component):
     -------
     i : In(stream of EventLayout)
     sums : Out(SumsSignature)
-        Steps may begin in the cycle after a tick's last row was issued, or ``plan.add_stage − 1``
-        cycles after if the sums are registers.
+        Steps may begin ``plan.available_cycles`` after a tick's last row was issued.
     activity : Out(SynapseActivity)
     load, full : In, Out
         See :class:`~.weights.WeightStore`; the ways' weights follow one another.
@@ -191,8 +190,7 @@ class LinearSynapses(wiring.Component):
 
         waiting, last = Signal(), Signal()
         step = Signal(range(plan.steps) if plan.steps > 1 else 1)
-        # The snapshot is written add_stage cycles after its issue and read 2 after its step.
-        offered = self._delayed(m, self._finish, plan.add_stage - 2, "offered")
+        offered = self._delayed(m, self._finish, plan.available_cycles - 1, "offered")
         with m.If(self._finish):
             m.d.sync += [waiting.eq(1), last.eq(self._op.last)]
         with m.Elif(self._release):

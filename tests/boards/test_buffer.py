@@ -2,12 +2,16 @@ import pytest
 from amaranth.sim import Simulator
 
 from spikewright.boards.buffer import InferenceBuffer
+from spikewright.gen.rtl.streams import EventLayout
 
 from ..gen.streams import check_stream
 
 
+SHAPE = EventLayout(3)
+
+
 def beat(address=0, event=1, tick=0, last=0):
-    return {"address": address, "event": event, "tick": tick, "last": last}
+    return {"slots": [{"address": address, "event": event}], "tick": tick, "last": last}
 
 
 def inference(length: int) -> list[dict]:
@@ -28,11 +32,11 @@ class AlwaysDone(InferenceBuffer):
 def test_beats_pass_in_order(seed, stalls):
     """Inferences shorter than the buffer, exactly as long, and longer."""
     beats = [b for length in (1, 5, 8, 9, 10, 30, 1, 1, 1) for b in inference(length)]
-    check_stream(AlwaysDone(7, 8), beats, beats, stalls=stalls, seed=seed)
+    check_stream(AlwaysDone(SHAPE, 8), beats, beats, stalls=stalls, seed=seed)
 
 
 def play(script):
-    dut = InferenceBuffer(7, 8)
+    dut = InferenceBuffer(SHAPE, 8)
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
 

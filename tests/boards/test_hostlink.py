@@ -1,5 +1,3 @@
-import itertools
-
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
@@ -8,6 +6,7 @@ from hypothesis import strategies as st
 
 from spikewright.boards.hostlink import CommandDecoder, ReplyEncoder, Request
 from spikewright.boards.protocol import (
+    VERSION,
     Command,
     Fault,
     Identity,
@@ -17,34 +16,70 @@ from spikewright.boards.protocol import (
     Tag,
     encode_inference,
 )
+from spikewright.gen import Folding, Layer, NetworkSpec, Neuron
 from spikewright.gen.beats import beats
-from spikewright.gen.counters import COUNTERS
+from spikewright.gen.coding import Input, InputKind
+from spikewright.gen.counters import COUNTERS, NETWORK_COUNTERS
+from spikewright.gen.folding import LayerFolding
+from spikewright.gen.plan import layer_plans
+from spikewright.gen.rtl.streams import SpatialLayout
+from spikewright.gen.synapses import Conv2d
 
 from ..gen.examples import two_layers
 from ..gen.streams import check_stream
 
-COUNTER_WORDS = 2 * len(COUNTERS) + 1
+
+def identity(inputs=20, ways=1, value_bits=0, classes=5, score_bits=4, timesteps=4,
+             counter_words=2 * len(COUNTERS) + len(NETWORK_COUNTERS)) -> Identity:
+    return Identity(
+        version=VERSION, digest=bytes(8), inputs=inputs, ways=ways, value_bits=value_bits,
+        classes=classes, score_bits=score_bits, timesteps=timesteps, layers=2,
+        counter_words=counter_words, window=64, buffer=64,
+    )
 
 
-def identity(inputs=20, classes=5, timesteps=4, counter_words=COUNTER_WORDS) -> Identity:
-    spec = two_layers(inputs=inputs, classes=classes, timesteps=timesteps)
-    return Identity.of(spec, counter_words=counter_words, window=64, buffer=64)
+def image_net(kernel: int) -> NetworkSpec:
+    """A convolution of 2×5×3 pixels whose events carry values up to 5 bits."""
+    return NetworkSpec(
+        input_shape=(2, 5, 3), timesteps=4, input=Input(kind=InputKind.COUNTS, bits=5),
+        layers=(Layer(name="conv", synapse=Conv2d(
+            weight=np.ones((3, 2, kernel, kernel)), weight_bits=4, input_shape=(2, 5, 3)),
+            neuron=Neuron(decay=15, decay_fraction=4, threshold=40)),),
+    )
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("inputs", [1, 20, 300])
-def test_decoder_makes_the_beats_of_the_spikes(seed, inputs):
+def with_empty_fields(beats, value_bits):
+    """``beats`` as the decoder gives them: a slot without event keeps what it held."""
+    held, empty = {}, {"address": 0, **({"value": 0} if value_bits else {})}
+    for beat in beats:
+        for way, slot in enumerate(beat["slots"]):
+            held[way] = {**held.get(way, empty), **slot}
+        yield {**beat, "slots": [dict(held[way]) for way in sorted(held)]}
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(("spec", "ways"), [
+    (two_layers(inputs=1), 1), (two_layers(inputs=20), 1), (two_layers(inputs=300), 1),
+    (two_layers(inputs=300), 4), (two_layers(inputs=20), 3), (image_net(2), 1),
+], ids=["1", "20", "300", "300 in 4 ways", "20 in 3 ways", "image"])
+def test_decoder_makes_the_beats_of_the_signals(seed, spec, ways):
     rng = np.random.default_rng(seed)
-    samples = rng.random((6, 4, inputs)) < rng.choice([0.02, 0.3, 1.0], (6, 4, 1))
-    data = b"".join(encode_inference(sample) for sample in samples)
-    expected = [beat._asdict() for sample in samples for beat in beats(sample)]
-    # A bare tick's address means nothing; the decoder leaves the last event's there.
-    for previous, beat in itertools.pairwise(expected):
-        if not beat["event"]:
-            beat["address"] = previous["address"]
-    if not expected[0]["event"]:
-        expected[0]["address"] = 0
-    check_stream(CommandDecoder(identity(inputs)), data, expected, stalls=(0.3, 0.4), seed=seed)
+    shape = (6, 4, spec.inputs)
+    present = rng.random(shape) < rng.choice([0.02, 0.3, 1.0], (6, 4, 1))
+    samples = present * rng.integers(1, spec.input.most + 1, shape)
+    plan = layer_plans(spec, Folding(layers=((spec.layers[0].name, LayerFolding(ways=ways)),)))[0]
+    known = Identity.of(spec, ways=ways, score_bits=4, counter_words=9, window=64, buffer=64)
+    data = b"".join(encode_inference(spec, sample, ways) for sample in samples)
+    expected = list(with_empty_fields(
+        (beat for sample in samples for beat in beats(plan, sample)), known.value_bits))
+    dut = CommandDecoder(known, plan.source.shape)
+    if plan.source.shape is not None:
+        layout = SpatialLayout(*plan.source.shape)
+        for beat in expected:
+            for slot in beat["slots"]:
+                fields = layout.from_bits(slot["address"])
+                slot["address"] = {name: fields[name] for name in layout.members}
+    check_stream(dut, data, expected, stalls=(0.3, 0.4), seed=seed)
 
 
 def decode(known: Identity, data: bytes, pending=0):
@@ -70,7 +105,8 @@ def decode(known: Identity, data: bytes, pending=0):
         ):
             faults |= Fault(seen)
             if valid:
-                sent.append((payload.address, payload.event, payload.tick, payload.last))
+                slot = payload.slots[0]
+                sent.append((slot.address, slot.event, payload.tick, payload.last))
 
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
@@ -109,6 +145,7 @@ def test_no_bytes_break_the_networks_contract(data):
     ([0x80, 5, Command.TICK, 0x80, 4], Fault(0)),
     ([Command.TICK] * 3 + [Command.LAST] + [Command.TICK] * 3, Fault(0)),
     ([Command.TICK] * 4, Fault.TIMESTEPS),
+    ([Command.LOAD, 1, 0x00, 0x7F], Fault(0)),
 ])
 def test_faults(data, fault):
     assert decode(identity(timesteps=4), bytes(data))[1] == fault
@@ -132,13 +169,13 @@ def encode(known: Identity, script, *, words=(), stall=0.0, spilled=0) -> bytes:
         await ctx.tick().repeat(200)
 
     async def counters(ctx):
-        """Answers when it likes, and for one cycle."""
-        async for _, _, read, valid, address in ctx.tick().sample(
-            dut.counter_read, dut.counter_valid, dut.counter_address
-        ):
-            answer = read and not valid and chance.random() < 0.2
-            ctx.set(dut.counter_valid, int(answer))
-            ctx.set(dut.counter_data, words[address] if answer else 0xDEADBEEF)
+        waited = 0
+        async for _, _, address, read in ctx.tick().sample(dut.counter_address, dut.counter_read):
+            valid = bool(words and read and waited == 3)
+            waited = waited + 1 if read and not valid else 0
+            ctx.set(dut.counter_valid, valid)
+            # Means something only while it is valid.
+            ctx.set(dut.counter_data, words[address] if valid else 0xDEAD)
 
     async def take(ctx):
         held = None
@@ -162,7 +199,7 @@ def encode(known: Identity, script, *, words=(), stall=0.0, spilled=0) -> bytes:
 
 async def give_result(ctx, dut, counts, winners):
     for index, (count, winner) in enumerate(zip(counts, winners, strict=True)):
-        ctx.set(dut.results.payload, {"index": index, "count": count, "winner": winner,
+        ctx.set(dut.results.payload, {"index": index, "score": count, "winner": winner,
                                       "last": index == len(counts) - 1})
         ctx.set(dut.results.valid, 1)
         await ctx.tick().until(dut.results.ready)
@@ -178,12 +215,12 @@ async def ask(ctx, dut, what):
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.6])
-@pytest.mark.parametrize(("timesteps", "counts"), [
-    (4, [0, 4, 1, 4, 2]), (255, [255, 0, 1, 2, 3]), (256, [256, 1, 255, 0, 9]),
-    (70000, [70000, 65536, 1, 0, 257]),
+@pytest.mark.parametrize(("score_bits", "counts"), [
+    (4, [0, 4, -1, 4, -8]), (8, [127, 0, -128, 2, 3]), (9, [255, 1, -255, 0, 9]),
+    (18, [70000, -65536, -1, 0, 257]),
 ])
-def test_results_are_framed(stall, timesteps, counts):
-    known = identity(timesteps=timesteps)
+def test_results_are_framed(stall, score_bits, counts):
+    known = identity(score_bits=score_bits)
     winners = [int(np.argmax(counts[: n + 1])) for n in range(5)]
 
     async def script(ctx, dut):
@@ -206,8 +243,8 @@ def test_counters_are_framed(stall, spilled):
 
     data = encode(known, script, words=words, stall=stall, spilled=spilled)
     first, second = ReplyParser(known).feed(data)
-    assert [*first.layers.flat, first.cycles] == words
-    assert [*second.layers.flat, second.cycles] == words
+    assert [*first.layers.flat, *first.network] == words
+    assert [*second.layers.flat, *second.network] == words
     assert first.spilled == bool(spilled)
 
 
@@ -246,7 +283,7 @@ def test_dropped_results_leave_no_byte_but_a_begun_frame_is_finished():
     known = identity()
 
     async def script(ctx, dut):
-        ctx.set(dut.results.payload, {"index": 0, "count": 1, "winner": 0, "last": 0})
+        ctx.set(dut.results.payload, {"index": 0, "score": 1, "winner": 0, "last": 0})
         ctx.set(dut.results.valid, 1)
         await ctx.tick()
         ctx.set(dut.drop_results, 1)

@@ -20,12 +20,16 @@ from spikewright.boards.protocol import (
     UnexpectedReplyError,
     WrongBitstreamError,
     encode_inference,
+    encode_load,
+    require_inputs,
 )
+from spikewright.gen.counters import COUNTERS, NETWORK_COUNTERS
 
 from ..gen.examples import one_layer, two_layers
 
 SPEC = two_layers(inputs=300, classes=5, timesteps=8)
-IDENTITY = Identity.of(SPEC, counter_words=19, window=512, buffer=1024)
+WORDS = 2 * len(COUNTERS) + len(NETWORK_COUNTERS)
+IDENTITY = Identity.of(SPEC, ways=1, score_bits=5, counter_words=WORDS, window=512, buffer=1024)
 
 
 def decoded(data: bytes, inputs: int) -> np.ndarray:
@@ -46,7 +50,8 @@ def decoded(data: bytes, inputs: int) -> np.ndarray:
 @given(st.integers(0, 1 << 32), st.integers(1, 6), st.integers(1, 1000))
 def test_encoding_keeps_every_spike(seed, timesteps, inputs):
     spikes = np.random.default_rng(seed).random((timesteps, inputs)) < 0.2
-    data = encode_inference(spikes)
+    spec = one_layer(inputs, 1)
+    data = encode_inference(spec, spikes)
     assert len(data) == 2 * spikes.sum() + timesteps
     np.testing.assert_array_equal(decoded(data, inputs), spikes)
 
@@ -64,24 +69,29 @@ def test_another_network_is_noticed():
 
 
 def test_another_version_is_noticed():
-    with pytest.raises(WrongBitstreamError, match="speaks version 2 of the protocol"):
-        Identity.unpack(dataclasses.replace(IDENTITY, version=2).pack())
+    with pytest.raises(WrongBitstreamError, match="speaks version 1 of the protocol"):
+        Identity.unpack(dataclasses.replace(IDENTITY, version=1).pack())
 
 
 def test_too_many_inputs_are_refused():
-    with pytest.raises(LinkError, match="has 32769 inputs; the host link addresses 32768"):
-        Identity.of(one_layer(32769, 1), counter_words=1, window=1, buffer=1)
+    with pytest.raises(LinkError, match="has 32769 inputs, which take 65536 addresses with 1 way"):
+        require_inputs(one_layer(32769, 1))
+    require_inputs(one_layer(32768, 1))
+    # Ways that are no power of two leave addresses unused.
+    require_inputs(one_layer(24576, 1), ways=3)
+    with pytest.raises(LinkError, match="24577 inputs, which take 49152 addresses with 3 ways"):
+        require_inputs(one_layer(24577, 1), ways=3)
 
 
 def frames() -> tuple[bytes, list]:
-    words = np.arange(19, dtype="<u4") * 0x01010101
+    words = np.arange(WORDS, dtype="<u4") * 0x01010101
     data = (
         bytes([Tag.READY, Tag.IDENTITY]) + IDENTITY.pack()
-        + bytes([Tag.RESULT, 1, 2, 3, 4, 0, 3, Tag.PONG, Tag.COUNTERS]) + words.tobytes() + b"\1"
+        + bytes([Tag.RESULT, 1, 2, 3, 4, 0xFF, 3, Tag.PONG, Tag.COUNTERS]) + words.tobytes() + b"\1"
     )
     return data, [
-        Ready(), IDENTITY, Result((1, 2, 3, 4, 0), 3), Pong(),
-        (words[:18].reshape(2, 9).tolist(), int(words[18]), True),
+        Ready(), IDENTITY, Result((1, 2, 3, 4, -1), 3), Pong(),
+        (words[:-3].reshape(2, -1).tolist(), tuple(words[-3:].tolist()), True),
     ]
 
 
@@ -92,16 +102,17 @@ def test_replies_come_in_pieces_of_any_size(sizes):
     for size in [*sizes, len(data)]:
         got += parser.feed(data[:size])
         data = data[size:]
-    got = [(reply.layers.tolist(), reply.cycles, reply.spilled)
+    got = [(reply.layers.tolist(), reply.network, reply.spilled)
            if isinstance(reply, CounterWords) else reply for reply in got]
     assert got == expected
 
 
 def test_wide_numbers_have_their_low_byte_first():
-    identity = dataclasses.replace(IDENTITY, timesteps=256, classes=300)
-    body = b"".join(n.to_bytes(2, "little") for n in range(300)) + (299).to_bytes(2, "little")
+    identity = dataclasses.replace(IDENTITY, score_bits=10, classes=300)
+    scores = tuple(n - 200 for n in range(300))
+    body = b"".join(n.to_bytes(2, "little", signed=True) for n in (*scores, 299))
     (result,) = ReplyParser(identity).feed(bytes([Tag.RESULT]) + body)
-    assert result == Result(tuple(range(300)), 299)
+    assert result == Result(scores, 299)
 
 
 def test_noise_is_no_reply():
@@ -129,3 +140,11 @@ def test_every_fault_has_words():
 
 def test_commands_are_no_events():
     assert all(command < 0x80 for command in Command)
+
+
+@given(st.binary(max_size=1000))
+def test_an_image_is_loaded_in_counted_pieces(image):
+    first, *pieces = encode_load(image)
+    assert first == bytes([Command.REWIND])
+    assert all(piece[0] == Command.LOAD and len(piece) == piece[1] + 3 for piece in pieces)
+    assert b"".join(piece[2:] for piece in pieces) == image

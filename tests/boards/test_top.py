@@ -15,10 +15,15 @@ from spikewright.boards.protocol import (
     ReplyParser,
     Result,
     encode_inference,
+    encode_load,
 )
 from spikewright.boards.top import SerialAccelerator
-from spikewright.gen import Folding, simulate
-from spikewright.gen.counters import COUNTERS
+from spikewright.gen import Folding, Layer, NetworkSpec, simulate
+from spikewright.gen.counters import COUNTERS, NETWORK_COUNTERS
+from spikewright.gen.folding import LayerFolding, Storage
+from spikewright.gen.plan import layer_plans
+from spikewright.gen.rtl.readout import score_bits
+from spikewright.gen.rtl.weights import network_image
 
 from ..gen.examples import two_layers
 from .serial import receive_byte, send_bytes
@@ -67,7 +72,7 @@ def converse(turns, *, spec=SPEC, folding=FOLDING, window=64, buffer=128):
 
 
 def inference(sample) -> bytes:
-    return bytes([Command.CLEAR]) + encode_inference(sample) + bytes([Command.COUNTERS])
+    return bytes([Command.CLEAR]) + encode_inference(SPEC, sample) + bytes([Command.COUNTERS])
 
 
 def test_results_and_all_counters_equal_the_simulated_network():
@@ -84,7 +89,8 @@ def test_results_and_all_counters_equal_the_simulated_network():
     for sample, words in enumerate(counters):
         assert isinstance(words, CounterWords)
         assert not words.spilled
-        assert words.cycles == trace.cycles[sample]
+        for name, value in zip(("cycles", "first_spike", "decision"), words.network, strict=True):
+            assert value == getattr(trace, name)[sample]
         for column, counter in enumerate(COUNTERS):
             np.testing.assert_array_equal(
                 words.layers[:, column], trace.counters[counter.name][sample], counter.name
@@ -93,8 +99,8 @@ def test_results_and_all_counters_equal_the_simulated_network():
 
 def test_inferences_may_be_sent_without_waiting():
     golden = simulate(SPEC, SPIKES, engine="golden")
-    replies = converse([(b"".join(map(encode_inference, SPIKES)), len(SPIKES))])
-    assert [reply.counts for reply in replies] == [tuple(c) for c in golden.scores.tolist()]
+    replies = converse([(b"".join(encode_inference(SPEC, sample) for sample in SPIKES), len(SPIKES))])
+    assert [reply.scores for reply in replies] == [tuple(c) for c in golden.scores.tolist()]
 
 
 def test_an_inference_longer_than_the_buffer_has_the_same_result():
@@ -111,12 +117,15 @@ def test_an_inference_longer_than_the_buffer_has_the_same_result():
 
 def test_board_tells_who_it_is():
     (identity,) = converse([(bytes([Command.IDENTIFY]), 1)])
-    assert identity == Identity.of(SPEC, counter_words=2 * len(COUNTERS) + 1, window=64, buffer=128)
+    assert identity == Identity.of(
+        SPEC, ways=1, score_bits=score_bits(layer_plans(SPEC, FOLDING)[-1], SPEC.readout, SPEC.timesteps),
+        counter_words=2 * len(COUNTERS) + len(NETWORK_COUNTERS), window=64, buffer=128,
+    )
     identity.expect(SPEC)
 
 
 def test_ping_is_answered_in_turn():
-    data = bytes([Command.PING]) + encode_inference(SPIKES[0])
+    data = bytes([Command.PING]) + encode_inference(SPEC, SPIKES[0])
     replies = converse([(data, 2)])
     assert replies[0] == Pong()
     assert isinstance(replies[1], Result)
@@ -125,9 +134,9 @@ def test_ping_is_answered_in_turn():
 @pytest.mark.parametrize("cut", [1, 2, 5, 8])
 def test_reset_in_the_middle_of_an_inference(cut):
     golden = simulate(SPEC, SPIKES[1:2], engine="golden")
-    broken = encode_inference(SPIKES[0])[:cut]
+    broken = encode_inference(SPEC, SPIKES[0])[:cut]
     reset = bytes([Command.RESET, Command.RESET])
-    replies = converse([(broken + reset + encode_inference(SPIKES[1])
+    replies = converse([(broken + reset + encode_inference(SPEC, SPIKES[1])
                          + bytes([Command.COUNTERS]), 3)])
     results = [reply for reply in replies if not isinstance(reply, Ready | Fault)]
     assert 1 <= replies.count(Ready()) <= 2
@@ -136,7 +145,7 @@ def test_reset_in_the_middle_of_an_inference(cut):
 
 def test_a_pending_result_is_dropped_by_reset():
     reset = bytes([Command.RESET, Command.RESET])
-    replies = converse([(encode_inference(SPIKES[0]) + reset + bytes([Command.COUNTERS]), 3)])
+    replies = converse([(encode_inference(SPEC, SPIKES[0]) + reset + bytes([Command.COUNTERS]), 3)])
     assert [type(reply) for reply in replies if not isinstance(reply, Result)] == [
         Ready, Ready, CounterWords
     ]
@@ -152,7 +161,7 @@ def test_too_many_bytes_are_reported():
 
 def test_unknown_bytes_are_reported_and_harmless():
     golden = simulate(SPEC, SPIKES[:1], engine="golden")
-    replies = converse([(b"\x7e" + encode_inference(SPIKES[0]), 2)])
+    replies = converse([(b"\x7e" + encode_inference(SPEC, SPIKES[0]), 2)])
     assert replies == [Fault.UNKNOWN, Result(tuple(golden.scores[0].tolist()),
                                              golden.prediction[0])]
 
@@ -174,3 +183,29 @@ def test_a_byte_without_stop_bit_is_reported():
     simulator.run()
     with pytest.raises(BoardFaultError, match="baud rate"):
         list(ReplyParser().feed(bytes(got)))
+
+
+@pytest.mark.parametrize(("storage", "ways"), [(Storage.SPRAM, 1), (Storage.LOADABLE, 2)])
+def test_loaded_weights_are_the_ones_that_count(storage, ways):
+    """A board built for one network computes another with the same shape, once it is loaded."""
+    other = two_layers(inputs=20, hidden=12, classes=4, timesteps=5, seed=1)
+    built = NetworkSpec(
+        input_shape=(20,), timesteps=5, layers=tuple(
+            Layer(name=layer.name, synapse=mine.synapse, neuron=layer.neuron)
+            for layer, mine in zip(other.layers, SPEC.layers, strict=True)))
+    folding = Folding.each(
+        LayerFolding(lanes=4, ways=ways, storage=storage),
+        LayerFolding(lanes=4, storage=Storage.LOADABLE), spec=built)
+    golden, before = (simulate(spec, SPIKES[:1], engine="golden").scores[0].tolist()
+                      for spec in (other, built))
+    assert golden != before
+    inference = encode_inference(other, SPIKES[0], ways)
+    image = network_image(layer_plans(other, folding))
+    turns = [(piece + bytes([Command.PING]), 1) for piece in encode_load(image)]
+    turns.append((inference, 1))
+    if storage is Storage.LOADABLE:
+        turns = [(inference, 1), *turns]
+    replies = converse(turns, spec=built, folding=folding, window=512)
+    results = [reply.scores for reply in replies if isinstance(reply, Result)]
+    assert results == ([tuple(before)] if storage is Storage.LOADABLE else []) + [tuple(golden)]
+    assert set(replies) - {Pong()} == {reply for reply in replies if isinstance(reply, Result)}

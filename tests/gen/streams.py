@@ -2,14 +2,18 @@
 
 import random
 
+from amaranth.lib import data
 from amaranth.sim import Simulator
 
 
 def _plain(payload):
-    """A payload as the integer, or the dictionary of integers, that tests write."""
+    """A payload as the integer, or the dictionaries and lists of integers, that tests write."""
     if isinstance(payload, int):
         return payload
-    return {name: int(payload[name]) for name in payload.shape().members}
+    shape = payload.shape()
+    if isinstance(shape, data.ArrayLayout):
+        return [_plain(payload[n]) for n in range(shape.length)]
+    return {name: _plain(payload[name]) for name in shape.members}
 
 
 def check_stream(dut, sent, expected, *, i="i", o="o", stalls=(0.0, 0.0), seed=0, patience=2000):
