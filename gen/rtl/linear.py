@@ -210,8 +210,8 @@ class LinearSynapses(wiring.Component):
     def _memory(self, m: Module, increments: list[Value]):
         plan, sums = self.plan, self.sums
         shape = data.ArrayLayout(signed(plan.sum_bits), plan.lanes)
-        halves = 1 << address_bits(plan.rows)
-        m.submodules.sums_memory = store = memory.Memory(shape=shape, depth=2 * halves, init=[])
+        half = 1 << address_bits(plan.rows)
+        m.submodules.sums_memory = store = memory.Memory(shape=shape, depth=2 * half, init=[])
         read, write = store.read_port(), store.write_port()
 
         # Which half events add to, which one is swept, and how many are finished.
@@ -238,15 +238,13 @@ class LinearSynapses(wiring.Component):
         ]
 
         op = Signal(data.StructLayout({"event": 1, "take": 1, "keep": 1,
-                                       "address": address_bits(2 * halves)}))
+                                       "address": address_bits(2 * half)}))
         m.d.comb += [
             # A bare tick writes nothing: the sweep may read that word in the same cycle.
             op.event.eq(self._issue & self._any_event),
             op.take.eq(self._take), op.keep.eq(sums.keep),
             op.address.eq(Mux(self._take, Cat(take_row, sweeping), Cat(self._row, adding))),
         ]
-        if halves == 2 and plan.rows == 1:
-            raise AssertionError("a single row is held in registers")
         add = plan.add_stage
         before = [op, *(Signal(op.shape(), name=f"op_{n}") for n in range(1, add + 1))]
         for earlier, later in pairwise(before):

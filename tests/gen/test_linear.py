@@ -65,6 +65,7 @@ def matrix_of(plan: LinearPlan, source: np.ndarray) -> np.ndarray:
     """(neurons, ways, addresses of a bank): what an event adds to each neuron, in units of
     ``2**sum_shift``."""
     synapse, recurrent = plan.layer.synapse, plan.layer.recurrent
+    assert recurrent is None or isinstance(recurrent, Linear)
     matrix = np.zeros((plan.layer.neurons, plan.ways, plan.bank_inputs), np.int64)
     for address, signal in enumerate(source.tolist()):
         if signal >= 0:
