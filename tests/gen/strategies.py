@@ -26,12 +26,12 @@ from spikewright.gen.spike_pooling import SpikePoolingPlan
 
 #: What :func:`networks` draws from beyond layers of Linear synapses and neurons with threshold.
 FEATURES = frozenset({
-    "conv", "sum_pool", "max_pool", "overlap", "recurrent", "recurrent_conv", "one_to_one",
-    "synaptic", "li", "values", "current", "readouts", "population",
+    "conv", "sum_pool", "max_pool", "overlap", "recurrent", "recurrent_conv", "recurrent_current",
+    "one_to_one", "synaptic", "li", "values", "current", "readouts", "population",
 })
 
 #: Of these, what there is hardware for.
-BUILT = FEATURES - {"overlap", "recurrent_conv"}
+BUILT = FEATURES - {"overlap", "recurrent_conv", "recurrent_current"}
 
 
 @st.composite
@@ -152,6 +152,8 @@ def networks(draw, max_layers: int = 3, max_size: int = 14,
     made, reaching = [], shape
     for n in range(1, count + 1):
         these = features if n == count else features - {"li"}
+        if n == 1 and arriving.kind is InputKind.CURRENT and "recurrent_current" not in features:
+            these -= {"recurrent"}
         made.append(draw(layers(f"fc{n}", reaching, draw(st.integers(1, max_size)), these, n == 1,
                                 arriving.most if n == 1 else 1)))
         reaching = made[-1].output_shape
