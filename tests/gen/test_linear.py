@@ -13,7 +13,14 @@ from spikewright.gen.linear import LinearPlan, Source
 from spikewright.gen.rtl.linear import LinearSynapses
 from spikewright.gen.rtl.weights import load_image
 
+from .memories import poison
+
 NEURON = Neuron(decay=1, decay_fraction=1, threshold=9)
+
+
+@pytest.fixture(autouse=True)
+def _poisoned(monkeypatch):
+    poison(monkeypatch)
 
 
 @dataclass

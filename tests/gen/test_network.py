@@ -15,7 +15,13 @@ from spikewright.gen.rtl.network import Network
 from spikewright.gen.rtl.router import TIMESTEPS
 
 from .examples import of_everything, two_layers
+from .memories import poison
 from .strategies import BUILT, foldings, networks, spike_trains
+
+
+@pytest.fixture(autouse=True)
+def _poisoned(monkeypatch):
+    poison(monkeypatch)
 
 
 def assert_equal(spec, spikes, folding=None):
