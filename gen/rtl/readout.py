@@ -12,6 +12,11 @@ from .array import SpikesSignature
 from .streams import result_stream
 
 
+def answer_latency(neurons: int) -> int:
+    """Cycles from an inference's last step to its last result beat, if all are taken at once."""
+    return neurons + 1
+
+
 class ScoreReadout(wiring.Component):
     """Sums up an inference per neuron, straight from the sweeps of the last layer, then sends one
     result beat per class.

@@ -17,7 +17,7 @@ from spikewright.gen import (
 )
 from spikewright.gen.folding import LayerFolding
 from spikewright.gen.plan import LayerPlan, layer_plans
-from spikewright.gen.rtl.readout import ScoreReadout
+from spikewright.gen.rtl.readout import ScoreReadout, answer_latency
 
 TIMESTEPS = 5
 
@@ -120,3 +120,4 @@ def test_latency(population):
     spikes, membranes = random_activity(3 * population, seed=0)
     _, ends, taken = run(dut, plan, spikes, membranes)
     assert taken == [end + 1 + population * (n + 1) for end in ends for n in range(3)]
+    assert taken[2::3] == [end + answer_latency(plan.layer.neurons) for end in ends]
