@@ -77,7 +77,7 @@ class NeuronArray(wiring.Component):
 
         issued = self._sequence(m)
         # The states are read so that they meet the sums.
-        stages = [issued]
+        stages: list[Any] = [issued]
         for n in range(plan.synapses.latency):
             later = Signal(issued.shape(), name=f"issued_{n + 1}")
             m.d.sync += later.eq(stages[-1])

@@ -120,7 +120,7 @@ class Neurons(wiring.Component):
         now = Signal(data.StructLayout({"valid": 1, "step": range(self.plan.steps), "last": 1}))
         m.d.comb += [now.valid.eq(self.i_valid), now.step.eq(self.i_step),
                      now.last.eq(self.i_last)]
-        stages = [now]
+        stages: list[Any] = [now]
         for n in range(self.plan.store_latency):
             later = Signal(now.shape(), name=f"stage_{n + 1}")
             m.d.sync += later.eq(stages[-1])
