@@ -46,7 +46,8 @@ class Recurrence(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        later, last = Signal(), Signal()
+        later = Signal()
+        last = Signal()
         moved = self.o.valid & self.o.ready
         with m.If(self.from_own):
             m.d.comb += [

@@ -1,15 +1,27 @@
 """The rules of Amaranth's streams, as claims and as a check of structure."""
 
+from amaranth.hdl import Cat, Mux, Value
 from amaranth.lib import wiring
 
+from spikewright.gen.rtl.streams import EventLayout
+
 from .prover import Claims, leaves, to_rtlil, yosys
+
+
+def meaning(payload) -> Value:
+    """The payload as a number; of a beat of events, without what means nothing: the fields of slots
+    that hold no event."""
+    if isinstance(getattr(payload, "shape", lambda: None)(), EventLayout):
+        return Cat(*(Mux(slot.event, slot.as_value(), 0) for slot in payload.slots),
+                   payload.tick, payload.last & payload.tick)
+    return Value.cast(payload)
 
 
 def _kept(claims: Claims, stream):
     """Nothing offered in the cycle before was withdrawn or changed before it was taken."""
     waiting = claims.past(stream.valid & ~stream.ready)
-    payload = stream.payload.as_value() if hasattr(stream.payload, "as_value") else stream.payload
-    return ~waiting | (stream.valid & (payload == claims.past(payload)))
+    offered = meaning(stream.payload)
+    return ~waiting | (stream.valid & (offered == claims.past(offered)))
 
 
 def assume_source(claims: Claims, stream):

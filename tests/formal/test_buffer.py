@@ -4,6 +4,7 @@ import pytest
 from amaranth.hdl import Module, Signal
 
 from spikewright.boards.buffer import InferenceBuffer
+from spikewright.gen.rtl.streams import EventLayout
 
 from .prover import Claims, internal, prove
 from .streams import assert_offers_without_asking, assume_source, claim_source
@@ -42,7 +43,7 @@ def counts(claims: Claims, dut: InferenceBuffer, inside: Module):
 
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_as_many_beats_leave_as_entered(depth):
-    prove(InferenceBuffer(3, depth), counts, steps=3)
+    prove(InferenceBuffer(EventLayout(2), depth), counts, steps=3)
 
 
 def holds_back(claims: Claims, dut: InferenceBuffer, inside: Module):
@@ -63,12 +64,12 @@ def holds_back(claims: Claims, dut: InferenceBuffer, inside: Module):
 
 @pytest.mark.parametrize("depth", [1, 2])
 def test_inferences_leave_whole_in_the_first_9_cycles(depth):
-    prove(InferenceBuffer(1, depth), holds_back, steps=9, from_reset=True)
+    prove(InferenceBuffer(EventLayout(1), depth), holds_back, steps=9, from_reset=True)
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_offers_without_asking(depth):
-    assert_offers_without_asking(InferenceBuffer(3, depth))
+    assert_offers_without_asking(InferenceBuffer(EventLayout(2), depth))
 
 
 def in_order(claims: Claims, dut: InferenceBuffer, inside: Module):
@@ -89,4 +90,4 @@ def in_order(claims: Claims, dut: InferenceBuffer, inside: Module):
 
 @pytest.mark.parametrize("depth", [1, 2])
 def test_beats_leave_in_order_in_the_first_9_cycles(depth):
-    prove(InferenceBuffer(1, depth), in_order, steps=9, from_reset=True)
+    prove(InferenceBuffer(EventLayout(1), depth), in_order, steps=9, from_reset=True)

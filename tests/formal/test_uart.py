@@ -95,7 +95,8 @@ def same_bytes(claims: Claims, dut: Loop, inside: Module):
                   | ((entered > number) & (dut.o.payload == entered_as)))
 
 
-@pytest.mark.parametrize("cycles", [46, pytest.param(86, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("cycles", [46, 86])
 def test_bytes_arrive_as_they_were_sent_in_the_first_cycles(cycles):
     """One or two frames of 40 cycles, and the 6 that the receiver takes to see the last bit."""
     prove(Loop(), same_bytes, steps=cycles, from_reset=True)
