@@ -41,8 +41,9 @@ class EarlyExit(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         i, o = self.i, self.o
-        # ``cut`` stands still while a beat is offered, because a beat may not change then.
-        cut, dropping, closed = Signal(), Signal(), Signal()
+        cut = Signal()  # stands still while a beat is offered, because that may not change
+        dropping = Signal()
+        closed = Signal()
         passing = ~dropping & ~closed
         m.d.comb += [
             o.valid.eq(i.valid & passing),
