@@ -145,7 +145,7 @@ class NeuronArray(wiring.Component):
         final = C(1)
         if plan.sweeps > 1:
             cut = Signal()  # the same in all steps of a sweep
-            with m.If(~self.begin & ~stepping):
+            with m.If(~self.sums.step | (step == plan.steps - 1)):
                 m.d.sync += cut.eq(self.cut)
             final = cut | (sweep == plan.sweeps - 1)
         m.d.comb += [
