@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out, connect
 
 from ..gen.folding import Folding
 from ..gen.rtl.network import Network
+from ..gen.rtl.weights import network_image
 from ..gen.spec import NetworkSpec
 from .buffer import InferenceBuffer
 from .hostlink import HostLink
@@ -52,6 +53,7 @@ class SerialAccelerator(wiring.Component):
         self.identity = Identity.of(
             spec, ways=self.network.i.payload.shape().ways, score_bits=self.network.readout.bits,
             counter_words=self.network.counter_count, window=window, buffer=buffer,
+            load_bytes=len(network_image(self.network.plans)),
         )
         self._receiver, self._transmitter = UartReceiver(divisor), UartTransmitter(divisor)
         super().__init__({
@@ -81,6 +83,7 @@ class SerialAccelerator(wiring.Component):
 
         connect(m, link.events, buffer.i)
         connect(m, buffer.o, network.i)
+        connect(m, link.load, network.load)
         connect(m, link.o, transmitter.i)
         m.d.comb += [
             receiver.rx.eq(self.rx),

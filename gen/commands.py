@@ -211,13 +211,15 @@ def generate(
     Example: `spikewright generate runs/demo --lanes 64,10`
     """
     from . import verilog
+    from .rtl.network import Network
 
     folder = RunFolder.open(run)
     spec = folder.spec()
     folding = folding_of(lanes, spec, ways)
     name = f"{spec.name}.v"
     with console.progress("writing Verilog", 1) as advance:
-        text = verilog.convert(spec, folding)
+        network = Network(spec, folding)
+        text = verilog.convert(network)
         if output is None:
             with folder.writing("generate") as staging:
                 (staging / "verilog").mkdir()

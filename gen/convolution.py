@@ -134,7 +134,10 @@ class Conv2dPlan:
     front
         Cycles an operation spends between its issue and the banks: 2, or 3 with values.
     available_cycles
-        From a timestep's last cycle of events to its sums being available: front + 3.
+        From a timestep's last cycle of events to its sums being available: front + 4.
+    takes, take_distance
+        Cycles that a sweep takes from the events, one for each sum row, and steps from one to the
+        next.
     latency
         Cycles from a step of the sweep to its sums.
     positions
@@ -186,7 +189,7 @@ class Conv2dPlan:
         #: From a step of the sweep to its sums, which are in membrane steps.
         self.latency, self.sum_shift = 2, 0
         self.front = 3 if value_bits else 2
-        self.available_cycles = self.front + 3
+        self.available_cycles = self.front + 4
         self.latency = 3
 
         self.units = self.lanes if units is None else units
@@ -196,6 +199,7 @@ class Conv2dPlan:
         self.row_groups = -(-width // self.positions)
         self.sum_rows = self.output_shape[1] * self.row_groups * self.blocks
         self.steps = self.sum_rows * self.row_steps
+        self.takes, self.take_distance = self.sum_rows, self.row_steps
 
         self.most_synops = self.rows.banks * self.columns.banks * self.lanes
         self.sum_words = 2 * self.rows.slots * self.columns.slots * self.blocks

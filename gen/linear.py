@@ -65,6 +65,14 @@ class LinearPlan:
         Sums that one cycle can update.
     latency
         Cycles from a step of the sweep to its sums.
+    event_cycles
+        Cycles of a beat with events.
+    takes, take_distance
+        Cycles that a sweep takes from the events, and steps from one to the next; none if the sums
+        are registers.
+    front, available_cycles
+        From a timestep's last operation to its sums being available; of these cycles, a sweep that
+        takes one holds up the first ``front``.
     """
 
     def __init__(self, layer: Layer, folding: LayerFolding, source: Source, *, units: int,
@@ -88,6 +96,7 @@ class LinearPlan:
         self.rows = -(-layer.neurons // self.lanes)
         self.steps = -(-layer.neurons // units)
         self.groups = self.lanes // units
+        self.inputs = source.order
         matrix, self.sum_shift = self._matrix(layer, source)
         self.own_base = -(-len(source.order) // self.ways)
         own = -(-self.steps * units // self.ways) if isinstance(layer.recurrent, Linear) else 0
@@ -107,6 +116,12 @@ class LinearPlan:
             self.latency = 2
         else:
             self.latency = self.add_stage + (not self.read_registered)
+        self.event_cycles = self.rows
+        self.takes = 0 if self.in_registers else self.rows
+        self.take_distance = self.groups
+        # A memory's words are read behind the additions to them; a register's snapshot has to be
+        # written, add_stage cycles after its issue, by the time it is read, 2 after its step.
+        self.front, self.available_cycles = 0, self.add_stage - 1 if self.in_registers else 1
 
     def _matrix(self, layer: Layer, source: Source) -> tuple[npt.NDArray[np.int64], int]:
         """Weights (neurons, addresses), those of the layer's own spikes last, and their shift."""
@@ -125,6 +140,11 @@ class LinearPlan:
             matrix = np.concatenate([matrix << (synapse.weight_shift - shift),
                                      own << (recurrent.weight_shift - shift)], axis=1)
         return matrix, shift
+
+    def unconnected(self, way: int) -> list[int]:
+        """Addresses in bank ``way`` of pixels that no pooling window holds."""
+        inputs = self.inputs[way :: self.ways]
+        return np.flatnonzero((inputs >= 0) & (self.layer.fan_out[inputs] == 0)).tolist()
 
     def weight_words(self, way: int) -> list[list[int]]:
         """Bank ``way`` of the weights: word row·bank_inputs + address // ways, lane by lane."""

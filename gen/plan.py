@@ -140,6 +140,13 @@ class LayerPlan:
             raise FoldingError(
                 f"layer {layer.name}: {units} units for {lanes} lanes; use at most {lanes}"
             )
+        if isinstance(layer.recurrent, Linear) and self.sweeps > 1:
+            raise FoldingError(
+                f"layer {layer.name}: an all-to-all recurrence on an input that is held is not "
+                f"built, because the held input's sums are not kept apart from the recurrence's; "
+                f"send the input in every timestep as {InputKind.COUNTS.value}, or make the layer "
+                f"behind it recurrent"
+            )
         # The units of a row are dealt out to the ways behind; missing ones are built and idle.
         ways = self.ways_out
         if isinstance(layer.recurrent, Linear):
@@ -218,6 +225,11 @@ class LayerPlan:
     def store_latency(self) -> int:
         """Cycles from the sums of a neuron to its next state."""
         return self.fire_latency + 1
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a step of the sweep to its spikes."""
+        return self.synapses.latency + self.fire_latency
 
     @property
     def sweep_cycles(self) -> int:

@@ -26,13 +26,14 @@ class Trace:
     prediction
         int64 (S,): class of the highest score; the lowest index among equals.
     counters
-        Name → int64 (S, L). Every engine reports the functional ones; RTL engines report all of
-        :data:`spikewright.gen.counters.COUNTERS`.
+        Name → int64 (S, L). Every engine reports the functional ones; RTL engines and the cycle
+        model report all of :data:`spikewright.gen.counters.COUNTERS`.
     cycles
         int64 (S,): clock cycles from the first input beat to the last result beat, both included,
         each sample on its own; None on engines without a clock.
     first_spike, decision
-        int64 (S,): of these, what :data:`spikewright.gen.counters.NETWORK_COUNTERS` says.
+        int64 (S,): how many of these had passed with the last layer's first spike, and when the
+        decision stood; see :data:`spikewright.gen.counters.NETWORK_COUNTERS`. None likewise.
     timesteps
         int64 (S,): timesteps that were processed, fewer than T if the inference exited early. In
         the others spikes and membranes are 0, and nothing is counted. None: all.

@@ -101,10 +101,13 @@ def raster(layers: Mapping[str, npt.NDArray[np.bool_]]) -> Figure:
 
 @_drawn
 def membranes(
-    traces: _Ints, spikes: npt.NDArray[np.bool_], thresholds: _Ints, neurons: Sequence[int]
+    traces: _Ints,
+    spikes: npt.NDArray[np.bool_],
+    thresholds: _Ints | None,
+    neurons: Sequence[int],
 ) -> Figure:
     """Membranes (timesteps, neurons) of the chosen ``neurons``, a dot where one fired, and the
-    threshold dashed where all share one."""
+    threshold dashed where all share one; None where there is none."""
     figure, (axis,) = _axes(height=2.9)
     time = np.arange(len(traces))
     for number, neuron in enumerate(neurons):
@@ -112,7 +115,7 @@ def membranes(
         axis.plot(time, traces[:, neuron], color=colour, label=f"{neuron}", linewidth=1)
         fired = np.flatnonzero(spikes[:, neuron])
         axis.plot(fired, traces[fired, neuron], ".", color=colour)
-    if (thresholds[list(neurons)] == thresholds[neurons[0]]).all():
+    if thresholds is not None and (thresholds[list(neurons)] == thresholds[neurons[0]]).all():
         axis.axhline(thresholds[neurons[0]], color=_INK, linestyle="--", linewidth=0.8)
     axis.set(xlabel="timestep", ylabel="membrane (steps)")
     axis.xaxis.get_major_locator().set_params(integer=True)

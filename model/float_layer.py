@@ -108,7 +108,7 @@ def float_layer(
             raise UnsupportedModuleError(f"{shown} has R, C or time_step of its own for each "
                                          f"neuron, which shared kernels cannot take in; give one")
         weight *= gains[0]
-        bias = np.repeat(bias, neurons // shape[0])
+        bias = np.repeat(bias, neurons // len(bias))
     if isinstance(pool, SumPool2d):
         weight /= pool.most
     name = path.replace(".", "_")

@@ -20,9 +20,10 @@ from ..gen import console
 from ..gen.counters import CYCLE_COUNTERS
 from ..gen.engines import simulate
 from ..gen.runfolder import RunFolder
+from ..gen.spec import Conv2d, OneToOne, SumPool2d
 
 if TYPE_CHECKING:
-    from ..gen.spec import NetworkSpec
+    from ..gen.spec import Layer, NetworkSpec
     from ..gen.stimulus import Stimulus
     from ..gen.trace import Trace
 
@@ -242,10 +243,11 @@ class Page:
                 + " ".join(f"Warning: {warning}." for warning in c["warnings"])
             )
         section.tables.append(Table(
-            ("layer", "inputs", "neurons", "weight bits", "zero weights", "threshold", "decay",
-             "reset", "membrane bits"),
-            [(layer.name, f"{layer.inputs:,}", f"{layer.neurons:,}", layer.synapse.weight_bits,
-              f"{(layer.synapse.weight == 0).mean():.0%}", _range(layer.neuron.threshold),
+            ("layer", "inputs", "synapses", "neurons", "weight bits", "zero weights", "threshold",
+             "decay", "reset", "membrane bits"),
+            [(layer.name, f"{layer.inputs:,}", _synapses(layer), f"{layer.neurons:,}",
+              layer.synapse.weight_bits, f"{(layer.synapse.weight == 0).mean():.0%}",
+              "–" if layer.neuron.threshold is None else _range(layer.neuron.threshold),
               f"{_range(layer.neuron.decay)} / {1 << layer.neuron.decay_fraction}",
               layer.neuron.reset.value + (", delayed" if layer.neuron.reset_delay else ""),
               bounds.membrane_bits)
@@ -273,7 +275,8 @@ class Page:
             f"Held-back sample {self.sample}"
             + (f", labelled {label}" if label >= 0 else "")
             + f", predicted {int(trace.prediction[0])}. "
-            f"A sample brings {self.stimulus.spikes.sum(axis=(1, 2)).mean():,.0f} input spikes and "
+            f"A sample brings {np.count_nonzero(self.stimulus.spikes) / len(self.trace):,.0f} "
+            f"input events and "
             f"{self.trace.synops / len(self.trace):,.0f} synaptic operations on average.",
         )
         rasters = {"input": one.spikes[0]} | {
@@ -284,14 +287,17 @@ class Page:
             "every spike of one sample; layers by the golden model.",
         ))
         for layer, m, s in zip(self.spec.layers, trace.membranes, trace.spikes, strict=True):
-            busiest = np.sort(np.argsort(-s[0].sum(axis=0), kind="stable")[:_TRACES]).tolist()
-            thresholds = layer.neuron.per_neuron("threshold", layer.neurons)
+            fires = layer.neuron.threshold is not None
+            activity = s[0].sum(axis=0) if fires else m[0].sum(axis=0)
+            busiest = np.sort(np.argsort(-activity, kind="stable")[:_TRACES]).tolist()
+            thresholds = layer.neuron.per_neuron("threshold", layer.neurons) if fires else None
             section.figures.append(Figure(
                 f"Membranes of {layer.name}", "stimulus.npz",
                 figures.svg(figures.membranes(m[0], s[0], thresholds, busiest),
                             f"Membranes of {layer.name}"),
                 f"the {len(busiest)} neurons that fired most; a dot is a spike, the dashes the "
-                f"threshold.",
+                f"threshold." if fires else
+                f"the {len(busiest)} neurons of the highest membranes; they never fire.",
             ))
         known = self.stimulus.labels >= 0
         if known.any():
@@ -417,6 +423,24 @@ class Page:
             "run.json",
         ))
         return section
+
+
+def _synapses(layer: Layer) -> str:
+    """Pooling, kind of synapse and recurrence in a few words."""
+    said = []
+    if layer.pool is not None:
+        kind = "sum" if isinstance(layer.pool, SumPool2d) else "max"
+        said.append(f"{kind} pooling {'×'.join(map(str, layer.pool.kernel))}")
+    if isinstance(layer.synapse, Conv2d):
+        channels, _, height, width = layer.synapse.weight.shape
+        stride = "×".join(map(str, layer.synapse.stride))
+        said.append(f"{channels} kernels {height}×{width}, stride {stride}")
+    else:
+        said.append("all to all")
+    if layer.recurrent is not None:
+        said.append("recurrent " + (
+            "one to one" if isinstance(layer.recurrent, OneToOne) else "all to all"))
+    return "; ".join(said)
 
 
 def _range(value: Any) -> str:

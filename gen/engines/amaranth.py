@@ -62,7 +62,9 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
                 done = payload.last
             prediction[sample] = payload.winner
             ctx.set(network.o.ready, 0)
-            for word in range(network.counter_count):
+            # Words have their turns one a cycle and a read takes two, so every other one is next.
+            count = network.counter_count
+            for word in [*range(0, count, 2), *range(1, count, 2)]:
                 ctx.set(network.counter_address, word)
                 ctx.set(network.counter_read, 1)
                 words[sample, word], = await ctx.tick().sample(network.counter_data).until(

@@ -1,5 +1,7 @@
 """Convolution, event by event: every output that an event reaches is updated in the same cycle."""
 
+from itertools import pairwise
+
 import numpy as np
 from amaranth import *
 from amaranth.lib import wiring
@@ -33,7 +35,7 @@ class Conv2dSynapses(wiring.Component):
     right after.
 
     **From one to the other.** Let n be the last cycle of a timestep's last beat. The operation
-    needs ``plan.front`` more cycles in which no step takes; ``available`` is high from 3 cycles
+    needs ``plan.front`` more cycles in which no step takes; ``available`` is high from 4 cycles
     after the last of them: from ``n + plan.available_cycles`` if nothing is taken meanwhile. A
     timestep that is ready before the one ahead of it was released stands available in the cycle
     after that release.
@@ -100,16 +102,18 @@ class Conv2dSynapses(wiring.Component):
                 m.d.comb += bank.value.eq(head.value)
 
         # A sweep may read once the timestep's last sums are in the memory.
-        ends = [Signal(HeadLayout(), name=f"end_{n}") for n in range(3)]
+        ends = [Signal(HeadLayout(), name=f"end_{n}") for n in range(4)]
         m.d.comb += [ends[0].end.eq(advance & head.end), ends[0].half.eq(head.half),
                      ends[0].last.eq(head.last)]
-        m.d.sync += [ends[1].eq(ends[0]), ends[2].eq(ends[1])]
+        m.d.sync += [later.eq(sooner) for sooner, later in pairwise(ends)]
         ready, last = Signal(2), Signal(2)
+        #: A timestep's last operation is issued.
+        self._finish = places.issue & places.issued.end
         for half in range(2):
-            with m.If(places.issue & places.issued.end & (places.issued.half == half)):
+            with m.If(self._finish & (places.issued.half == half)):
                 m.d.sync += used[half].eq(1)
-            with m.If(ends[2].end & (ends[2].half == half)):
-                m.d.sync += [ready[half].eq(1), last[half].eq(ends[2].last)]
+            with m.If(ends[3].end & (ends[3].half == half)):
+                m.d.sync += [ready[half].eq(1), last[half].eq(ends[3].last)]
             with m.If(sweep.release & (sweep.half == half)):
                 m.d.sync += [ready[half].eq(0), used[half].eq(0)]
         m.d.comb += [

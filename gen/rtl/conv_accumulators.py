@@ -4,20 +4,11 @@ from itertools import pairwise
 from typing import Any
 
 from amaranth import *
-from amaranth.lib import data, enum, memory, wiring
+from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..convolution import Conv2dPlan
 from .block_memory import BlockMemory
-
-
-class Source(enum.Enum, shape=2):
-    """What weights are added to: the memory's word, the sum of one or two cycles ago, or 0."""
-
-    MEMORY = 0
-    ONE_AGO = 1
-    TWO_AGO = 2
-    ZERO = 3
 
 
 class SumBank(wiring.Component):
@@ -25,11 +16,12 @@ class SumBank(wiring.Component):
 
     Throughput: one operation per cycle, on the same or on different words, without a bubble. An
     operation reads in cycle 0 and its word is in the memory for an operation that reads in cycle
-    3; additions that come sooner get the sum forwarded. ``taken`` gets what the memory holds, so
-    a take reads at least 3 cycles after the last addition to its word.
+    4; additions that come sooner get the sum forwarded. ``taken`` gets what the memory holds, so
+    a take reads at least 4 cycles after the last addition to its word.
 
-    The stages are *read* (cycle 0), *store* (1: what comes out of a block memory late in the cycle
-    goes straight into registers) and *add* (2: to the memory's word or a forwarded sum).
+    The stages are *read* (cycle 0), *store* (1), *add* (2, to the memory's word or a forwarded sum)
+    and *write* (3). What a memory gives late in a cycle, or needs early, has that cycle's wires
+    for itself.
 
     Parameters
     ----------
@@ -71,50 +63,49 @@ class SumBank(wiring.Component):
         m.submodules.sums = sums = BlockMemory(words, plan.sum_words)
         m.d.comb += sums.read_address.eq(self.address)
 
-        stored = Signal(words, reset_less=True)
-        m.d.sync += stored.eq(sums.read_data)
-        m.d.comb += self.taken.eq(stored)
-
         now = data.StructLayout({"written": 1, "take": 1, "address": self.address.shape()})
-        operations = [Signal(now, name=f"operation_{n}") for n in range(4)]
+        operations = [Signal(now, name=f"operation_{n}") for n in range(5)]
         m.d.comb += [
             operations[0].written.eq(self.add | (self.take & self.clear)),
             operations[0].take.eq(self.take), operations[0].address.eq(self.address),
         ]
         m.d.sync += [later.eq(sooner) for sooner, later in pairwise(operations)]
 
-        # An event comes back to the same block of channels after a multiple of group_blocks
-        # operations, so only sums of that many cycles ago can be missing from the memory.
+        # Events come back to a block of channels after group_blocks cycles at the earliest, so only
+        # sums of at least that age can be wanted before they are in the memory. Those of two and
+        # three cycles ago are known early enough to share a register.
+        repeats = [
+            operations[1 + age].written & (operations[1 + age].address == operations[1].address)
+            if age >= plan.group_blocks else C(0) for age in (1, 2, 3)
+        ]
         total = Signal(words)
-        totals = [Signal(words, name=f"total_{age}_ago", reset_less=True) for age in (1, 2)]
-        m.d.sync += [totals[0].eq(total), totals[1].eq(totals[0])]
-        # Two bits of selection, so that a bit of the sum and its selection are a LUT of five.
-        word, source = Signal(words), Signal(Source)
-        m.d.sync += source.eq(Source.MEMORY)
-        for age, name in reversed(list(enumerate((Source.ONE_AGO, Source.TWO_AGO), start=1))):
-            if age % plan.group_blocks == 0:
-                before = operations[1 + age]
-                with m.If(before.written & (before.address == operations[1].address)):
-                    m.d.sync += source.eq(name)
-        with m.If(operations[1].take):
-            m.d.sync += source.eq(Source.ZERO)
-        with m.Switch(source):
-            with m.Case(Source.MEMORY):
-                m.d.comb += word.eq(stored)
-            for name, before in zip((Source.ONE_AGO, Source.TWO_AGO), totals, strict=True):
-                with m.Case(name):
-                    m.d.comb += word.eq(before)
-        operand = self._operand(m, operations[1].take)
+        stored, last, before_last, earlier = (
+            Signal(words, name=name, reset_less=True)
+            for name in ("stored", "last", "before_last", "earlier"))
+        use_last, use_earlier = Signal(), Signal()
+        m.d.sync += [
+            stored.eq(sums.read_data), before_last.eq(last),
+            use_last.eq(repeats[0]), use_earlier.eq(repeats[1] | repeats[2]),
+            earlier.eq(Mux(repeats[1], last.as_value(), before_last.as_value())),
+        ]
+        word = data.View(words, Mux(use_last, last.as_value(), Mux(
+            use_earlier, earlier.as_value(), stored.as_value())))
+        operand = self._operand(m)
         for lane in range(plan.lanes):
             m.d.comb += total[lane].eq(word[lane] + operand[lane])
+        with m.If(operations[2].take):
+            m.d.sync += last.eq(0)
+        with m.Else():
+            m.d.sync += last.eq(total)
         m.d.comb += [
-            sums.write.eq(operations[2].written), sums.write_address.eq(operations[2].address),
-            sums.write_data.eq(total),
+            self.taken.eq(stored),
+            sums.write.eq(operations[3].written), sums.write_address.eq(operations[3].address),
+            sums.write_data.eq(last),
         ]
         return m
 
-    def _operand(self, m: Module, clear: Value):
-        """What is added in cycle 2: the weights, times the event's value; 0 to clear."""
+    def _operand(self, m: Module):
+        """What is added in cycle 2: the weights, times the event's value."""
         plan = self.plan
         bits = plan.synapse.weight_bits
         words: list[Any] = list(plan.weights())
@@ -130,10 +121,6 @@ class SumBank(wiring.Component):
             m.d.sync += [arrived.eq(read.data), value.eq(self.value)]
         operand = Signal(data.ArrayLayout(signed(bits + plan.value_bits), plan.lanes),
                          reset_less=True)
-        with m.If(clear):
-            m.d.sync += operand.eq(0)
-        with m.Else():
-            for lane in range(plan.lanes):
-                m.d.sync += operand[lane].eq(arrived[lane] * value if plan.value_bits
-                                             else arrived[lane])
+        for lane in range(plan.lanes):
+            m.d.sync += operand[lane].eq(arrived[lane] * value)
         return operand

@@ -43,9 +43,13 @@ class SpikingLayer(wiring.Component):
     def __init__(self, plan: LayerPlan):
         self.plan = plan
         synapses = plan.synapses
+        #: Kept as attributes so that simulations can look inside.
+        self.array = NeuronArray(plan)
         if isinstance(synapses, LinearPlan):
-            address, ways = address_bits(synapses.bank_inputs), synapses.ways
+            self.synapses = LinearSynapses(synapses)
+            address, ways = address_bits(synapses.own_base), synapses.ways
         else:
+            self.synapses = Conv2dSynapses(synapses)
             address, ways = SpatialLayout(*synapses.signal_shape), 1
         super().__init__({
             "i": In(event_stream(address, ways, synapses.value_bits)),
@@ -61,13 +65,12 @@ class SpikingLayer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         plan = self.plan
-        m.submodules.array = array = NeuronArray(plan)
-        if isinstance(plan.synapses, LinearPlan):
-            m.submodules.synapses = synapses = LinearSynapses(plan.synapses)
+        m.submodules.array = array = self.array
+        m.submodules.synapses = synapses = self.synapses
+        if isinstance(synapses, LinearSynapses):
             wiring.connect(m, wiring.flipped(self.load), synapses.load)
             m.d.comb += self.full.eq(synapses.full)
         else:
-            m.submodules.synapses = synapses = Conv2dSynapses(plan.synapses)
             m.d.comb += self.full.eq(1)
         wiring.connect(m, synapses.sums, array.sums)
         wiring.connect(m, array.o, wiring.flipped(self.o))
@@ -78,7 +81,7 @@ class SpikingLayer(wiring.Component):
         from_below = sum((slot.event for slot in self.i.payload.slots), C(0))
         m.d.comb += self.events.events_in.eq(Mux(moved, from_below, 0))
         if isinstance(plan.layer.recurrent, Linear):
-            self._recur(m, synapses, array)
+            self._recur(m)
         else:
             wiring.connect(m, wiring.flipped(self.i), synapses.i)
             m.d.comb += array.room.eq(self.room)
@@ -92,7 +95,8 @@ class SpikingLayer(wiring.Component):
         ]
         return m
 
-    def _recur(self, m: Module, synapses: LinearSynapses, array: NeuronArray):
+    def _recur(self, m: Module):
+        array, synapses = self.array, self.synapses
         m.submodules.own = own = SpikeRouter(SpikeRows(self.plan.order, self.plan.steps - 1),
                                            self.plan.synapses.ways)
         m.submodules.recurrence = recurrence = Recurrence(self.plan)

@@ -32,8 +32,7 @@ class LinearSynapses(wiring.Component):
     -------
     i : In(stream of EventLayout)
     sums : Out(SumsSignature)
-        Steps may begin in the cycle after a tick's last row was issued, or ``plan.add_stage − 1``
-        cycles after if the sums are registers.
+        Steps may begin ``plan.available_cycles`` after a tick's last row was issued.
     activity : Out(SynapseActivity)
     load, full : In, Out
         See :class:`~.weights.WeightStore`; the ways' weights follow one another.
@@ -99,13 +98,25 @@ class LinearSynapses(wiring.Component):
             with m.If(last_row):
                 m.d.sync += valid.eq(0)
 
-        events = sum((slot.event for slot in slots), C(0))
-        partial = plan.layer.neurons - (plan.rows - 1) * plan.lanes
-        lanes = Mux(row == plan.rows - 1, partial, plan.lanes) if partial != plan.lanes \
-            else C(plan.lanes)
-        # Counting may take its time, but not the adders' of the fast path.
+        self._count(m, last_row_of_sums=row == plan.rows - 1)
+
+    def _count(self, m: Module, last_row_of_sums: Value):
+        """Synaptic operations; counting takes its time, which the adders do not have."""
+        plan = self.plan
+        events, partial = Signal(range(plan.ways + 1)), Signal()
+        connected = []
+        for way, slot in enumerate(self._op.slots[way] for way in range(plan.ways)):
+            reached = Signal(name=f"connected_{way}", init=1)
+            unconnected = plan.unconnected(way)
+            if unconnected:
+                with m.Switch(slot.address), m.Case(*unconnected):
+                    m.d.comb += reached.eq(0)
+            connected.append(slot.event & reached)
+        m.d.sync += [events.eq(Mux(self._issue, sum(connected, C(0)), 0)),
+                     partial.eq(last_row_of_sums)]
+        rest = plan.layer.neurons - (plan.rows - 1) * plan.lanes
         counted = Signal.like(self.activity.synops)
-        m.d.sync += counted.eq(Mux(issue, events * lanes, 0))
+        m.d.sync += counted.eq(events * Mux(partial, rest, plan.lanes))
         m.d.comb += self.activity.synops.eq(counted)
 
     def _increments(self, m: Module) -> list[Value]:
@@ -179,8 +190,7 @@ class LinearSynapses(wiring.Component):
 
         waiting, last = Signal(), Signal()
         step = Signal(range(plan.steps) if plan.steps > 1 else 1)
-        # The snapshot is written add_stage cycles after its issue and read 2 after its step.
-        offered = self._delayed(m, self._finish, plan.add_stage - 2, "offered")
+        offered = self._delayed(m, self._finish, plan.available_cycles - 1, "offered")
         with m.If(self._finish):
             m.d.sync += [waiting.eq(1), last.eq(self._op.last)]
         with m.Elif(self._release):

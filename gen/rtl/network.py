@@ -66,9 +66,9 @@ class Network(wiring.Component):
         #: Kept as attributes so that simulations can look inside.
         self.layers = [SpikingLayer(plan) for plan in self.plans]
         self.readout = ScoreReadout(self.plans[-1], spec.readout, spec.timesteps)
-        self._counters = Counters([layer.events.signature for layer in self.layers]) \
+        self.counters = Counters([layer.events.signature for layer in self.layers]) \
             if counters else None
-        self.counter_count = self._counters.words if self._counters is not None else 1
+        self.counter_count = self.counters.words if self.counters is not None else 1
         super().__init__({
             "i": In(self.layers[0].i.signature.flip()),
             "o": Out(result_stream(spec.classes, self.readout.bits)),
@@ -93,7 +93,7 @@ class Network(wiring.Component):
             self._pool(m, layer, router)
             m.d.comb += [router.begin.eq(layer.begin), layer.room.eq(router.room)]
             beats = router.o
-            if self._counters is not None:
+            if self.counters is not None:
                 moved = beats.valid & beats.ready
                 events = sum((slot.event for slot in beats.payload.slots), C(0))
                 m.d.comb += [
@@ -108,8 +108,8 @@ class Network(wiring.Component):
             readout.begin.eq(last.begin), readout.begin_last.eq(last.begin_last),
             last.room.eq(readout.room),
         ]
-        if self._counters is not None:
-            self._count(m, self._counters, entering)
+        if self.counters is not None:
+            self._count(m, self.counters, entering)
         else:
             m.d.comb += self.counter_valid.eq(self.counter_read)
         return m
@@ -160,7 +160,7 @@ class Network(wiring.Component):
         ]
 
     def _counted(self, layer: int):
-        return getattr(self._counters, f"layer_{layer}")
+        return getattr(self.counters, f"layer_{layer}")
 
     def _count(self, m: Module, counters: Counters, entering):
         m.submodules.counters = counters

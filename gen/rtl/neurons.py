@@ -195,7 +195,7 @@ class _Unit(wiring.Component):
                 current = self._later(current, f"current_{n}")
             leaked, round_up = self._leak("synapse_decay", current, neuron.synapse_decay_fraction,
                                           self.plan.leaked_current_bits)
-            kept = self._sum(leaked, round_up, arriving)
+            kept = self._sum(leaked, round_up, arriving, "current")
             m.d.comb += self.store_state.current.eq(Mux(self.i_last, bias, kept))
         if needs_flag(neuron):
             m.d.comb += self.store_state.flag.eq(due & ~self.i_last)
@@ -250,11 +250,15 @@ class _Unit(wiring.Component):
         return (self._later((product >> fraction)[:bits].as_signed(), f"{name}_leaked"),
                 self._later(round_up, f"{name}_round_up"))
 
-    @staticmethod
-    def _sum(kept: Value, carry: Value, offset: Value) -> Value:
+    def _sum(self, kept: Value, carry: Value, offset: Value, name: str) -> Value:
         """``kept + offset + carry`` by one adder: the bit below the lowest carries in."""
-        wide = [Cat(low, term).as_signed() for low, term in ((C(1, 1), kept), (carry, offset))]
-        return (wide[0] + wide[1]) >> 1
+        terms = []
+        for low, term, what in ((C(1, 1), kept, "kept"), (carry, offset, "offset")):
+            # One bit more, so that what is unsigned stays positive.
+            wide = Signal(signed(len(term) + 1), name=f"{name}_{what}")
+            self._m.d.comb += wide.eq(term)
+            terms.append(Cat(low, wide).as_signed())
+        return (terms[0] + terms[1]) >> 1
 
     def _store_word(self, neuron: Neuron, leaked: Value, round_up: Value, due: Value,
                     theta: Value, arriving: Value, initial: Value):
@@ -263,8 +267,5 @@ class _Unit(wiring.Component):
             offset = Mux(due, arriving - theta, arriving)
         elif neuron.reset is Reset.ZERO_KEEP_INPUT and neuron.reset_delay:
             leaked, round_up = Mux(due, 0, leaked), round_up & ~due
-        signal = Signal(signed(len(offset) + 1), name="offset")
-        kept = Signal(signed(len(leaked) + 1), name="kept")
-        self._m.d.comb += [signal.eq(offset), kept.eq(leaked)]
-        following = self._sum(kept, round_up, signal)
+        following = self._sum(leaked, round_up, offset, "word")
         self._m.d.comb += self.store_state.word.eq(Mux(self.i_last, initial, following))

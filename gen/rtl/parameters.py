@@ -64,7 +64,8 @@ class LayerParameters(wiring.Component):
         """``name`` of the neuron in ``unit`` of the step given one cycle ago, signed."""
         if name in self._stored:
             return self._word[name][unit]
-        return Const.cast(int(self._columns[name][0, unit]))
+        constant = int(self._columns[name][0, unit])
+        return C(constant, signed(signed_bits(constant, constant)))
 
     def elaborate(self, platform):
         m = Module()

@@ -20,6 +20,11 @@ def score_bits(plan: LayerPlan, readout: Readout, timesteps: int) -> int:
     return signed_bits(0, most)
 
 
+def answer_latency(neurons: int) -> int:
+    """Cycles from an inference's last step to its last result beat, if all are taken at once."""
+    return neurons + 1
+
+
 class ScoreReadout(wiring.Component):
     """Sums up an inference per neuron, straight from the sweeps of the last layer, then sends one
     result beat per class.

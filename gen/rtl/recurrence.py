@@ -35,12 +35,12 @@ class Recurrence(wiring.Component):
     def __init__(self, plan: LayerPlan):
         assert isinstance(plan.synapses, LinearPlan)
         self.synapses = synapses = plan.synapses
-        address = address_bits(synapses.bank_inputs)
-        own = address_bits(plan.steps * plan.units // synapses.ways)
+        below, own, both = (address_bits(addresses) for addresses in (
+            synapses.own_base, synapses.bank_inputs - synapses.own_base, synapses.bank_inputs))
         super().__init__({
-            "i": In(event_stream(address, synapses.ways, synapses.value_bits)),
+            "i": In(event_stream(below, synapses.ways, synapses.value_bits)),
             "own": In(event_stream(own, synapses.ways)),
-            "o": Out(event_stream(address, synapses.ways, synapses.value_bits)),
+            "o": Out(event_stream(both, synapses.ways, synapses.value_bits)),
             "from_own": Out(1),
         })
 
@@ -65,9 +65,12 @@ class Recurrence(wiring.Component):
         with m.Else():
             m.d.comb += [
                 self.o.valid.eq(self.i.valid), self.i.ready.eq(self.o.ready),
-                self.o.payload.eq(self.i.payload),
+                self.o.payload.last.eq(self.i.payload.last),
                 self.o.payload.tick.eq(self.i.payload.tick & ~later),
             ]
+            for way in range(self.synapses.ways):
+                slot, below = self.o.payload.slots[way], self.i.payload.slots[way]
+                m.d.comb += [slot[name].eq(below[name]) for name in slot.shape().members]
             with m.If(moved & self.i.payload.tick):
                 m.d.sync += [
                     last.eq(self.i.payload.last), self.from_own.eq(later),

@@ -6,6 +6,7 @@ come one a cycle, without a bubble. So the layers' timing depends on how many ev
 not on where they are.
 """
 
+from itertools import combinations
 from typing import Any
 
 from amaranth import *
@@ -94,7 +95,7 @@ class SpikeSplitter(wiring.Component):
             with m.If(pending[piece]):
                 m.d.comb += first.eq(piece)
         m.d.comb += [
-            only.eq((pending & (pending - 1)[:pieces]) == 0),
+            only.eq(~_several(pending)),
             self.o.valid.eq(valid),
             self.o.payload.spikes.eq(row[first] if pieces > 1 else row[0]),
             self.o.payload.base.eq(held["base"] + first * self.width),
@@ -127,7 +128,8 @@ class SpikeQueue(wiring.Component):
     Latency: the first beat of a timestep is offered ``latency`` cycles after its last row, whether
     that has spikes or not: 5, or 6 if rows have more than :data:`PIECE` lanes.
 
-    Rows are never refused. The user begins no timestep before all but one are taken out.
+    Rows are never refused. The user begins no timestep before all but one are taken out, and ends
+    none in the cycle after another's end; no sweep is that short.
 
     Parameters
     ----------
@@ -204,6 +206,22 @@ class SpikeQueue(wiring.Component):
         wiring.connect(m, source, spikes.i)
         wiring.connect(m, spikes.o, wiring.flipped(self.o))
         return m
+
+
+def _several(bits: Value) -> Value:
+    """Whether more than one of ``bits`` is set; a tree is faster than the carry of a subtraction.
+    """
+    nodes = [(bit, C(0, 1)) for bit in bits]
+    while len(nodes) > 1:
+        nodes = [_merge(nodes[n : n + 4]) for n in range(0, len(nodes), 4)]
+    return nodes[0][1]
+
+
+def _merge(nodes: list[tuple[Value, Value]]) -> tuple[Value, Value]:
+    """Any, and more than one, of what the nodes tell that of."""
+    some = Cat(any_ for any_, _ in nodes)
+    pairs = [a & b for a, b in combinations(some, 2)]
+    return some.any(), Cat(pairs, (several for _, several in nodes)).any()
 
 
 def queue_latency(lanes: int) -> int:

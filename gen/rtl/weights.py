@@ -9,6 +9,8 @@ from amaranth.lib.wiring import In, Out
 
 from ..errors import FoldingError
 from ..folding import Storage
+from ..linear import LinearPlan
+from ..plan import LayerPlan
 
 #: Large memories of an iCE40 UltraPlus, and their shape.
 SPRAMS, SPRAM_WIDTH, SPRAM_DEPTH = 4, 16, 1 << 14
@@ -39,6 +41,16 @@ def load_image(words: Sequence[Sequence[int]], weight_bits: int) -> bytes:
     )
 
 
+def network_image(plans: Sequence[LayerPlan]) -> bytes:
+    """What a network loads: the weights of every layer that can be, one way's after the other's."""
+    return b"".join(
+        load_image(plan.synapses.weight_words(way), plan.synapses.weight_bits)
+        for plan in plans
+        if isinstance(plan.synapses, LinearPlan) and plan.synapses.storage is not Storage.FIXED
+        for way in range(plan.synapses.ways)
+    )
+
+
 class WeightStore(wiring.Component):
     """Words of ``lanes`` weights.
 
@@ -62,8 +74,8 @@ class WeightStore(wiring.Component):
     load : In(LoadSignature)
         Bytes after the last word, and all bytes if the storage is fixed, are not taken.
     full : Out
-        Every word has been loaded since ``begin``, or none can be: the next byte is for another
-        store.
+        The store holds all its words: as built, or loaded since ``begin``. The next byte is for
+        another store.
 
     Raises
     ------
@@ -87,7 +99,8 @@ class WeightStore(wiring.Component):
         super().__init__({
             "address": In(range(max(self.depth, 2))), "enable": In(1),
             "data": Out(self.shape),
-            "load": In(LoadSignature()), "full": Out(1),
+            "load": In(LoadSignature()),
+            "full": Out(1, init=storage is not Storage.SPRAM),  # pyright: ignore[reportCallIssue]
         })
 
     @property

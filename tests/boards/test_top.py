@@ -15,12 +15,15 @@ from spikewright.boards.protocol import (
     ReplyParser,
     Result,
     encode_inference,
+    encode_load,
 )
 from spikewright.boards.top import SerialAccelerator
-from spikewright.gen import Folding, simulate
+from spikewright.gen import Folding, Layer, NetworkSpec, simulate
 from spikewright.gen.counters import COUNTERS, NETWORK_COUNTERS
+from spikewright.gen.folding import LayerFolding, Storage
 from spikewright.gen.plan import layer_plans
 from spikewright.gen.rtl.readout import score_bits
+from spikewright.gen.rtl.weights import network_image
 
 from ..gen.examples import two_layers
 from .serial import receive_byte, send_bytes
@@ -180,3 +183,29 @@ def test_a_byte_without_stop_bit_is_reported():
     simulator.run()
     with pytest.raises(BoardFaultError, match="baud rate"):
         list(ReplyParser().feed(bytes(got)))
+
+
+@pytest.mark.parametrize(("storage", "ways"), [(Storage.SPRAM, 1), (Storage.LOADABLE, 2)])
+def test_loaded_weights_are_the_ones_that_count(storage, ways):
+    """A board built for one network computes another with the same shape, once it is loaded."""
+    other = two_layers(inputs=20, hidden=12, classes=4, timesteps=5, seed=1)
+    built = NetworkSpec(
+        input_shape=(20,), timesteps=5, layers=tuple(
+            Layer(name=layer.name, synapse=mine.synapse, neuron=layer.neuron)
+            for layer, mine in zip(other.layers, SPEC.layers, strict=True)))
+    folding = Folding.each(
+        LayerFolding(lanes=4, ways=ways, storage=storage),
+        LayerFolding(lanes=4, storage=Storage.LOADABLE), spec=built)
+    golden, before = (simulate(spec, SPIKES[:1], engine="golden").scores[0].tolist()
+                      for spec in (other, built))
+    assert golden != before
+    inference = encode_inference(other, SPIKES[0], ways)
+    image = network_image(layer_plans(other, folding))
+    turns = [(piece + bytes([Command.PING]), 1) for piece in encode_load(image)]
+    turns.append((inference, 1))
+    if storage is Storage.LOADABLE:
+        turns = [(inference, 1), *turns]
+    replies = converse(turns, spec=built, folding=folding, window=512)
+    results = [reply.scores for reply in replies if isinstance(reply, Result)]
+    assert results == ([tuple(before)] if storage is Storage.LOADABLE else []) + [tuple(golden)]
+    assert set(replies) - {Pong()} == {reply for reply in replies if isinstance(reply, Result)}

@@ -19,7 +19,7 @@ from spikewright.gen import (
 
 
 def two_layers(inputs: int = 20, hidden: int = 12, classes: int = 5, timesteps: int = 8,
-               seed: int = 0, **neuron) -> NetworkSpec:
+               seed: int = 0, input: Input | None = None, **neuron) -> NetworkSpec:
     """A net with INT4 weights that neither falls silent nor fires all the time."""
     rng = np.random.default_rng(seed)
     settings = {"decay": 230, "decay_fraction": 8, "threshold": 30, **neuron}
@@ -30,7 +30,7 @@ def two_layers(inputs: int = 20, hidden: int = 12, classes: int = 5, timesteps: 
                      neuron=Neuron(bias=rng.integers(-3, 8, count), **settings))
 
     return NetworkSpec(
-        input_shape=(inputs,), timesteps=timesteps,
+        input_shape=(inputs,), timesteps=timesteps, input=input or Input(),
         layers=(layer("fc1", inputs, hidden), layer("fc2", hidden, classes)),
     )
 

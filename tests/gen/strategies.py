@@ -20,13 +20,18 @@ from spikewright.gen import (
     Rounding,
     SumPool2d,
 )
-from spikewright.gen.folding import LayerFolding
+from spikewright.gen.convolution import Conv2dPlan
+from spikewright.gen.folding import LayerFolding, Storage
+from spikewright.gen.spike_pooling import SpikePoolingPlan
 
 #: What :func:`networks` draws from beyond layers of Linear synapses and neurons with threshold.
 FEATURES = frozenset({
-    "conv", "sum_pool", "max_pool", "overlap", "recurrent", "one_to_one", "synaptic", "li",
-    "values", "current", "readouts", "population",
+    "conv", "sum_pool", "max_pool", "overlap", "recurrent", "recurrent_conv", "one_to_one",
+    "synaptic", "li", "values", "current", "readouts", "population",
 })
+
+#: Of these, what there is hardware for.
+BUILT = FEATURES - {"overlap", "recurrent_conv"}
 
 
 @st.composite
@@ -117,6 +122,8 @@ def layers(draw, name: str, shape: tuple[int, ...], count: int,
     fan_in = synapse.weight[0].size
     neuron = draw(neurons(synapse.neurons, scale * most * max(1, fan_in // 4), features))
     kinds = ["none", *sorted({"recurrent", "one_to_one"} & features)]
+    if isinstance(synapse, Conv2d) and "recurrent_conv" not in features:
+        kinds = [kind for kind in kinds if kind != "recurrent"]
     recurrent = None
     if neuron.threshold is not None:
         match draw(st.sampled_from(kinds)):
@@ -179,22 +186,28 @@ def readouts(draw, last: Layer, features: frozenset[str]) -> Readout:
 def foldings(draw, spec: NetworkSpec, max_ways: int = 4) -> Folding:
     """Any folding of ``spec`` that can be built."""
     chosen, ways = [], range(1, max_ways + 1)
-    for layer in spec.layers:
+    for n, layer in enumerate(spec.layers):
         if isinstance(layer.synapse, Conv2d):
-            chosen.append(draw(conv_foldings(layer.synapse)))
-            units = chosen[-1].units
-            # The layer behind takes as many events a cycle as can be dealt out from a step.
+            behind = spec.layers[n + 1].pool if n + 1 < len(spec.layers) else None
+            folding, units = draw(conv_foldings(layer, behind))
+            chosen.append(folding)
+            # The layer behind takes as many events a cycle as can be dealt out from a row.
             ways = [n for n in range(1, max_ways + 1) if units % n == 0]
         else:
             lanes = draw(st.none() | st.integers(1, layer.neurons))
-            units = draw(st.none() | st.integers(1, lanes or layer.neurons))
-            chosen.append(LayerFolding(lanes=lanes, units=units, ways=draw(st.sampled_from(ways))))
+            chosen.append(LayerFolding(
+                lanes=lanes, units=draw(st.none() | st.integers(1, lanes or layer.neurons)),
+                ways=draw(st.sampled_from(ways)),
+                storage=draw(st.sampled_from([Storage.FIXED, Storage.LOADABLE])),
+            ))
             ways = range(1, max_ways + 1)
     return Folding.each(*chosen, spec=spec)
 
 
 @st.composite
-def conv_foldings(draw, synapse: Conv2d) -> LayerFolding:
+def conv_foldings(draw, layer: Layer, behind) -> tuple[LayerFolding, int]:
+    """A folding of a convolution, and the spikes of its rows with the pooling ``behind`` it."""
+    synapse = layer.synapse
     channels = synapse.weight.shape[0] // synapse.groups
     lanes = draw(st.sampled_from([n for n in range(1, channels + 1) if channels % n == 0]))
     banks = tuple(
@@ -204,7 +217,12 @@ def conv_foldings(draw, synapse: Conv2d) -> LayerFolding:
     )
     units = [n for n in range(1, lanes + 1) if lanes % n == 0]
     units += [lanes * n for n in range(2, banks[1] + 1) if banks[1] % n == 0]
-    return LayerFolding(lanes=lanes, banks=banks, units=draw(st.sampled_from(units)))
+    folding = LayerFolding(lanes=lanes, banks=banks, units=draw(st.sampled_from(units)))
+    if not isinstance(behind, MaxPool2d):
+        return folding, folding.units
+    plan = Conv2dPlan(layer.name, synapse, sum_bits=32, lanes=lanes, banks=banks,
+                      units=folding.units)
+    return folding, SpikePoolingPlan(plan, behind).units
 
 
 @st.composite

@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spikewright.gen import (
-    Conv2d,
     Folding,
     Input,
     InputKind,
@@ -31,11 +30,11 @@ from spikewright.gen.rtl.streams import EventLayout
 from spikewright.gen.trace import mismatched_samples, within
 
 from .examples import two_layers
-from .strategies import FEATURES, foldings, networks, spike_trains
+from .strategies import BUILT, FEATURES, foldings, networks, spike_trains
 from .streams import check_stream
 
-#: A readout of first spikes belongs to all of these that hardware is built for.
-BUILT = FEATURES - {"overlap", "li", "readouts", "max_pool", "sum_pool"}
+#: What a readout of first spikes goes with.
+SPIKING = FEATURES - {"li", "readouts"}
 
 
 def exiting(spec):
@@ -44,17 +43,8 @@ def exiting(spec):
                                          early_exit=True))
 
 
-@st.composite
-def exiting_networks(draw, **how):
-    """Any that can be built: a held input, or a convolution, has no all-to-all recurrence."""
-    spec = exiting(draw(networks(features=BUILT, **how)))
-    layers = []
-    for n, layer in enumerate(spec.layers):
-        held = n == 0 and spec.input.kind is InputKind.CURRENT
-        if isinstance(layer.recurrent, Linear) and (held or isinstance(layer.synapse, Conv2d)):
-            layer = replace(layer, recurrent=None)
-        layers.append(layer)
-    return replace(spec, layers=tuple(layers))
+def exiting_networks(**how):
+    return networks(features=SPIKING & BUILT, **how).map(exiting)
 
 
 def assert_equal(spec, signals, folding=None):
@@ -265,7 +255,7 @@ def test_traces_are_compared_where_both_processed():
 @settings(deadline=None)
 @given(st.data())
 def test_golden_of_fewer_timesteps_is_golden_of_shorter_samples(data):
-    spec = exiting(data.draw(networks(features=FEATURES - {"li", "readouts", "current"})))
+    spec = exiting(data.draw(networks(features=SPIKING - {"current"})))
     signals = data.draw(spike_trains(spec, 2))
     counts = data.draw(st.lists(st.integers(1, spec.timesteps), min_size=2, max_size=2))
     some = simulate(spec, signals, engine="golden", membranes=True, timesteps=counts)
@@ -279,6 +269,11 @@ def test_golden_of_fewer_timesteps_is_golden_of_shorter_samples(data):
             assert not got[n, count:].any()
         for name, values in short.counters.items():
             assert some.counters[name][n].tolist() == values[0].tolist(), name
+
+
+def test_the_cycle_model_refuses_it():
+    with pytest.raises(SpikewrightError, match="snn exits early, which the cycle model does not"):
+        simulate(exiting(two_layers()), np.zeros((1, 8, 20)), engine="cycles")
 
 
 def test_within_keeps_the_first_timesteps():

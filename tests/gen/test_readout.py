@@ -1,31 +1,119 @@
+"""Scores and decisions of every kind, straight from sweeps."""
+
 import random
 
+import numpy as np
 import pytest
+from amaranth.sim import Simulator
 
-from spikewright.gen.rtl.readout import SpikeCountReadout
+from spikewright.gen import (
+    Folding,
+    Layer,
+    Linear,
+    NetworkSpec,
+    Neuron,
+    Readout,
+    ReadoutKind,
+)
+from spikewright.gen.folding import LayerFolding
+from spikewright.gen.plan import LayerPlan, layer_plans
+from spikewright.gen.rtl.readout import ScoreReadout
 
-from .streams import check_stream
+TIMESTEPS = 5
+
+
+def plan_of(neurons: int, units: int, readout: Readout) -> LayerPlan:
+    layer = Layer(name="out", synapse=Linear(weight=np.ones((neurons, 3)), weight_bits=4),
+                  neuron=Neuron(decay=1, decay_fraction=0, threshold=2, membrane_bits=4))
+    spec = NetworkSpec(input_shape=(3,), layers=(layer,), timesteps=TIMESTEPS, readout=readout)
+    return layer_plans(spec, Folding(default=LayerFolding(units=units)))[0]
+
+
+def run(dut: ScoreReadout, plan: LayerPlan, spikes, membranes, *, source=0.0, sink=0.0, seed=0):
+    """Sweeps over (inferences, timesteps, neurons), each sweep begun when there is room; takes
+    every result. Either pauses at random. Returns (index, score, winner, last) of each result
+    beat, and the cycles of the inferences' last steps and of the beats."""
+    chance = random.Random(seed)
+    results, ends, taken = [], [], []
+    cycle = 0
+
+    async def clock(ctx):
+        nonlocal cycle
+        async for _ in ctx.tick():
+            cycle += 1
+
+    async def sweep(ctx):
+        for sample, t in np.ndindex(spikes.shape[:2]):
+            last = t == spikes.shape[1] - 1
+            while not ctx.get(dut.room) or chance.random() < source:
+                await ctx.tick()
+            ctx.set(dut.begin, 1)
+            ctx.set(dut.begin_last, last)
+            await ctx.tick()
+            ctx.set(dut.begin, 0)
+            for step, neurons in enumerate(plan.order):
+                ctx.set(dut.i.valid, 1)
+                ctx.set(dut.i.end, step == plan.steps - 1)
+                ctx.set(dut.i.last, last)
+                for unit, neuron in enumerate(neurons.tolist()):
+                    ctx.set(dut.i.spikes[unit], int(neuron >= 0 and spikes[sample, t, neuron]))
+                    ctx.set(dut.i.membranes[unit], int(membranes[sample, t, neuron]))
+                if last and step == plan.steps - 1:
+                    ends.append(cycle)
+                await ctx.tick()
+            ctx.set(dut.i.valid, 0)
+
+    async def take(ctx):
+        held = None
+        while len(results) < len(spikes) * dut.classes:
+            ready = chance.random() >= sink
+            ctx.set(dut.o.ready, ready)
+            _, _, valid, payload = await ctx.tick().sample(dut.o.valid, dut.o.payload)
+            assert held is None or (valid and payload.as_bits() == held), "changed its offer"
+            held = payload.as_bits() if valid and not ready else None
+            if valid and ready:
+                assert ctx.get(dut.answering) or payload.last
+                results.append((payload.index, payload.score, payload.winner, payload.last))
+                taken.append(cycle - 1)
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(clock, background=True)
+    simulator.add_testbench(sweep)
+    simulator.add_testbench(take)
+    simulator.run()
+    return results, ends, taken
+
+
+def random_activity(neurons: int, seed: int):
+    rng = np.random.default_rng(seed)
+    spikes = rng.random((6, TIMESTEPS, neurons)) < rng.choice([0.05, 0.5], (6, 1, 1))
+    return spikes, rng.integers(-8, 8, spikes.shape)
 
 
 @pytest.mark.parametrize("stalls", [(0, 0), (0.5, 0.5), (0.1, 0.8)])
-@pytest.mark.parametrize("classes", [1, 2, 10])
-def test_counts_and_decides(classes, stalls):
-    chance = random.Random(classes)
-    sent, expected = [], []
-    for _ in range(6):
-        counts = [0] * classes
-        for t in range(4):
-            spiking = [n for n in range(classes) if chance.random() < 0.5]
-            for n in spiking:
-                counts[n] += 1
-                sent.append({"address": n, "event": 1, "tick": 0, "last": 0})
-            tick = {"tick": 1, "last": int(t == 3)}
-            if spiking and chance.random() < 0.5:
-                sent[-1].update(tick)
-            else:
-                sent.append({"address": 0, "event": 0, **tick})
-        for n in range(classes):
-            so_far = counts[: n + 1]
-            expected.append({"index": n, "count": counts[n],
-                             "winner": so_far.index(max(so_far)), "last": int(n == classes - 1)})
-    check_stream(SpikeCountReadout(classes, 4), sent, expected, stalls=stalls)
+@pytest.mark.parametrize("population", [1, 3])
+@pytest.mark.parametrize(("classes", "units"), [(1, 1), (2, 1), (4, 3), (10, 10)])
+@pytest.mark.parametrize("kind", ReadoutKind)
+def test_scores_and_decides(kind, classes, units, population, stalls):
+    """The contract's scores, the first of the best, and nothing left over from before."""
+    readout = Readout(kind=kind, population=population)
+    plan = plan_of(classes * population, units, readout)
+    spikes, membranes = random_activity(classes * population, seed=classes)
+    dut = ScoreReadout(plan, readout, TIMESTEPS)
+    results, _, _ = run(dut, plan, spikes, membranes, source=stalls[0], sink=stalls[1])
+    scores = readout.scores(spikes, membranes, TIMESTEPS)
+    expected = [(index, score, row[: index + 1].argmax(), index == classes - 1)
+                for row in scores for index, score in enumerate(row.tolist())]
+    assert results == expected
+
+
+@pytest.mark.parametrize("population", [1, 2, 5])
+def test_latency(population):
+    """The first class ``population + 1`` cycles after the last step, then one in ``population``
+    cycles."""
+    readout = Readout(population=population)
+    plan = plan_of(3 * population, 2, readout)
+    spikes, membranes = random_activity(3 * population, seed=0)
+    _, ends, taken = run(ScoreReadout(plan, readout, TIMESTEPS), plan, spikes, membranes)
+    assert taken == [end + 1 + population * (n + 1) for end in ends for n in range(3)]

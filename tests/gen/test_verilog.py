@@ -7,10 +7,14 @@ import subprocess
 import numpy as np
 import pytest
 
-from spikewright.gen import Folding, Reset, SpikewrightError, simulate, verilog
+from spikewright.gen import Folding, Input, InputKind, Reset, simulate, verilog
 from spikewright.gen.beats import beats
+from spikewright.gen.folding import LayerFolding, Storage
+from spikewright.gen.linear import LinearPlan
+from spikewright.gen.rtl.network import Network
+from spikewright.gen.rtl.weights import load_image
 
-from .examples import two_layers
+from .examples import of_everything, two_layers
 
 needs_icarus = pytest.mark.skipif(
     shutil.which("iverilog") is None, reason="Icarus Verilog is not installed"
@@ -23,107 +27,201 @@ BENCH = """
 module bench;
   reg clk = 0, rst = 1;
   always #5 clk = !clk;
-  reg [31:0] beats [0:{count}-1];
-  integer sent = 0, index;
-  wire in_ready, out_valid, out_last;
-  wire [31:0] beat = beats[sent];
-  wire [{index}:0] out_index, out_winner;
-  wire [{count_bits}:0] out_count;
-  snn dut(.clk(clk), .rst(rst), .in_valid(!rst && sent < {count}), .in_ready(in_ready),
-    .in_address(beat[{address}:0]), .in_event(beat[29]), .in_tick(beat[30]), .in_last(beat[31]),
-    .out_valid(out_valid), .out_ready(1'b1), .out_index(out_index), .out_count(out_count),
-    .out_winner(out_winner), .out_last(out_last),
-    .counter_clear(1'b0), .counter_address(5'd{cycles}), .counter_data());
+  reg [{bits}-1:0] beats [0:{count}-1];
+  reg [7:0] image [0:{bytes}];
+  integer sent = 0, loading = {first_byte};
+  wire in_ready, out_valid, out_last, counter_valid;
+  wire loaded{always};
+  wire [31:0] counter_data;
+  wire ready = !rst && loading == {bytes} && loaded;
+  wire [{index}-1:0] out_index, out_winner;
+  wire signed [{score}-1:0] out_score;
+  reg out_ready = 0;
+  integer results = 0;
+  {module} dut(.clk(clk), .rst(rst), .in_valid(ready && sent < {count}), .in_ready(in_ready),
+    {inputs},
+    .out_valid(out_valid), .out_ready(out_ready), .out_index(out_index), .out_score(out_score),
+    .out_winner(out_winner), .out_last(out_last), {load}
+    .counter_clear(1'b0), .counter_address({cycles}), .counter_read(results == {samples}),
+    .counter_data(counter_data), .counter_valid(counter_valid));
   initial begin
     $readmemh("beats.hex", beats);
+    $readmemh("image.hex", image);
     #20 rst = 0;
     #10000000 $display("stuck"); $finish;
   end
-  integer results = 0;
   always @(posedge clk) if (!rst) begin
-    if (in_ready && sent < {count}) sent <= sent + 1;
-    if (out_valid) begin
-      $display("%0d %0d %0d %0d", out_index, out_count, out_winner, out_last);
-      results = results + out_last;
-      if (results == {samples}) $finish;
+    out_ready <= $random;
+    if (loading < {bytes}) loading <= loading + 1;
+    if (ready && in_ready && sent < {count}) sent <= sent + 1;
+    if (out_valid && out_ready) begin
+      $display("%0d %0d %0d %0d", out_index, out_score, out_winner, out_last);
+      results <= results + out_last;
+    end
+    if (counter_valid) begin
+      $display("cycles %0d", counter_data);
+      $finish;
     end
   end
 endmodule
 """
 
 
-def run_icarus(spec, spikes, folding, folder):
-    """Counts (samples, classes) and winners from Icarus Verilog, inferences back to back."""
-    words = [beat.address | beat.event << 29 | beat.tick << 30 | beat.last << 31
-             for sample in spikes for beat in beats(sample)]
-    (folder / "beats.hex").write_text("\n".join(f"{word:08x}" for word in words))
-    (folder / "snn.v").write_text(verilog.convert(spec, folding))
-    width = {port.name: port.width for port in verilog.ports(spec)}
+def packed(network, beat):
+    """A beat as one word, and where each of its ports is in it: (port, lowest bit, width)."""
+    widths = {port.name: port.width for port in verilog.ports(network)}
+    word, place, fields = 0, 0, []
+    for name in ("event", "address", "value", "tick", "last"):
+        width = widths.get(f"in_{name}")
+        if width is None:
+            continue
+        if name in ("tick", "last"):
+            value = beat[name]
+        else:
+            each = width // len(beat["slots"])
+            value = sum(number(slot.get(name, 0), network) << (way * each)
+                        for way, slot in enumerate(beat["slots"]))
+        word |= value << place
+        fields.append((f"in_{name}", place, width))
+        place += width
+    return word, fields
+
+
+def number(value, network):
+    """An address with fields as the number that the port table tells."""
+    if not isinstance(value, dict):
+        return value
+    layout = network.i.payload.shape().slot.members["address"]
+    return layout.const(value).as_bits()
+
+
+def image(network):
+    """Bytes that load what can be loaded, as the port table tells."""
+    return b"".join(
+        load_image(plan.synapses.weight_words(way), plan.synapses.weight_bits)
+        for plan in network.plans
+        if isinstance(plan.synapses, LinearPlan) and plan.synapses.storage is not Storage.FIXED
+        for way in range(plan.synapses.ways)
+    )
+
+
+def run_icarus(spec, samples, folding, folder):
+    """Scores (samples, classes) and winners from Icarus Verilog, inferences back to back and the
+    results taken at random; and the cycles it counted."""
+    network = Network(spec, folding)
+    words = [packed(network, beat)
+             for sample in samples for beat in beats(network.plans[0], sample)]
+    _, fields = words[0]
+    content = image(network)
+    (folder / "beats.hex").write_text("\n".join(f"{word:x}" for word, _ in words))
+    (folder / "image.hex").write_text("\n".join(f"{byte:x}" for byte in content) or "0")
+    (folder / "net.v").write_text(verilog.convert(network))
+    width = {port.name: port.width for port in verilog.ports(network)}
+    load = """.load_begin(!rst && loading == -1), .load_valid(!rst && loading >= 0 && !loaded),
+    .load_byte(image[loading]), .loaded(loaded),"""
     (folder / "bench.v").write_text(BENCH.format(
-        count=len(words), samples=len(spikes), address=width["in_address"] - 1,
-        index=width["out_index"] - 1, count_bits=width["out_count"] - 1, cycles=18,
+        module=spec.name, bits=sum(size for _, _, size in fields), count=len(words),
+        inputs=", ".join(f".{name}(beats[sent][{place} +: {size}])"
+                         for name, place, size in fields),
+        load=load if content else "", bytes=len(content), first_byte=-1 if content else 0,
+        samples=len(samples), index=width["out_index"], score=width["out_score"],
+        cycles=f"{width['counter_address']}'d{network.counter_count - 3}",
+        always="" if content else " = 1",
     ))
-    subprocess.run(["iverilog", "-g2001", "-Wall", "-o", "bench.vvp", "bench.v", "snn.v"],
+    subprocess.run(["iverilog", "-g2001", "-Wall", "-o", "bench.vvp", "bench.v", "net.v"],
                    cwd=folder, check=True)
     output = subprocess.run(["vvp", "-N", "bench.vvp"], cwd=folder, check=True,
                             capture_output=True, text=True).stdout
+    assert "stuck" not in output
     table = np.array([line.split() for line in output.splitlines()
-                      if re.fullmatch(r"[\d ]+", line)], int)
-    table = table.reshape(len(spikes), spec.classes, 4)
+                      if re.fullmatch(r"[-\d ]+", line)], int)
+    table = table.reshape(len(samples), spec.classes, 4)
     assert (table[:, :, 0] == np.arange(spec.classes)).all()
-    assert (table[:, -1, 3] == 1).all()
-    return table[:, :, 1], table[:, -1, 2]
+    assert (table[:, :, 3] == [0] * (spec.classes - 1) + [1]).all()
+    (cycles,) = re.findall(r"^cycles (\d+)$", output, re.MULTILINE)
+    return table[:, :, 1], table[:, -1, 2], int(cycles)
+
+
+def assert_golden(spec, samples, folding, folder):
+    golden = simulate(spec, samples, engine="golden")
+    scores, winners, cycles = run_icarus(spec, samples, folding, folder)
+    assert (scores == golden.scores).all()
+    assert (winners == golden.prediction).all()
+    assert cycles > 0
+
+
+def spikes_of(spec, samples=20):
+    return np.random.default_rng(0).random((samples, spec.timesteps, spec.inputs)) < 0.3
 
 
 @needs_icarus
-@pytest.mark.parametrize(("reset", "delay", "lanes"), [
-    (Reset.SUBTRACT, True, (12, 5)), (Reset.SUBTRACT, False, (1, 1)),
-    (Reset.ZERO_KEEP_INPUT, True, (5, 2)), (Reset.ZERO_DROP_INPUT, True, (2, 3)),
-    (Reset.ZERO_DROP_INPUT, False, (4, 5)), (Reset.NONE, True, (7, 1)),
+@pytest.mark.parametrize(("reset", "delay", "foldings"), [
+    (Reset.SUBTRACT, True, ({"lanes": 12}, {"lanes": 5})),
+    (Reset.SUBTRACT, False, ({"lanes": 4, "ways": 3}, {"lanes": 5, "ways": 2, "units": 3})),
+    (Reset.ZERO_KEEP_INPUT, True, ({"lanes": 12, "ways": 4, "units": 4}, {"lanes": 2, "ways": 2})),
+    (Reset.ZERO_DROP_INPUT, True, ({"lanes": 5}, {"lanes": 3})),
+    (Reset.NONE, False, ({"lanes": 1, "ways": 2}, {"lanes": 1})),
 ])
-def test_simulates_to_the_golden_result_in_icarus(tmp_path, reset, delay, lanes):
+def test_simulates_to_the_golden_result_in_icarus(tmp_path, reset, delay, foldings):
     spec = two_layers(reset=reset, reset_delay=delay)
-    spikes = np.random.default_rng(0).random((20, 8, 20)) < 0.3
-    golden = simulate(spec, spikes, engine="golden")
-    counts, winners = run_icarus(spec, spikes, Folding.lanes(*lanes, spec=spec), tmp_path)
-    assert (counts == golden.scores).all()
-    assert (winners == golden.prediction).all()
+    folding = Folding.each(*(LayerFolding(**each) for each in foldings), spec=spec)
+    assert_golden(spec, spikes_of(spec), folding, tmp_path)
+
+
+@needs_icarus
+def test_maps_and_a_held_image_in_icarus(tmp_path):
+    spec = of_everything()
+    samples = np.random.default_rng(1).integers(0, 4, (4, 1, spec.inputs))
+    folding = Folding(layers=(("hidden", LayerFolding(lanes=10, ways=3, units=2)),))
+    assert_golden(spec, samples, folding, tmp_path)
+
+
+@needs_icarus
+def test_values_and_loaded_weights_in_icarus(tmp_path):
+    """Large memories hold nothing before they are loaded."""
+    spec = two_layers(input=Input(kind=InputKind.COUNTS, bits=3))
+    samples = np.random.default_rng(1).integers(0, 8, (8, spec.timesteps, spec.inputs))
+    folding = Folding.each(LayerFolding(lanes=6, ways=2, storage=Storage.LOADABLE),
+                           LayerFolding(lanes=5, storage=Storage.SPRAM), spec=spec)
+    assert_golden(spec, samples, folding, tmp_path)
 
 
 @needs_verilator
-def test_verilator_accepts_it_as_it_stands(tmp_path):
-    spec = two_layers()
-    (tmp_path / "snn.v").write_text(verilog.convert(spec, Folding.lanes(5, 5, spec=spec)))
-    subprocess.run(["verilator", "--lint-only", "snn.v"], cwd=tmp_path, check=True)
+@pytest.mark.parametrize("spec", [two_layers(), of_everything()], ids=["linear", "everything"])
+def test_verilator_accepts_it_as_it_stands(tmp_path, spec):
+    (tmp_path / "net.v").write_text(verilog.convert(Network(spec, Folding())))
+    subprocess.run(["verilator", "--lint-only", "net.v"], cwd=tmp_path, check=True)
 
 
 @pytest.mark.parametrize("counters", [True, False])
-def test_the_port_table_is_the_module_s_port_list(counters):
+@pytest.mark.parametrize("folding", [
+    LayerFolding(), LayerFolding(ways=2, units=2), LayerFolding(storage=Storage.LOADABLE),
+])
+def test_the_port_table_is_the_module_s_port_list(folding, counters):
     spec = two_layers()
-    text = verilog.convert(spec, counters=counters)
+    network = Network(spec, Folding(default=folding), counters=counters)
+    text = verilog.convert(network)
     body = text[text.index("\nmodule snn("):]
     body = body[: body.index("\nendmodule")]
     declared = {
         (name, direction, 1 + int(high or 0))
-        for direction, high, name in re.findall(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);", body,
-                                                re.MULTILINE)
+        for direction, high, name in re.findall(
+            r"^  (input|output) (?:signed )?(?:\[(\d+):0\] )?(\w+);", body, re.MULTILINE)
     }
-    listed = verilog.ports(spec, counters=counters)
+    listed = verilog.ports(network)
     assert declared == {(port.name, port.direction, port.width) for port in listed}
     head = text[: text.index("module")]
     assert spec.digest in head
     assert all(port.name in head for port in listed)
 
 
+def text_of(spec):
+    return verilog.convert(Network(spec, Folding()))
+
+
 def test_no_name_can_be_taken_for_a_bit_of_another():
-    assert not re.search(r"\\\S*\[\d+\]\s", verilog.convert(two_layers()))
+    assert not re.search(r"\\\S*\[\d+\]\s", text_of(two_layers()))
 
 
 def test_the_same_network_gives_the_same_text():
-    assert verilog.convert(two_layers()) == verilog.convert(two_layers())
-
-
-def test_a_wrong_folding_is_refused():
-    spec = two_layers()
-    with pytest.raises(SpikewrightError, match="13 lanes for 12 neurons; allowed are 1 to 12"):
-        verilog.convert(spec, Folding.lanes(13, 1, spec=spec))
+    assert text_of(of_everything()) == text_of(of_everything())

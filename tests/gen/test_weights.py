@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikewright.gen.errors import FoldingError
-from spikewright.gen.rtl.weights import Storage, WeightStore, load_image
+from spikewright.gen.folding import Storage
+from spikewright.gen.rtl.weights import WeightStore, load_image
 
 
 def random_words(rng: random.Random, depth: int, lanes: int, bits: int) -> list[list[int]]:

@@ -83,7 +83,7 @@ def test_convolutions_on_counts_trained_at_merged_timesteps(tmp_path, recipe_fil
     assert [layer.neurons for layer in spec.layers] == [4 * 5 * 6, 8, 4]
 
 
-def test_images_as_a_current(tmp_path, capsys):
+def test_images_as_a_current(tmp_path, monkeypatch):
     labels = np.arange(60, dtype=np.uint8) % 3
     images = np.zeros((60, 6, 5), np.uint8)
     images[np.arange(60), 2 * labels] = 200
@@ -117,6 +117,9 @@ def test_images_as_a_current(tmp_path, capsys):
     assert spec.input == Input(kind=InputKind.CURRENT, bits=3)
     assert RunFolder.open(tmp_path / "run").stimulus().spikes.shape == (10, 1, 30)
     assert RunFolder.open(tmp_path / "run").read_json("compile.json", "")["accuracy"] > 0.9
+    monkeypatch.setenv("SPIKEWRIGHT_DATA", str(tmp_path))
+    again = from_dataset("mnist", RunFolder.open(tmp_path / "run"))
+    assert (again.spikes == RunFolder.open(tmp_path / "run").stimulus().spikes).all()
 
 
 def test_people_see_tables(run, capsys):

@@ -162,6 +162,18 @@ def test_layers_know_their_geometry():
     assert dense.inputs == 3 * 2 * 2
 
 
+def test_maps_may_be_flattened_before_or_behind_their_neurons():
+    conv = nn.Conv2d(2, 3, 2)
+    behind = nn.Sequential(conv, snn.Leaky(0.5), nn.Flatten(), *_pair(75))
+    before = nn.Sequential(conv, nn.Flatten(), snn.Leaky(0.5), *_pair(75))
+    specs = [compile(net, (2, 6, 6), 5) for net in (behind, before)]
+    assert (specs[0].layers[0].neuron.bias == specs[1].layers[0].neuron.bias).all()
+    assert specs[0].layers[0].output_shape == specs[1].layers[0].output_shape == (3, 5, 5)
+    dense = nn.Sequential(nn.Linear(4, 18), nn.Unflatten(1, (2, 3, 3)), snn.Leaky(0.5),
+                          nn.Conv2d(2, 1, 3), snn.Leaky(0.5))
+    assert compile(dense, 4, 5).layers[1].synapse.input_shape == (2, 3, 3)
+
+
 def test_a_last_neuron_without_reset_only_integrates_under_a_membrane_readout():
     def net():
         return nn.Sequential(*_pair(), nn.Linear(3, 2), snn.Leaky(0.5, reset_mechanism="none"))

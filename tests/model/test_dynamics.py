@@ -122,7 +122,7 @@ def _membranes(net, x):
 
 @pytest.mark.parametrize("reset", RESETS)
 @pytest.mark.parametrize("kind", NEURONS)
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=10)
 @given(seed=st.integers(0, 2**32 - 1), rate=st.floats(0.1, 0.9))
 def test_integers_reproduce_snntorch(kind, reset, seed, rate):
     rng = np.random.default_rng(seed)

@@ -9,7 +9,22 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from spikewright.gen import Stimulus, cli
+from spikewright.gen import (
+    Conv2d,
+    Input,
+    InputKind,
+    Layer,
+    Linear,
+    NetworkSpec,
+    Neuron,
+    OneToOne,
+    Readout,
+    ReadoutKind,
+    Reset,
+    Stimulus,
+    SumPool2d,
+    cli,
+)
 from spikewright.gen.runfolder import write_json
 
 BUILD = {
@@ -158,3 +173,27 @@ def test_the_same_run_gives_the_same_page(make_run):
     first = (run.path / "report.html").read_bytes()
     cli.run("report", run=run.path)
     assert (run.path / "report.html").read_bytes() == first
+
+
+def test_layers_of_every_kind_are_described(make_run):
+    rng = np.random.default_rng(0)
+    fires = {"decay": 1, "decay_fraction": 1, "threshold": 3}
+    spec = NetworkSpec(
+        input_shape=(1, 6, 6), timesteps=4, input=Input(kind=InputKind.CURRENT, bits=2),
+        readout=Readout(kind=ReadoutKind.MEMBRANE),
+        layers=(
+            Layer(name="maps", synapse=Conv2d(
+                weight=rng.integers(-2, 8, (2, 1, 3, 3)), weight_bits=4, input_shape=(1, 6, 6),
+                stride=1), neuron=Neuron(**fires), recurrent=OneToOne(weight=1)),
+            Layer(name="last", synapse=Linear(weight=rng.integers(-8, 8, (3, 8)), weight_bits=4),
+                  pool=SumPool2d(input_shape=(2, 4, 4), kernel=2),
+                  neuron=Neuron(decay=1, decay_fraction=0, threshold=None, reset=Reset.NONE)),
+        ),
+    )
+    run = make_run(spec, Stimulus(rng.integers(0, 4, (5, 1, 36)), np.arange(5) % 3))
+    cli.run("report", run=run.path)
+    _, read = page_of(run)
+    assert not read.open
+    assert "2 kernels 3×3, stride 1×1; recurrent one to one" in read.text
+    assert "sum pooling 2×2; all to all" in read.text
+    assert "highest membranes; they never fire" in read.text

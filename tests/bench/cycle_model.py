@@ -1,0 +1,107 @@
+"""How fast the cycle model is beside Amaranth's simulator: `python -m tests.bench.cycle_model`.
+
+Both run on one core and are measured in its seconds, so that other work on the machine does not
+count.
+"""
+
+import time
+
+import numpy as np
+from amaranth.sim import Simulator
+
+from spikewright.gen import Folding, Layer, Linear, NetworkSpec, Neuron, simulate
+from spikewright.gen.beats import beats
+from spikewright.gen.cycles import timeline
+from spikewright.gen.folding import LayerFolding
+from spikewright.gen.plan import LayerPlan, layer_plans
+from spikewright.gen.rtl.network import Network
+from spikewright.gen.traffic import LayerTraffic, traffic
+
+TIMESTEPS = 25
+
+
+def network(seed: int = 0) -> NetworkSpec:
+    """784 → 128 → 10 with random weights, whose hidden neurons fire at about 10 %."""
+    rng = np.random.default_rng(seed)
+
+    def layer(name: str, neurons: int, inputs: int, threshold: int) -> Layer:
+        return Layer(
+            name=name,
+            synapse=Linear(weight=rng.integers(-8, 8, (neurons, inputs)), weight_bits=4),
+            neuron=Neuron(decay=230, decay_fraction=8, threshold=threshold),
+        )
+
+    return NetworkSpec(input_shape=(784,), timesteps=TIMESTEPS,
+                       layers=(layer("hidden", 128, 784, 60), layer("output", 10, 128, 30)))
+
+
+def random_spikes(spec: NetworkSpec, samples: int, seed: int = 0) -> np.ndarray:
+    """Each input spikes in one of ten timesteps."""
+    return np.random.default_rng(seed).random((samples, TIMESTEPS, spec.inputs)) < 0.1
+
+
+def model_rate(folding: Folding, samples: int = 1 << 17) -> float:
+    """Cycles per second of the cycle model, given numbers of events: the best of five runs.
+
+    The numbers are those of 256 random samples, drawn in any order, timestep by timestep.
+    """
+    spec = network()
+    plans = layer_plans(spec, folding)
+    signals = random_spikes(spec, 256)
+    spikes = simulate(spec, signals, engine="golden").spikes
+    rng = np.random.default_rng(1)
+    many = [LayerTraffic(np.take(given.below, rng.integers(0, 256, samples), axis=1))
+            for given in traffic(plans, signals, spikes)]
+    return max(_rate(plans, many) for _ in range(5))
+
+
+def _rate(plans: tuple[LayerPlan, ...], given: list[LayerTraffic]) -> float:
+    start = time.process_time()
+    times = timeline(plans, given)
+    seconds = time.process_time() - start
+    return int(times.cycles.sum(dtype=np.int64)) / seconds
+
+
+def simulator_rate(folding: Folding) -> float:
+    """Cycles per second of Amaranth's simulator on the same hardware and one such sample, without
+    the time it takes to build it."""
+    spec = network()
+    dut = Network(spec, folding)
+    sample = random_spikes(spec, 1)[0]
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    cycles = 0
+
+    async def drive(ctx):
+        ctx.set(dut.o.ready, 1)
+        ctx.set(dut.i.valid, 1)
+        for beat in beats(dut.plans[0], sample):
+            ctx.set(dut.i.payload, beat)
+            await ctx.tick().until(dut.i.ready)
+        ctx.set(dut.i.valid, 0)
+        await ctx.tick().until(dut.o.valid & dut.o.payload.last)
+
+    async def count(ctx):
+        nonlocal cycles
+        async for _ in ctx.tick():
+            cycles += 1
+
+    simulator.add_testbench(drive)
+    simulator.add_testbench(count, background=True)
+    start = time.process_time()
+    simulator.run()
+    return cycles / (time.process_time() - start)
+
+
+def main() -> None:
+    spec = network()
+    for lanes in ((128, 10), (32, 5)):
+        folding = Folding.each(*(LayerFolding(lanes=n) for n in lanes), spec=spec)
+        model = model_rate(folding)
+        simulator = simulator_rate(folding)
+        print(f"784 → 128 → 10, lanes {lanes}: cycle model {model:.3g} cycles/s, Amaranth "
+              f"{simulator:.3g} cycles/s, {model / simulator:.3g} times as fast")
+
+
+if __name__ == "__main__":
+    main()
