@@ -44,7 +44,9 @@ def exiting(spec):
 
 
 def exiting_networks(**how):
-    return networks(features=SPIKING & BUILT, **how).map(exiting)
+    """There is no hardware for all-to-all recurrence on a held input."""
+    return st.one_of(networks(features=SPIKING & BUILT - {lacking}, **how)
+                     for lacking in ("recurrent", "current")).map(exiting)
 
 
 def assert_equal(spec, signals, folding=None):
