@@ -74,5 +74,5 @@ class Hasty(EarlyExit):
 
 
 def test_a_rest_taken_for_the_next_inference_is_found():
-    with pytest.raises(RefutedError, match="takes the rest at once|knows what to drop"):
+    with pytest.raises(RefutedError, match=r"takes the rest at once|knows what to drop"):
         prove(Hasty(SHAPES[0]), exits, steps=10)
