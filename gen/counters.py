@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .spec import Linear, NetworkSpec
+from .trace import within
 
 
 @dataclass(frozen=True)
@@ -77,18 +78,23 @@ def functional(
     signals: npt.NDArray,
     spikes: Sequence[npt.NDArray[np.bool_]],
     saturations: Sequence[npt.NDArray[np.int64]],
+    timesteps: npt.NDArray[np.int64] | None = None,
 ) -> dict[str, npt.NDArray[np.int64]]:
     """The functional counters, each (samples, layers), from the spikes themselves.
 
     ``signals`` is the network's input; per layer, ``spikes`` (samples, timesteps, neurons) and
-    ``saturations`` (samples,).
+    ``saturations`` (samples,). Of each sample only the first ``timesteps`` (samples,) were
+    processed, and the arrays hold 0 in others; all, if not given.
     """
+    if timesteps is None:
+        timesteps = np.full(len(spikes[0]), spikes[0].shape[1])
     events, own, synops = [], [], []
     for layer, reaching, fired in zip(spec.layers, [signals, *spikes[:-1]], spikes, strict=True):
         each = layer.arriving(reaching).sum(axis=1, dtype=np.int64)
-        recurrent = fired[:, :-1] if isinstance(layer.recurrent, Linear) else fired[:, :0]
         events.append(each.sum(axis=1))
-        own.append(recurrent.sum(axis=(1, 2), dtype=np.int64))
+        returning = isinstance(layer.recurrent, Linear)
+        own.append(within(fired, timesteps - 1 if returning else 0 * timesteps).sum(
+            axis=(1, 2), dtype=np.int64))
         synops.append(each @ layer.fan_out + own[-1] * layer.neurons)
     last = spikes[-1].sum(axis=(1, 2), dtype=np.int64)
     return {

@@ -28,6 +28,8 @@ class ScoreReadout(wiring.Component):
     FIRST_SPIKE   ``timesteps`` − t of its first spike in timestep t = 0, 1, …; 0 without one
     ============  ================================================================================
 
+    With early exit, spikes after the timestep of the first one count no more.
+
     A class's score is the sum, for first spikes the highest, of its ``population`` neurons.
 
     Throughput: one step of a sweep per cycle. Latency: the first class is offered
@@ -50,6 +52,8 @@ class ScoreReadout(wiring.Component):
     o : Out(stream of ResultLayout)
     answering : Out
         The result stands.
+    decided : Out
+        With early exit: a neuron has spiked. Falls when the result has been taken.
 
     Attributes
     ----------
@@ -66,6 +70,7 @@ class ScoreReadout(wiring.Component):
         super().__init__({
             "i": In(SpikesSignature(plan)),
             "begin": In(1), "begin_last": In(1), "room": Out(1), "answering": Out(1),
+            "decided": Out(1),
             "o": Out(result_stream(self.classes, self.bits)),
         })
 
@@ -99,13 +104,15 @@ class ScoreReadout(wiring.Component):
             m.d.sync += [fetched.eq(neuron != plan.layer.neurons), neuron.eq(neuron + 1)]
         self._answer(m, word, fetched, taken, finished)
         with m.If(finished):
-            m.d.sync += [scores.eq(0), answering.eq(0), closing.eq(0), neuron.eq(0), fetched.eq(0)]
+            m.d.sync += [scores.eq(0), answering.eq(0), closing.eq(0), neuron.eq(0), fetched.eq(0),
+                         self.decided.eq(0)]
         return m
 
     def _updated(self, m: Module, words: data.View) -> Value:
         plan = self.plan
         updated = Signal(words.shape())
         left = Signal(range(self.timesteps + 1), init=self.timesteps)
+        frozen = self._frozen(m) if self.readout.early_exit else C(0)
         for unit in range(plan.units):
             word, spike = words[unit], self.i.spikes[unit]
             match self.readout.kind:
@@ -114,12 +121,22 @@ class ScoreReadout(wiring.Component):
                 case ReadoutKind.MEMBRANE:
                     value = word + self.i.membranes[unit]
                 case ReadoutKind.FIRST_SPIKE:
-                    value = Mux((word == 0) & spike, left, word)
+                    value = Mux((word == 0) & spike & ~frozen, left, word)
             m.d.comb += updated[unit].eq(value)
         if self.readout.kind is ReadoutKind.FIRST_SPIKE:
             with m.If(self.i.valid & self.i.end):
                 m.d.sync += left.eq(Mux(self.i.last, self.timesteps, left - 1))
         return updated.as_value()
+
+    def _frozen(self, m: Module) -> Signal:
+        """An earlier timestep decided."""
+        frozen = Signal()
+        spiked = self.decided | self.i.spikes.any()
+        with m.If(self.i.valid):
+            m.d.sync += self.decided.eq(spiked)
+            with m.If(self.i.end):
+                m.d.sync += frozen.eq(spiked & ~self.i.last)
+        return frozen
 
     def _answer(self, m: Module, word: Value, fetched: Value, taken: Signal, finished: Signal):
         """Turns neurons' words into classes' scores and the best of them."""

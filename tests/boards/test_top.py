@@ -1,5 +1,7 @@
 """The accelerator as its user meets it: through the two wires."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
@@ -18,7 +20,7 @@ from spikewright.boards.protocol import (
     encode_load,
 )
 from spikewright.boards.top import SerialAccelerator
-from spikewright.gen import Folding, Layer, NetworkSpec, simulate
+from spikewright.gen import Folding, Layer, NetworkSpec, Readout, ReadoutKind, simulate
 from spikewright.gen.arithmetic import signed_bits
 from spikewright.gen.counters import COUNTERS, NETWORK_COUNTERS
 from spikewright.gen.folding import LayerFolding, Storage
@@ -91,6 +93,23 @@ def test_results_and_all_counters_equal_the_simulated_network():
         assert not words.spilled
         for name, value in zip(("cycles", "first_spike", "decision"), words.network, strict=True):
             assert value == getattr(trace, name)[sample]
+        for column, counter in enumerate(COUNTERS):
+            np.testing.assert_array_equal(
+                words.layers[:, column], trace.counters[counter.name][sample], counter.name
+            )
+
+
+def test_an_early_exit_answers_the_same_and_the_next_inference_follows():
+    """Results leave before their inferences have been played."""
+    spec = replace(SPEC, readout=Readout(kind=ReadoutKind.FIRST_SPIKE, early_exit=True))
+    spikes = np.ones((2, 5, 20), bool)
+    trace = simulate(spec, spikes, folding=FOLDING)
+    golden = simulate(spec, spikes, engine="golden")
+    assert trace.timesteps.max() < 5
+    replies = converse([(inference(sample), 2) for sample in spikes], spec=spec)
+    for sample, (result, words) in enumerate(zip(replies[::2], replies[1::2], strict=True)):
+        assert result == Result(tuple(golden.scores[sample].tolist()), golden.prediction[sample])
+        assert words.network[0] == trace.cycles[sample]
         for column, counter in enumerate(COUNTERS):
             np.testing.assert_array_equal(
                 words.layers[:, column], trace.counters[counter.name][sample], counter.name
