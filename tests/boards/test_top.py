@@ -99,7 +99,8 @@ def test_results_and_all_counters_equal_the_simulated_network():
 
 def test_inferences_may_be_sent_without_waiting():
     golden = simulate(SPEC, SPIKES, engine="golden")
-    replies = converse([(b"".join(encode_inference(SPEC, sample) for sample in SPIKES), len(SPIKES))])
+    together = b"".join(encode_inference(SPEC, sample) for sample in SPIKES)
+    replies = converse([(together, len(SPIKES))])
     assert [reply.scores for reply in replies] == [tuple(c) for c in golden.scores.tolist()]
 
 
@@ -117,8 +118,9 @@ def test_an_inference_longer_than_the_buffer_has_the_same_result():
 
 def test_board_tells_who_it_is():
     (identity,) = converse([(bytes([Command.IDENTIFY]), 1)])
+    last = layer_plans(SPEC, FOLDING)[-1]
     assert identity == Identity.of(
-        SPEC, ways=1, score_bits=score_bits(layer_plans(SPEC, FOLDING)[-1], SPEC.readout, SPEC.timesteps),
+        SPEC, ways=1, score_bits=score_bits(last, SPEC.readout, SPEC.timesteps),
         counter_words=2 * len(COUNTERS) + len(NETWORK_COUNTERS), window=64, buffer=128,
     )
     identity.expect(SPEC)
