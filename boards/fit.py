@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from ..gen.folding import Folding, LayerFolding, Storage
 from ..gen.layers import Layer
 from ..gen.linear import LinearPlan
 from ..gen.plan import LayerPlan, layer_plans
-from ..gen.rtl.weights import SPRAM_WIDTH, SPRAMS
+from ..gen.rtl.weights import SPRAM_DEPTH, SPRAM_WIDTH, SPRAMS
 from ..gen.spec import NetworkSpec
 from ..gen.synapses import Linear
 from .estimate import Estimate, estimate
@@ -35,6 +35,18 @@ def does_not_fit(spec: NetworkSpec, board: Board, needs: str) -> DoesNotFitError
     return DoesNotFitError(
         f"network {spec.name} does not fit {board.name}: {needs}; use fewer lanes, fewer weight or "
         f"membrane bits, fewer neurons or inputs{boards}"
+    )
+
+
+def nothing_fits(spec: NetworkSpec, board: Board) -> DoesNotFitError:
+    """The error for a network of which not even the smallest hardware fits."""
+    smallest = Candidate(spec, board, smallest_folding(spec, board))
+    needs, part = smallest.needs, board.part
+    return does_not_fit(
+        spec, board,
+        f"one lane a layer needs about {needs.logic} of {part.logic} LUTs (of which "
+        f"{FILL:.0%} can be filled), {needs.blocks} of {part.blocks} block memories and "
+        f"{needs.large} of {part.large} large ones",
     )
 
 
@@ -65,6 +77,15 @@ def require_memory(spec: NetworkSpec, plans: tuple[LayerPlan, ...], board: Board
                                         "loadable storage")
 
 
+@lru_cache(maxsize=256)
+def _needs(spec: NetworkSpec, board: Board, folding: Folding) -> Estimate:
+    top = Pins(SerialAccelerator(
+        spec, folding, divisor=board.divisor, window=board.window, buffer=board.buffer
+    ))
+    text = rtlil.convert(top, ports=top.ports, platform=board.part, emit_src=False)
+    return estimate(text, board.family)
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A folding of ``spec`` on ``board``, and what the estimates say of it."""
@@ -73,16 +94,10 @@ class Candidate:
     board: Board
     folding: Folding
 
-    @cached_property
+    @property
     def needs(self) -> Estimate:
         """Of the whole design, serial line included."""
-        board = self.board
-        top = Pins(SerialAccelerator(
-            self.spec, self.folding, divisor=board.divisor, window=board.window,
-            buffer=board.buffer,
-        ))
-        text = rtlil.convert(top, ports=top.ports, platform=board.part, emit_src=False)
-        return estimate(text, board.family)
+        return _needs(self.spec, self.board, self.folding)
 
     @property
     def fits(self) -> bool:
@@ -91,22 +106,25 @@ class Candidate:
                 and self.needs.logic <= FILL * part.logic)
 
 
+def _sprams(layer: Layer, lanes: int) -> int:
+    """Large memories that the weights fill, side by side and one after another."""
+    words = -(-layer.neurons // lanes) * layer.inputs
+    return -(-lanes * layer.synapse.weight_bits // SPRAM_WIDTH) * -(-words // SPRAM_DEPTH)
+
+
 def choices(layer: Layer, storage: Storage) -> list[LayerFolding]:
     """Foldings of a layer, from the smallest to the fastest: more lanes, as far as they make an
     event shorter, and then more ways."""
     if isinstance(layer.synapse, Linear):
-        most = layer.neurons
-        if storage is Storage.SPRAM:
-            most = min(most, SPRAMS * SPRAM_WIDTH // layer.synapse.weight_bits)
-        lanes = sorted({-(-layer.neurons // rows) for rows in range(1, layer.neurons + 1)})
-        # A step up is worth looking at if it is a quarter faster.
-        steps = [1]
-        for number in lanes:
-            rows, before = -(-layer.neurons // number), -(-layer.neurons // steps[-1])
-            if number <= most and (5 * rows <= 4 * before or number == most):
-                steps.append(number)
-        found = [LayerFolding(lanes=number, storage=storage) for number in dict.fromkeys(steps)]
-        if most == layer.neurons:
+        found: list[LayerFolding] = []
+        for lanes in sorted({-(-layer.neurons // rows) for rows in range(1, layer.neurons + 1)}):
+            rows = -(-layer.neurons // lanes)
+            if storage is Storage.SPRAM and _sprams(layer, lanes) > SPRAMS:
+                continue
+            # A step up is worth looking at if it is a quarter faster, or the last.
+            if not found or rows == 1 or 5 * rows <= 4 * -(-layer.neurons // found[-1].lanes):
+                found.append(LayerFolding(lanes=lanes, storage=storage))
+        if storage is Storage.FIXED:
             found += [replace(found[-1], ways=ways) for ways in WAYS[1:] if ways <= layer.inputs]
         return found
     channels = layer.synapse.weight.shape[0] // layer.synapse.groups
@@ -119,8 +137,8 @@ def storages(spec: NetworkSpec, board: Board) -> list[Storage]:
     found = [Storage.FIXED] * len(spec.layers)
     bits = [layer.weights * layer.synapse.weight_bits for layer in spec.layers]
     if sum(bits) > board.part.blocks * board.family.block_bits * 2 // 3 and board.part.large:
-        index = int(np.argmax(bits))
-        if isinstance(spec.layers[index].synapse, Linear):
+        layer = spec.layers[index := int(np.argmax(bits))]
+        if isinstance(layer.synapse, Linear) and choices(layer, Storage.SPRAM):
             found[index] = Storage.SPRAM
     return found
 
@@ -131,6 +149,12 @@ def stored(folding: Folding, spec: NetworkSpec, board: Board) -> Folding:
         replace(layer, storage=storage)
         for layer, storage in zip(folding.of(spec), storages(spec, board), strict=True)
     ), spec=spec)
+
+
+def smallest_folding(spec: NetworkSpec, board: Board) -> Folding:
+    """One lane a layer."""
+    return Folding.each(*(choices(*each)[0] for each in zip(
+        spec.layers, storages(spec, board), strict=True)), spec=spec)
 
 
 def explore(
@@ -193,10 +217,7 @@ def default_folding(spec: NetworkSpec, board: Board) -> Folding:
     """The fastest hardware that the estimates say ``board`` holds, for layers whose inputs all
     spike equally often; the smallest, if not even that is said to fit."""
     found = list(explore(spec, board, lambda folding: dense_cycles(spec, folding)))
-    if found:
-        return found[-1].folding
-    return Folding.each(*(choices(*each)[0] for each in zip(
-        spec.layers, storages(spec, board), strict=True)), spec=spec)
+    return found[-1].folding if found else smallest_folding(spec, board)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The boards that bitstreams can be built for, and what their parts hold."""
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from amaranth.build import Platform
 
@@ -37,7 +37,7 @@ class Family:
     tools: tuple[str, ...]
     bitstream: str
     blocks: tuple[tuple[int, int], ...]
-    cells: dict[str, str]
+    cells: dict[str, str] = field(hash=False)
 
     @property
     def block_bits(self) -> int:

@@ -1,5 +1,7 @@
 """The designs that `make bench` measures."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from spikewright.gen import Conv2d, Layer, Linear, NetworkSpec, Neuron
@@ -21,7 +23,7 @@ def dense(*sizes: int, timesteps: int = 25, bits: int = 4, threshold: int = 40, 
     return NetworkSpec(
         name="_".join(["dense", *map(str, sizes)]), input_shape=(sizes[0],), timesteps=timesteps,
         layers=tuple(layer(f"fc{n}", *pair)
-                     for n, pair in enumerate(zip(sizes, sizes[1:], strict=False), start=1)),
+                     for n, pair in enumerate(pairwise(sizes), start=1)),
     )
 
 
@@ -53,7 +55,8 @@ ESTIMATED: dict[str, tuple[NetworkSpec, Folding]] = {
     "four ways": each(dense(100, 24, 8), LayerFolding(ways=4, units=8), LayerFolding(ways=4)),
     "memory": each(dense(64, 96, 10), LayerFolding(lanes=12, units=3), LayerFolding(lanes=2)),
     "one lane": each(dense(48, 32, 6), LayerFolding(lanes=1), LayerFolding(lanes=1)),
-    "8 bits": each(dense(64, 40, 10, bits=8, decay=13), LayerFolding(lanes=8), LayerFolding(lanes=5)),
+    "8 bits": each(dense(64, 40, 10, bits=8, decay=13), LayerFolding(lanes=8),
+                   LayerFolding(lanes=5)),
     "many units": each(dense(64, 32, 10), LayerFolding(units=16), LayerFolding(units=10)),
     "three layers": each(dense(64, 32, 24, 10), LayerFolding(lanes=16), LayerFolding(lanes=8),
                          LayerFolding(lanes=5)),

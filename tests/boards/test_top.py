@@ -118,7 +118,8 @@ def test_an_early_exit_answers_the_same_and_the_next_inference_follows():
 
 def test_inferences_may_be_sent_without_waiting():
     golden = simulate(SPEC, SPIKES, engine="golden")
-    replies = converse([(b"".join(encode_inference(SPEC, sample) for sample in SPIKES), len(SPIKES))])
+    together = b"".join(encode_inference(SPEC, sample) for sample in SPIKES)
+    replies = converse([(together, len(SPIKES))])
     assert [reply.scores for reply in replies] == [tuple(c) for c in golden.scores.tolist()]
 
 
