@@ -95,6 +95,7 @@ def summary(
 
 
 def tables(spec: NetworkSpec, figures: dict[str, Any]) -> Sequence[Any]:
+    """What :func:`summary` found, as tables for the terminal: of figures, counters, membranes."""
     accuracy, cycles = figures["accuracy"], figures["cycles"]
     rows = [
         ("samples", figures["samples"]),
