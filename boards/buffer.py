@@ -28,7 +28,8 @@ class InferenceBuffer(wiring.Component):
     -------
     i, o : In, Out(stream of EventLayout)
     done : In
-        The result of the inference that was played has left.
+        The result of the inference that is played has left; with an early exit, that may be before
+        its last beat has.
     pending : Out
         An inference is complete here, or was played and is not done.
     spilled : Out
@@ -55,6 +56,7 @@ class InferenceBuffer(wiring.Component):
         )
         playing = Signal()
         waiting_for_result = Signal()
+        answered = Signal()
         complete = Signal(range(self.depth + 2))
         m.d.comb += [
             queue.w_en.eq(self.i.valid), queue.w_data.eq(self.i.payload),
@@ -70,9 +72,11 @@ class InferenceBuffer(wiring.Component):
         with m.If(self.clear):
             m.d.sync += self.spilled.eq(0)
         with m.If(leaves):
-            m.d.sync += [playing.eq(0), waiting_for_result.eq(1)]
+            m.d.sync += [
+                playing.eq(0), waiting_for_result.eq(~answered & ~self.done), answered.eq(0),
+            ]
         with m.Elif(self.done):
-            m.d.sync += waiting_for_result.eq(0)
+            m.d.sync += [waiting_for_result.eq(0), answered.eq(playing)]
         with m.If(~playing & ~waiting_for_result):
             with m.If(complete != 0):
                 m.d.sync += playing.eq(1)

@@ -79,14 +79,27 @@ class Readout:
     population
         Neurons per class: neuron n votes for class ``⌊n / population⌋``. Votes of spikes and
         membranes are added, of first spikes the earliest counts.
+    early_exit
+        Of FIRST_SPIKE only. The timestep of the first spike of all decides: classes that did not
+        spike in it score 0, which leaves the prediction as it is. Hardware ends the inference when
+        it is there, and drops what is left of the sample; see
+        :class:`~spikewright.gen.rtl.exit.EarlyExit`.
     """
 
     kind: ReadoutKind = ReadoutKind.SPIKE_COUNT
     population: int = 1
+    early_exit: bool = False
 
     def __post_init__(self) -> None:
         member(self.kind, ReadoutKind, "readout kind")
         choice(self.population, range(1, 1 << 20), "population")
+        if not isinstance(self.early_exit, bool):
+            raise SpecError(f"early_exit is {self.early_exit!r}; True or False is needed")
+        if self.early_exit and self.kind is not ReadoutKind.FIRST_SPIKE:
+            raise SpecError(
+                f"early_exit is given, but a readout of {self.kind.value} needs every timestep; "
+                f"leave it out, or give ReadoutKind.FIRST_SPIKE"
+            )
 
     def scores(
         self,
@@ -103,5 +116,7 @@ class Readout:
                 votes = membranes.sum(axis=1)
             case ReadoutKind.FIRST_SPIKE:
                 votes = np.where(spikes.any(axis=1), timesteps - spikes.argmax(axis=1), 0)
+                if self.early_exit:
+                    votes = np.where(votes == votes.max(axis=1, keepdims=True), votes, 0)
         groups = votes.reshape(len(votes), -1, self.population)
         return groups.max(axis=2) if self.kind is ReadoutKind.FIRST_SPIKE else groups.sum(axis=2)

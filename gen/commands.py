@@ -181,9 +181,10 @@ def _compare(
     with console.progress(f"{engine} = {REFERENCE}?", len(stimulus)) as advance:
         for start in range(0, len(stimulus), _BATCH):
             spikes = stimulus.spikes[start : start + _BATCH]
-            reference = run_engine(spec, spikes, engine=REFERENCE, membranes=True)
             trace = run_engine(spec, spikes, engine=engine, folding=folding, membranes=True,
                                progress=advance)
+            reference = run_engine(spec, spikes, engine=REFERENCE, membranes=True,
+                                   timesteps=trace.timesteps)
             if trace.membranes is None:
                 raise SpikewrightError(f"engine {engine!r} reports no membranes to compare")
             wrong += int(mismatched_samples(reference, trace).sum())

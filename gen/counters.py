@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .spec import Linear, NetworkSpec
+from .trace import within
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,8 @@ COUNTERS = (
     Counter("events_out", "events that left the layer: what reaches the next one, or the last "
                           "layer's spikes", functional=True),
     Counter("synops", "synaptic operations: events, own ones included, × neurons that each "
-                      "connects to. Weights of zero count; a convolution's taps beyond a border, "
-                      "and pixels before it that no pooling window holds, are no connection",
-            functional=True),
+                      "connects to. Weights of zero count; taps beyond a border, and pixels that "
+                      "no pooling window holds, are no connection", functional=True),
     Counter("saturations", "membranes clamped to membrane_bits, before the threshold",
             functional=True),
     Counter("busy", "cycles that worked on a beat: added events to the sums, or took a timestep's "
@@ -47,8 +47,7 @@ COUNTERS = (
     Counter("sweeping", "cycles taken from the events because the sweep read the sums"),
     Counter("stalled", "cycles in which events waited for the sums of the timesteps before to be "
                        "swept, which waits for the layer behind"),
-    Counter("starved", "cycles without a beat while an inference was under way",
-            active=True),
+    Counter("starved", "cycles without a beat while an inference was under way", active=True),
     Counter("queue_peak", "most whole timesteps waiting in front of the layer", peak=True),
 )
 
@@ -79,18 +78,23 @@ def functional(
     signals: npt.NDArray,
     spikes: Sequence[npt.NDArray[np.bool_]],
     saturations: Sequence[npt.NDArray[np.int64]],
+    timesteps: npt.NDArray[np.int64] | None = None,
 ) -> dict[str, npt.NDArray[np.int64]]:
     """The functional counters, each (samples, layers), from the spikes themselves.
 
     ``signals`` is the network's input; per layer, ``spikes`` (samples, timesteps, neurons) and
-    ``saturations`` (samples,).
+    ``saturations`` (samples,). Of each sample only the first ``timesteps`` (samples,) were
+    processed, and the arrays hold 0 in others; all, if not given.
     """
+    if timesteps is None:
+        timesteps = np.full(len(spikes[0]), spikes[0].shape[1])
     events, own, synops = [], [], []
     for layer, reaching, fired in zip(spec.layers, [signals, *spikes[:-1]], spikes, strict=True):
         each = layer.arriving(reaching).sum(axis=1, dtype=np.int64)
-        recurrent = fired[:, :-1] if isinstance(layer.recurrent, Linear) else fired[:, :0]
         events.append(each.sum(axis=1))
-        own.append(recurrent.sum(axis=(1, 2), dtype=np.int64))
+        returning = isinstance(layer.recurrent, Linear)
+        own.append(within(fired, timesteps - 1 if returning else 0 * timesteps).sum(
+            axis=(1, 2), dtype=np.int64))
         synops.append(each @ layer.fan_out + own[-1] * layer.neurons)
     last = spikes[-1].sum(axis=(1, 2), dtype=np.int64)
     return {

@@ -76,7 +76,8 @@ class Accelerator:
 
         trace = self.run(spikes, membranes=True)
         assert self._last is not None
-        golden = simulate(self.spec, self._last, engine="golden", membranes=True)
+        golden = simulate(self.spec, self._last, engine="golden", membranes=True,
+                          timesteps=trace.timesteps)
         difference = first_difference(golden, trace, [layer.name for layer in self.spec.layers])
         if difference is not None:
             # The waveform that the failing test leaves shows this sample.

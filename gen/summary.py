@@ -28,7 +28,7 @@ def summary(
     """
     names = [layer.name for layer in spec.layers]
     engine, spikes, ranges = "", dict.fromkeys(names, 0), {}
-    predictions, cycle_counts, counts = [], [], {}
+    predictions, cycle_counts, processed, counts = [], [], [], {}
     for trace in traces:
         engine = trace.engine
         predictions.append(trace.prediction)
@@ -36,14 +36,19 @@ def summary(
             spikes[name] += int(np.count_nonzero(fired))
         if trace.membranes is not None:
             for name, m in zip(names, trace.membranes, strict=True):
+                if trace.timesteps is not None:
+                    m = m[np.arange(m.shape[1]) < trace.timesteps[:, np.newaxis]]
                 low, high = ranges.get(name, (m.min(), m.max()))
                 ranges[name] = int(min(low, m.min())), int(max(high, m.max()))
         for counter, values in trace.counters.items():
             counts.setdefault(counter, []).append(values)
+        processed.append(np.full(len(trace), trace.spikes[0].shape[1])
+                         if trace.timesteps is None else trace.timesteps)
         if trace.cycles is not None:
             cycle_counts.append(trace.cycles)
     counters = {counter: np.concatenate(parts) for counter, parts in counts.items()}
     samples, timesteps = len(stimulus), spec.steps(stimulus.spikes)
+    ran = np.concatenate(processed)
     known = stimulus.labels >= 0
     right = np.concatenate(predictions) == stimulus.labels
     events = np.count_nonzero(stimulus.spikes, axis=(1, 2))
@@ -51,12 +56,13 @@ def summary(
         "engine": engine,
         "samples": samples,
         "timesteps": timesteps,
+        "timesteps_run": float(ran.mean()),
         "accuracy": float(right[known].mean()) if known.any() else None,
         "labelled": int(known.sum()),
         "input_spikes": int(events.sum()),
         "input_rate": float(events.sum() / stimulus.spikes.size),
         "spikes_per_layer": spikes,
-        "rate_per_layer": {layer.name: spikes[layer.name] / (samples * timesteps * layer.neurons)
+        "rate_per_layer": {layer.name: spikes[layer.name] / (int(ran.sum()) * layer.neurons)
                            for layer in spec.layers},
         "synops": int(counters["synops"].sum()),
         "counters": {
@@ -93,6 +99,7 @@ def tables(spec: NetworkSpec, figures: dict[str, Any]) -> Sequence[Any]:
     rows = [
         ("samples", figures["samples"]),
         ("timesteps", figures["timesteps"]),
+        ("timesteps run, mean", figures["timesteps_run"]),
         ("accuracy", None if accuracy is None else f"{accuracy:.2%}"),
         ("input spikes a sample", figures["input_spikes"] / figures["samples"]),
         ("synaptic operations a sample", figures["synops"] / figures["samples"]),

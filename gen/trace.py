@@ -34,6 +34,9 @@ class Trace:
     first_spike, decision
         int64 (S,): how many of these had passed with the last layer's first spike, and when the
         decision stood; see :data:`spikewright.gen.counters.NETWORK_COUNTERS`. None likewise.
+    timesteps
+        int64 (S,): timesteps that were processed, fewer than T if the inference exited early. In
+        the others spikes and membranes are 0, and nothing is counted. None: all.
     """
 
     engine: str
@@ -45,6 +48,7 @@ class Trace:
     cycles: npt.NDArray[np.int64] | None = None
     first_spike: npt.NDArray[np.int64] | None = None
     decision: npt.NDArray[np.int64] | None = None
+    timesteps: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -57,6 +61,14 @@ class Trace:
     def synops(self) -> int:
         """Synaptic operations of all samples and layers."""
         return int(self.counters["synops"].sum())
+
+
+def within(values: npt.NDArray, timesteps: npt.NDArray[np.int64] | None) -> npt.NDArray:
+    """``values``, (S, T, …), with 0 from timestep ``timesteps``, (S,), of each sample on."""
+    if timesteps is None:
+        return values
+    kept = np.arange(values.shape[1]) < timesteps[:, np.newaxis]
+    return values * kept.reshape(*kept.shape, *[1] * (values.ndim - 2))
 
 
 @dataclass(frozen=True)
@@ -96,7 +108,8 @@ def first_difference(a: Trace, b: Trace, layers: Sequence[str] | None = None) ->
     """The earliest disagreement in order of sample, timestep, layer, neuron; None if equal.
 
     Spikes, membranes (if both have them), readout and every counter that both report are
-    compared. ``layers`` names the layers in the message; they are numbered without it.
+    compared: spikes and membranes of timesteps that both processed, counters of samples of which
+    both processed the same timesteps. ``layers`` names the layers in the message; they are numbered without it.
     """
     found: list[tuple[tuple[int, ...], Difference]] = []
     names = list(layers) if layers is not None else [f"{i}" for i in range(len(a.spikes))]
@@ -125,14 +138,21 @@ def _comparable(a: Trace, b: Trace):
     if len(a) != len(b) or len(a.spikes) != len(b.spikes):
         raise ValueError(f"traces of {len(a)} and {len(b)} samples, {len(a.spikes)} and "
                          f"{len(b.spikes)} layers cannot be compared")
-    for layer, pair in enumerate(zip(a.spikes, b.spikes, strict=True)):
-        yield "spike", *pair, layer, True
+    steps = a.spikes[0].shape[1]
+    ran = [np.full(len(a), steps) if trace.timesteps is None else trace.timesteps
+           for trace in (a, b)]
+    alike = (ran[0] == ran[1])[:, np.newaxis]
+    both = None if alike.all() else np.minimum(*ran)
+    for layer, (left, right) in enumerate(zip(a.spikes, b.spikes, strict=True)):
+        yield "spike", within(left, both), within(right, both), layer, True
         if a.membranes is not None and b.membranes is not None:
-            yield "membrane", a.membranes[layer], b.membranes[layer], layer, True
+            yield ("membrane", within(a.membranes[layer], both), within(b.membranes[layer], both),
+                   layer, True)
     yield "score", a.scores, b.scores, None, False
     yield "prediction", a.prediction, b.prediction, None, False
     for name in sorted(a.counters.keys() & b.counters.keys()):
-        yield f"counter {name}", a.counters[name], b.counters[name], None, False
+        left, right = a.counters[name], b.counters[name]
+        yield f"counter {name}", left, np.where(alike, right, left), None, False
     for name in ("cycles", "first_spike", "decision"):
         left, right = getattr(a, name), getattr(b, name)
         if left is not None and right is not None:

@@ -144,6 +144,8 @@ class Output(Part):
     kind: Literal["spike-count", "membrane", "first-spike"] = "spike-count"
     #: Neurons of each class.
     population: int = Field(default=1, ge=1, le=4096)
+    #: First spikes only: hardware ends the inference when one has decided.
+    early_exit: bool = False
     #: Decay of membranes that only integrate; as the net's if not given.
     beta: float | None = Field(default=None, ge=0, le=1)
 
@@ -152,9 +154,13 @@ class Output(Part):
         if self.beta is not None and self.kind != "membrane":
             raise ValueError(f"beta belongs to kind 'membrane'; {self.kind!r} reads neurons as the "
                              f"net has them")
+        if self.early_exit and self.kind != "first-spike":
+            raise ValueError(f"early_exit belongs to kind 'first-spike'; {self.kind!r} needs every "
+                             f"timestep")
         return self
 
     @property
     def contract(self) -> Readout:
         """As the contract says it."""
-        return Readout(kind=ReadoutKind(self.kind), population=self.population)
+        return Readout(kind=ReadoutKind(self.kind), population=self.population,
+                       early_exit=self.early_exit)

@@ -29,4 +29,7 @@ def scores(readout: Readout, votes: torch.Tensor) -> torch.Tensor:
     """(batch, classes); the highest is the prediction, of equals the first."""
     if readout.kind is not ReadoutKind.FIRST_SPIKE:
         return votes.sum(0)
-    return torch.where(votes.any(0), len(votes) - (votes > 0).to(torch.uint8).argmax(0), 0)
+    first = torch.where(votes.any(0), len(votes) - (votes > 0).to(torch.uint8).argmax(0), 0)
+    if readout.early_exit:
+        first = torch.where(first == first.amax(1, keepdim=True), first, 0)
+    return first

@@ -29,6 +29,8 @@ class Options:
     folding: Folding = field(default_factory=Folding)
     membranes: bool = False
     waveform: Path | None = None
+    #: (samples,): how many of each sample's timesteps to run; all if None. Golden alone takes it.
+    timesteps: npt.NDArray[np.int64] | None = None
     #: Called with the number of samples finished since the last call.
     progress: Callable[[int], None] = lambda samples: None
 
@@ -46,6 +48,7 @@ def simulate(
     folding: Folding | None = None,
     membranes: bool = False,
     waveform: Path | str | None = None,
+    timesteps: npt.ArrayLike | None = None,
     progress: Callable[[int], None] = lambda samples: None,
 ) -> Trace:
     """Runs ``signals`` through ``spec`` on ``engine``.
@@ -53,12 +56,16 @@ def simulate(
     ``signals`` is shaped as the spec's :class:`~spikewright.gen.coding.InputKind` says: bool
     (samples, timesteps, inputs) for events. ``membranes`` adds every membrane to the trace;
     ``waveform`` names a VCD file to write (RTL engines); ``folding`` is the hardware's shape (RTL
-    engines; default one lane per neuron).
+    engines and the cycle model; default one lane per neuron).
+
+    ``timesteps``, (samples,), is for engine golden and a readout with early exit: spikes, membranes
+    and counters are those of so many timesteps of each sample, as :attr:`Trace.timesteps` of
+    hardware says; scores and prediction are of the whole sample all the same.
 
     Raises
     ------
     DataError
-        If the signals have values or a shape that the network does not take.
+        If the signals, or the timesteps, have values or a shape that the network does not take.
     SpikewrightError
         If the engine is unknown, or lacks something it needs.
     """
@@ -67,8 +74,14 @@ def simulate(
         folding=folding or Folding(),
         membranes=membranes,
         waveform=Path(waveform) if waveform is not None else None,
+        timesteps=None if timesteps is None else _checked_timesteps(spec, signals, timesteps),
         progress=progress,
     )
+    if options.timesteps is not None and engine != "golden":
+        raise DataError(
+            f"engine {engine} decides itself how many timesteps it runs; give timesteps to golden "
+            f"alone"
+        )
     return load_engine(engine)(spec, signals, options)
 
 
@@ -96,6 +109,22 @@ def checked(spec: NetworkSpec, signals: npt.NDArray) -> npt.NDArray:
     except DataError as error:
         raise DataError(f"network {spec.name}: {error}") from error
     return signals.astype(np.bool_ if spec.input.kind is InputKind.EVENTS else np.uint8, copy=False)
+
+
+def _checked_timesteps(
+    spec: NetworkSpec, signals: npt.NDArray, timesteps: npt.ArrayLike
+) -> npt.NDArray[np.int64]:
+    counts, most = np.asarray(timesteps), spec.steps(signals)
+    if not spec.readout.early_exit:
+        raise DataError(
+            f"timesteps are given, but network {spec.name} never exits early, so it runs all; "
+            f"leave them out, or give it a Readout with early_exit=True"
+        )
+    if (counts.shape != (len(signals),) or counts.dtype.kind not in "iu"
+            or not 1 <= counts.min() <= counts.max() <= most):
+        raise DataError(f"timesteps is {timesteps!r:.80}; one integer from 1 to {most} is needed "
+                        f"for each of the {len(signals)} samples")
+    return counts.astype(np.int64)
 
 
 def load_engine(engine: str) -> Callable[[NetworkSpec, npt.NDArray, Options], Trace]:

@@ -35,9 +35,13 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
     scores = np.zeros((len(spikes), spec.classes), np.int64)
     prediction = np.zeros(len(spikes), np.int64)
     words = np.zeros((len(spikes), network.counter_count), np.int64)
+    timesteps = np.zeros(len(spikes), np.int64)
+    finished = 0
 
-    async def drive(ctx):
+    async def send(ctx):
         for sample, steps in enumerate(spikes):
+            while finished < sample:
+                await ctx.tick()
             ctx.set(network.clear, 1)
             await ctx.tick()
             ctx.set(network.clear, 0)
@@ -46,6 +50,10 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
                 ctx.set(network.i.payload, beat)
                 await ctx.tick().until(network.i.ready)
             ctx.set(network.i.valid, 0)
+
+    async def receive(ctx):
+        nonlocal finished
+        for sample in range(len(spikes)):
             ctx.set(network.o.ready, 1)
             done = False
             while not done:
@@ -62,14 +70,17 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
                 words[sample, word], = await ctx.tick().sample(network.counter_data).until(
                     network.counter_valid)
                 ctx.set(network.counter_read, 0)
+            finished += 1
             options.progress(1)
 
     simulator = Simulator(network)
     simulator.add_clock(1e-6)
-    simulator.add_testbench(drive)
+    simulator.add_testbench(send)
+    simulator.add_testbench(receive)
     for index, layer in enumerate(network.layers):
         simulator.add_testbench(
-            _observer(layer, out[index], membranes[index], options.membranes), background=True
+            _observer(layer, out[index], membranes[index], timesteps, options.membranes),
+            background=True,
         )
     if options.waveform is None:
         simulator.run()
@@ -99,6 +110,7 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
         scores=scores,
         prediction=prediction,
         counters=counters,
+        timesteps=timesteps if spec.readout.early_exit else None,
         **of_network,
     )
 
@@ -107,28 +119,32 @@ def _observer(
     layer: SpikingLayer,
     spikes: npt.NDArray[np.bool_],
     membranes: npt.NDArray[np.int64],
+    timesteps: npt.NDArray[np.int64],
     want_membranes: bool,
 ):
-    """Writes what every neuron of ``layer`` does at each of its sweeps into the arrays."""
+    """Writes what every neuron of ``layer`` does at each of its sweeps, and how many sweeps it
+    makes of each sample, into the arrays."""
     did, plan = layer.o, layer.plan
-    tapped = [did.step, did.spikes]
+    tapped = [did.step, did.end, did.last, did.spikes]
     if want_membranes:
         tapped.append(did.membranes)
 
     async def observe(ctx):
         sample = timestep = 0
-        async for _clk, _rst, valid, step, fired, *values in ctx.tick().sample(did.valid, *tapped):
+        async for _clk, _rst, valid, *values in ctx.tick().sample(did.valid, *tapped):
             if not valid:
                 continue
+            step, end, last, fired, *values = values
             neurons = plan.order[step]
             units = np.flatnonzero(neurons >= 0)
             here = neurons[units]
             spikes[sample, timestep, here] = [(fired >> unit) & 1 for unit in units.tolist()]
             if want_membranes:
                 membranes[sample, timestep, here] = [values[0][unit] for unit in units.tolist()]
-            if step == plan.steps - 1:
+            if end:
                 timestep += 1
-                if timestep == spikes.shape[1]:
+                if last:
+                    timesteps[sample] = timestep
                     sample, timestep = sample + 1, 0
 
     return observe

@@ -21,6 +21,11 @@ def run(spec: NetworkSpec, signals: npt.NDArray, options: Options) -> Trace:
         raise SpikewrightError(
             "the cycle model has no signals, so no waveform; use engine amaranth"
         )
+    if spec.readout.early_exit:
+        raise SpikewrightError(
+            f"network {spec.name} exits early, which the cycle model does not follow; use engine "
+            f"amaranth, or give it a Readout without early_exit for the cycles of whole inferences"
+        )
     plans = layer_plans(spec, options.folding)
     trace = golden.run(spec, signals, options)
     times = timeline(plans, traffic(plans, signals, trace.spikes))

@@ -11,7 +11,7 @@ from ..arithmetic import decay
 from ..counters import functional
 from ..errors import SpikewrightError
 from ..spec import Layer, NetworkSpec, Neuron, Reset
-from ..trace import Trace
+from ..trace import Trace, within
 from . import Options
 
 #: Sums of a batch are held below this many bytes.
@@ -29,35 +29,40 @@ def run(spec: NetworkSpec, signals: npt.NDArray, options: Options) -> Trace:
     batch = max(1, _BATCH_BYTES // (8 * spec.steps(signals) * widest))
     parts = []
     for start in range(0, len(signals), batch):
-        parts.append(_run_batch(spec, signals[start : start + batch], options.membranes))
+        these = slice(start, start + batch)
+        timesteps = None if options.timesteps is None else options.timesteps[these]
+        parts.append(_run_batch(spec, signals[these], timesteps, options.membranes))
         options.progress(len(parts[-1]))
     return _concatenate(parts)
 
 
-def _run_batch(spec: NetworkSpec, signals: npt.NDArray, keep_membranes: bool) -> Trace:
-    timesteps = spec.steps(signals)
+def _run_batch(spec: NetworkSpec, signals: npt.NDArray, timesteps: _Ints | None,
+               keep_membranes: bool) -> Trace:
     out, membranes, saturations = [], [], []
     reaching = signals
     for layer in spec.layers:
-        reaching, m, saturated = run_layer(layer, reaching, timesteps)
+        reaching, m, saturated = run_layer(layer, reaching, spec.steps(signals))
         out.append(reaching)
         if not keep_membranes:
             membranes.clear()
         membranes.append(m)
-        saturations.append(saturated)
+        saturations.append(within(saturated, timesteps).sum(axis=1))
+    # Of all timesteps, so that hardware that exits too early is found.
     scores = spec.readout.scores(out[-1], membranes[-1], spec.timesteps)
+    out = [within(spikes, timesteps) for spikes in out]
     return Trace(
         engine="golden",
         spikes=tuple(out),
-        membranes=tuple(membranes) if keep_membranes else None,
+        membranes=tuple(within(m, timesteps) for m in membranes) if keep_membranes else None,
         scores=scores,
         prediction=scores.argmax(axis=1),
-        counters=functional(spec, signals, out, saturations),
+        counters=functional(spec, within(signals, timesteps), out, saturations, timesteps),
+        timesteps=timesteps,
     )
 
 
 def run_layer(layer: Layer, signals: npt.NDArray, timesteps: int) -> tuple[_Bools, _Ints, _Ints]:
-    """Spikes (S, T, N), membranes (S, T, N) and saturations (S,) of ``layer`` alone.
+    """Spikes (S, T, N), membranes (S, T, N) and saturations (S, T) of ``layer`` alone.
 
     ``signals`` (S, T, inputs) reach it, or (S, 1, inputs) that are held for ``timesteps``.
     """
@@ -65,7 +70,7 @@ def run_layer(layer: Layer, signals: npt.NDArray, timesteps: int) -> tuple[_Bool
     shape = (len(sums), timesteps, layer.neurons)
     sums = np.broadcast_to(sums, shape)
     out, membranes = np.empty(shape, np.bool_), np.empty(shape, np.int64)
-    saturations = np.zeros(len(sums), np.int64)
+    saturations = np.empty(shape[:2], np.int64)
     m = i = np.zeros((len(sums), layer.neurons), np.int64)
     for t in range(timesteps):
         x = layer.neuron.bias + sums[:, t]
@@ -74,7 +79,7 @@ def run_layer(layer: Layer, signals: npt.NDArray, timesteps: int) -> tuple[_Bool
         i = current(layer.neuron, i, x)
         out[:, t], m, saturated = step(layer.neuron, m, i)
         membranes[:, t] = m
-        saturations += saturated.sum(axis=1)
+        saturations[:, t] = saturated.sum(axis=1)
     return out, membranes, saturations
 
 
@@ -122,6 +127,7 @@ def _concatenate(parts: list[Trace]) -> Trace:
         return tuple(np.concatenate(layer) for layer in zip(*arrays, strict=True))
 
     membranes = [part.membranes for part in parts if part.membranes is not None]
+    timesteps = [part.timesteps for part in parts if part.timesteps is not None]
     return Trace(
         engine="golden",
         spikes=join([part.spikes for part in parts]),
@@ -132,4 +138,5 @@ def _concatenate(parts: list[Trace]) -> Trace:
             name: np.concatenate([part.counters[name] for part in parts])
             for name in parts[0].counters
         },
+        timesteps=np.concatenate(timesteps) if timesteps else None,
     )

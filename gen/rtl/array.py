@@ -52,6 +52,8 @@ class NeuronArray(wiring.Component):
     o : Out(SpikesSignature)
     room : In
         A sweep may begin.
+    cut : In
+        Of sums that are swept over several times, the next sweep to begin is the last.
     begin, begin_last : Out
         One does; it is the inference's last.
     saturated : Out
@@ -63,7 +65,7 @@ class NeuronArray(wiring.Component):
         super().__init__({
             "sums": In(SumsSignature(plan.units, plan.synapses.sum_bits)),
             "o": Out(SpikesSignature(plan)),
-            "room": In(1), "begin": Out(1), "begin_last": Out(1),
+            "room": In(1), "cut": In(1), "begin": Out(1), "begin_last": Out(1),
             "saturated": Out(range(plan.units + 1)),
         })
 
@@ -77,7 +79,7 @@ class NeuronArray(wiring.Component):
 
         issued = self._sequence(m)
         # The states are read so that they meet the sums.
-        stages = [issued]
+        stages: list[Any] = [issued]
         for n in range(plan.synapses.latency):
             later = Signal(issued.shape(), name=f"issued_{n + 1}")
             m.d.sync += later.eq(stages[-1])
@@ -140,7 +142,12 @@ class NeuronArray(wiring.Component):
         elapsed = Signal(range(plan.sweep_cycles))
         idle, stepping = Signal(init=1), Signal()
         issued = Signal(data.StructLayout({"valid": 1, "step": range(plan.steps), "last": 1}))
-        final = C(1) if plan.sweeps == 1 else sweep == plan.sweeps - 1
+        final = C(1)
+        if plan.sweeps > 1:
+            cut = Signal()  # the same in all steps of a sweep
+            with m.If(~self.sums.step | (step == plan.steps - 1)):
+                m.d.sync += cut.eq(self.cut)
+            final = cut | (sweep == plan.sweeps - 1)
         m.d.comb += [
             self.begin.eq(idle & self.sums.available & self.room),
             self.begin_last.eq(self.sums.last & final),

@@ -33,7 +33,7 @@ class SpikingLayer(wiring.Component):
     o : Out(SpikesSignature)
     load, full : In, Out
         See :class:`~.linear.LinearSynapses`.
-    room : In
+    room, cut : In
     begin, begin_last : Out
         See :class:`~.array.NeuronArray`.
     events : Out(LayerEvents)
@@ -55,7 +55,7 @@ class SpikingLayer(wiring.Component):
             "i": In(event_stream(address, ways, synapses.value_bits)),
             "o": Out(SpikesSignature(plan)),
             "load": In(LoadSignature()), "full": Out(1),
-            "room": In(1), "begin": Out(1), "begin_last": Out(1),
+            "room": In(1), "cut": In(1), "begin": Out(1), "begin_last": Out(1),
             "events": Out(LayerEvents(
                 events_in=ways, recurrent_events=ways, events_out=max(plan.ways_out, plan.units),
                 synops=synapses.most_synops, saturations=plan.units, queue_peak=2,
@@ -74,7 +74,8 @@ class SpikingLayer(wiring.Component):
             m.d.comb += self.full.eq(1)
         wiring.connect(m, synapses.sums, array.sums)
         wiring.connect(m, array.o, wiring.flipped(self.o))
-        m.d.comb += [self.begin.eq(array.begin), self.begin_last.eq(array.begin_last)]
+        m.d.comb += [array.cut.eq(self.cut), self.begin.eq(array.begin),
+                     self.begin_last.eq(array.begin_last)]
 
         moved = self.i.valid & self.i.ready
         from_below = sum((slot.event for slot in self.i.payload.slots), C(0))
@@ -96,8 +97,8 @@ class SpikingLayer(wiring.Component):
 
     def _recur(self, m: Module):
         array, synapses = self.array, self.synapses
-        m.submodules.own = own = SpikeRouter(SpikeRows(self.plan.order, self.plan.steps - 1),
-                                           self.plan.synapses.ways)
+        rows = SpikeRows(self.plan.order, self.plan.steps - 1)
+        m.submodules.own = own = SpikeRouter(rows, self.plan.synapses.ways)
         m.submodules.recurrence = recurrence = Recurrence(self.plan)
         wiring.connect(m, wiring.flipped(self.i), recurrence.i)
         wiring.connect(m, own.o, recurrence.own)

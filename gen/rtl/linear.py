@@ -105,16 +105,8 @@ class LinearSynapses(wiring.Component):
         """Synaptic operations; counting takes its time, which the adders do not have."""
         plan = self.plan
         events, partial = Signal(range(plan.ways + 1)), Signal()
-        connected = []
-        for way, slot in enumerate(self._op.slots[way] for way in range(plan.ways)):
-            reached = Signal(name=f"connected_{way}", init=1)
-            unconnected = plan.unconnected(way)
-            if unconnected:
-                with m.Switch(slot.address), m.Case(*unconnected):
-                    m.d.comb += reached.eq(0)
-            connected.append(slot.event & reached)
-        m.d.sync += [events.eq(Mux(self._issue, sum(connected, C(0)), 0)),
-                     partial.eq(last_row_of_sums)]
+        arrived = sum((self._op.slots[way].event for way in range(plan.ways)), C(0))
+        m.d.sync += [events.eq(Mux(self._issue, arrived, 0)), partial.eq(last_row_of_sums)]
         rest = plan.layer.neurons - (plan.rows - 1) * plan.lanes
         counted = Signal.like(self.activity.synops)
         m.d.sync += counted.eq(events * Mux(partial, rest, plan.lanes))
@@ -211,9 +203,9 @@ class LinearSynapses(wiring.Component):
     def _memory(self, m: Module, increments: list[Value]):
         plan, sums = self.plan, self.sums
         shape = data.ArrayLayout(signed(plan.sum_bits), plan.lanes)
-        halves = 1 << address_bits(plan.rows)
+        half = 1 << address_bits(plan.rows)
         # A row is written before its next operation reads it, at least one row later.
-        m.submodules.sums_memory = store = BlockMemory(shape, 2 * halves)
+        m.submodules.sums_memory = store = BlockMemory(shape, 2 * half)
 
         # Which half events add to, which one is swept, and how many are finished.
         adding, sweeping, finished = Signal(), Signal(), Signal(2)
@@ -239,7 +231,7 @@ class LinearSynapses(wiring.Component):
         ]
 
         op = Signal(data.StructLayout({"event": 1, "take": 1, "keep": 1,
-                                       "address": address_bits(2 * halves)}))
+                                       "address": address_bits(2 * half)}))
         m.d.comb += [
             # A bare tick writes nothing: the sweep may read that word in the same cycle.
             op.event.eq(self._issue & self._any_event),

@@ -10,6 +10,7 @@ from ..folding import Folding
 from ..plan import layer_plans
 from ..spec import NetworkSpec
 from .counters import COUNTER_BITS, Counters
+from .exit import EarlyExit
 from .layer import SpikingLayer
 from .pooling import SpikePooling
 from .readout import ScoreReadout
@@ -26,7 +27,9 @@ class Network(wiring.Component):
 
     An inference is a sequence of beats whose ``last`` tick ends it; the next one may follow at
     once. It must have at most ``spec.timesteps`` ticks; with an input that is held it has one,
-    whatever the timesteps. To abandon an inference, send its last tick and drop the result.
+    whatever the timesteps. With early exit it is over, and its result offered, when the timesteps
+    that were under way at the decision are; what is left of its beats is taken all the same, and
+    the next one waits until the result has been taken. To abandon an inference, send its last tick and drop the result.
 
     Parameters
     ----------
@@ -43,7 +46,7 @@ class Network(wiring.Component):
         One beat per class and inference.
     load : In(LoadSignature)
         Weights of the layers that can be loaded, one layer's after the other's, as
-        :func:`~.weights.load_image` makes them; not during an inference.
+        :func:`~.weights.network_image` makes them; not during an inference.
     loaded : Out
         All weights are in.
     clear : In
@@ -62,7 +65,7 @@ class Network(wiring.Component):
         self.plans = layer_plans(spec, folding)
         #: Kept as attributes so that simulations can look inside.
         self.layers = [SpikingLayer(plan) for plan in self.plans]
-        self.readout = ScoreReadout(self.plans[-1], spec.readout, spec.timesteps)
+        self.readout = ScoreReadout(self.plans[-1], spec)
         self.counters = Counters([layer.events.signature for layer in self.layers]) \
             if counters else None
         self.counter_count = self.counters.words if self.counters is not None else 1
@@ -78,7 +81,7 @@ class Network(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         self._load(m)
-        beats = wiring.flipped(self.i)
+        beats = entering = self._entrance(m)
         for n, layer in enumerate(self.layers):
             plan = layer.plan
             m.submodules[f"layer_{plan.layer.name}"] = layer
@@ -106,7 +109,7 @@ class Network(wiring.Component):
             last.room.eq(readout.room),
         ]
         if self.counters is not None:
-            self._count(m, self.counters)
+            self._count(m, self.counters, entering)
         else:
             m.d.comb += self.counter_valid.eq(self.counter_read)
         return m
@@ -121,6 +124,23 @@ class Network(wiring.Component):
             ]
             full = full & layer.full
         m.d.comb += self.loaded.eq(full)
+
+    def _entrance(self, m: Module):
+        """The stream of beats that are processed."""
+        if not self.spec.readout.early_exit:
+            return wiring.flipped(self.i)
+        m.submodules.exit = exit = EarlyExit(self.i.payload.shape())
+        wiring.connect(m, wiring.flipped(self.i), exit.i)
+        m.d.comb += [
+            exit.decided.eq(self.readout.decided), exit.taken.eq(self._ends),
+            self.layers[0].cut.eq(self.readout.decided),
+        ]
+        return exit.o
+
+    @property
+    def _ends(self) -> Value:
+        """The last beat of a result is taken."""
+        return self.o.valid & self.o.ready & self.o.payload.last
 
     @staticmethod
     def _pool(m: Module, layer: SpikingLayer, router: SpikeRouter):
@@ -142,7 +162,7 @@ class Network(wiring.Component):
     def _counted(self, layer: int):
         return getattr(self.counters, f"layer_{layer}")
 
-    def _count(self, m: Module, counters: Counters):
+    def _count(self, m: Module, counters: Counters, entering):
         m.submodules.counters = counters
         for n, layer in enumerate(self.layers):
             for name in layer.events.signature.members:
@@ -154,13 +174,13 @@ class Network(wiring.Component):
             sum((fired[unit] for unit in range(len(fired))), C(0)))
 
         # An inference is under way from its first beat to its last result.
-        beat = self.i.valid & self.i.ready
+        beat = entering.valid & entering.ready
         begun, spiked = Signal(), Signal()
         begins = beat & ~begun
-        ends = self.o.valid & self.o.ready & self.o.payload.last
+        ends = self._ends
         under_way = Signal(range(8 * len(self.layers) + 8))
         with m.If(beat):
-            m.d.sync += begun.eq(~(self.i.payload.tick & self.i.payload.last))
+            m.d.sync += begun.eq(~(entering.payload.tick & entering.payload.last))
         m.d.sync += under_way.eq(under_way + begins - ends)
         with m.If(ends):
             m.d.sync += spiked.eq(0)

@@ -5,19 +5,12 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..arithmetic import signed_bits
-from ..coding import Readout, ReadoutKind
+from ..coding import ReadoutKind
 from ..plan import LayerPlan
+from ..spec import NetworkSpec
 from .array import SpikesSignature
+from .neurons import exceeds
 from .streams import result_stream
-
-
-def score_bits(plan: LayerPlan, readout: Readout, timesteps: int) -> int:
-    """Width of a signed word for every score that the last layer, ``plan``, can reach."""
-    if readout.kind is ReadoutKind.MEMBRANE:
-        end = timesteps * readout.population << (plan.membrane_bits - 1)
-        return signed_bits(-end, end)
-    most = timesteps * (1 if readout.kind is ReadoutKind.FIRST_SPIKE else readout.population)
-    return signed_bits(0, most)
 
 
 def answer_latency(neurons: int) -> int:
@@ -35,6 +28,8 @@ class ScoreReadout(wiring.Component):
     FIRST_SPIKE   ``timesteps`` − t of its first spike in timestep t = 0, 1, …; 0 without one
     ============  ================================================================================
 
+    With early exit, spikes after the timestep of the first one count no more.
+
     A class's score is the sum, for first spikes the highest, of its ``population`` neurons.
 
     Throughput: one step of a sweep per cycle. Latency: the first class is offered
@@ -45,9 +40,7 @@ class ScoreReadout(wiring.Component):
     ----------
     plan : LayerPlan
         Of the last layer.
-    readout : Readout
-    timesteps : int
-        Most timesteps of an inference.
+    spec : NetworkSpec
 
     Members
     -------
@@ -59,17 +52,25 @@ class ScoreReadout(wiring.Component):
     o : Out(stream of ResultLayout)
     answering : Out
         The result stands.
+    decided : Out
+        With early exit: a neuron has spiked. Falls when the result has been taken.
+
+    Attributes
+    ----------
+    bits
+        Width of a score, signed: it holds all of ``spec.score_range``.
     """
 
-    def __init__(self, plan: LayerPlan, readout: Readout, timesteps: int):
+    def __init__(self, plan: LayerPlan, spec: NetworkSpec):
         self.plan = plan
-        self.readout = readout
-        self.timesteps = timesteps
-        self.bits = score_bits(plan, readout, timesteps)
-        self.classes = plan.layer.neurons // readout.population
+        self.readout = spec.readout
+        self.timesteps = spec.timesteps
+        self.classes = spec.classes
+        self.bits = signed_bits(*spec.score_range)
         super().__init__({
             "i": In(SpikesSignature(plan)),
             "begin": In(1), "begin_last": In(1), "room": Out(1), "answering": Out(1),
+            "decided": Out(1),
             "o": Out(result_stream(self.classes, self.bits)),
         })
 
@@ -103,13 +104,15 @@ class ScoreReadout(wiring.Component):
             m.d.sync += [fetched.eq(neuron != plan.layer.neurons), neuron.eq(neuron + 1)]
         self._answer(m, word, fetched, taken, finished)
         with m.If(finished):
-            m.d.sync += [scores.eq(0), answering.eq(0), closing.eq(0), neuron.eq(0), fetched.eq(0)]
+            m.d.sync += [scores.eq(0), answering.eq(0), closing.eq(0), neuron.eq(0), fetched.eq(0),
+                         self.decided.eq(0)]
         return m
 
     def _updated(self, m: Module, words: data.View) -> Value:
         plan = self.plan
         updated = Signal(words.shape())
         left = Signal(range(self.timesteps + 1), init=self.timesteps)
+        frozen = self._frozen(m) if self.readout.early_exit else C(0)
         for unit in range(plan.units):
             word, spike = words[unit], self.i.spikes[unit]
             match self.readout.kind:
@@ -118,12 +121,22 @@ class ScoreReadout(wiring.Component):
                 case ReadoutKind.MEMBRANE:
                     value = word + self.i.membranes[unit]
                 case ReadoutKind.FIRST_SPIKE:
-                    value = Mux((word == 0) & spike, left, word)
+                    value = Mux((word == 0) & spike & ~frozen, left, word)
             m.d.comb += updated[unit].eq(value)
         if self.readout.kind is ReadoutKind.FIRST_SPIKE:
             with m.If(self.i.valid & self.i.end):
                 m.d.sync += left.eq(Mux(self.i.last, self.timesteps, left - 1))
         return updated.as_value()
+
+    def _frozen(self, m: Module) -> Signal:
+        """An earlier timestep decided."""
+        frozen = Signal()
+        spiked = self.decided | self.i.spikes.any()
+        with m.If(self.i.valid):
+            m.d.sync += self.decided.eq(spiked)
+            with m.If(self.i.end):
+                m.d.sync += frozen.eq(spiked & ~self.i.last)
+        return frozen
 
     def _answer(self, m: Module, word: Value, fetched: Value, taken: Signal, finished: Signal):
         """Turns neurons' words into classes' scores and the best of them."""
@@ -141,7 +154,7 @@ class ScoreReadout(wiring.Component):
         else:
             m.d.comb += score.eq(Mux(member == 0, 0, group) + word)
         m.d.comb += [
-            better.eq((index == 0) | (score > most)),
+            better.eq((index == 0) | exceeds(score, most)),
             self.o.valid.eq(fetched & complete),
             payload.index.eq(index), payload.score.eq(score),
             payload.winner.eq(Mux(better, index, winner)),

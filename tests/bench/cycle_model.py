@@ -27,12 +27,12 @@ def network(seed: int = 0) -> NetworkSpec:
     def layer(name: str, neurons: int, inputs: int, threshold: int) -> Layer:
         return Layer(
             name=name,
-            synapse=Linear(weight=rng.integers(-8, 8, (neurons, inputs)), weight_bits=4),
+            synapse=Linear(weight=rng.integers(-7, 8, (neurons, inputs)), weight_bits=4),
             neuron=Neuron(decay=230, decay_fraction=8, threshold=threshold),
         )
 
     return NetworkSpec(input_shape=(784,), timesteps=TIMESTEPS,
-                       layers=(layer("hidden", 128, 784, 60), layer("output", 10, 128, 30)))
+                       layers=(layer("hidden", 128, 784, 50), layer("output", 10, 128, 30)))
 
 
 def random_spikes(spec: NetworkSpec, samples: int, seed: int = 0) -> np.ndarray:

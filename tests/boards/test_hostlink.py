@@ -28,7 +28,6 @@ from spikewright.gen.synapses import Conv2d
 from ..gen.examples import two_layers
 from ..gen.streams import check_stream
 
-
 WORDS = 2 * len(COUNTERS) + len(NETWORK_COUNTERS)
 
 

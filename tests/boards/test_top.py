@@ -1,5 +1,7 @@
 """The accelerator as its user meets it: through the two wires."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
@@ -18,11 +20,11 @@ from spikewright.boards.protocol import (
     encode_load,
 )
 from spikewright.boards.top import SerialAccelerator
-from spikewright.gen import Folding, Layer, NetworkSpec, simulate
+from spikewright.gen import Folding, Layer, NetworkSpec, Readout, ReadoutKind, simulate
+from spikewright.gen.arithmetic import signed_bits
 from spikewright.gen.counters import COUNTERS, NETWORK_COUNTERS
 from spikewright.gen.folding import LayerFolding, Storage
 from spikewright.gen.plan import layer_plans
-from spikewright.gen.rtl.readout import score_bits
 from spikewright.gen.rtl.weights import network_image
 
 from ..gen.examples import two_layers
@@ -97,6 +99,23 @@ def test_results_and_all_counters_equal_the_simulated_network():
             )
 
 
+def test_an_early_exit_answers_the_same_and_the_next_inference_follows():
+    """Results leave before their inferences have been played."""
+    spec = replace(SPEC, readout=Readout(kind=ReadoutKind.FIRST_SPIKE, early_exit=True))
+    spikes = np.ones((2, 5, 20), bool)
+    trace = simulate(spec, spikes, folding=FOLDING)
+    golden = simulate(spec, spikes, engine="golden")
+    assert trace.timesteps.max() < 5
+    replies = converse([(inference(sample), 2) for sample in spikes], spec=spec)
+    for sample, (result, words) in enumerate(zip(replies[::2], replies[1::2], strict=True)):
+        assert result == Result(tuple(golden.scores[sample].tolist()), golden.prediction[sample])
+        assert words.network[0] == trace.cycles[sample]
+        for column, counter in enumerate(COUNTERS):
+            np.testing.assert_array_equal(
+                words.layers[:, column], trace.counters[counter.name][sample], counter.name
+            )
+
+
 def test_inferences_may_be_sent_without_waiting():
     golden = simulate(SPEC, SPIKES, engine="golden")
     together = b"".join(encode_inference(SPEC, sample) for sample in SPIKES)
@@ -118,9 +137,8 @@ def test_an_inference_longer_than_the_buffer_has_the_same_result():
 
 def test_board_tells_who_it_is():
     (identity,) = converse([(bytes([Command.IDENTIFY]), 1)])
-    last = layer_plans(SPEC, FOLDING)[-1]
     assert identity == Identity.of(
-        SPEC, ways=1, score_bits=score_bits(last, SPEC.readout, SPEC.timesteps),
+        SPEC, ways=1, score_bits=signed_bits(*SPEC.score_range),
         counter_words=2 * len(COUNTERS) + len(NETWORK_COUNTERS), window=64, buffer=128,
     )
     identity.expect(SPEC)

@@ -14,17 +14,21 @@ DEPTHS = [1, 2, 4, 7]
 
 def surroundings(claims: Claims, dut: InferenceBuffer):
     assume_source(claims, dut.i)
-    # A result leaves only after its inference was played.
-    awaited = Signal()
+    # A result leaves once, at some time after the first beat of its inference.
+    begun, owed = Signal(), Signal()
+    left = dut.o.valid & dut.o.ready
     ends = dut.o.payload.tick & dut.o.payload.last
-    claims.m.d.sync += awaited.eq((awaited & ~dut.done) | (dut.o.valid & dut.o.ready & ends))
-    claims.assume(~dut.done | awaited)
-    return awaited
+    claims.m.d.sync += [
+        begun.eq((begun | left) & ~(left & ends)),
+        owed.eq((owed & ~dut.done) | (left & ~begun)),
+    ]
+    claims.assume(~dut.done | owed)
+    return begun, owed
 
 
 def counts(claims: Claims, dut: InferenceBuffer, inside: Module):
     m, i, o = claims.m, dut.i, dut.o
-    awaited = surroundings(claims, dut)
+    begun, owed = surroundings(claims, dut)
     claim_source(claims, o)
     held = Signal(range(dut.depth + 3))
     m.d.sync += held.eq(held + (i.valid & i.ready) - (o.valid & o.ready))
@@ -37,8 +41,11 @@ def counts(claims: Claims, dut: InferenceBuffer, inside: Module):
     claims.always("level counts them", held == queue.level)
     claims.always("the queue and its register hold them",
                   (held >= queue.r_rdy) & (held - queue.r_rdy <= dut.depth))
-    claims.always("waits for the result", awaited == internal(inside, "waiting_for_result"))
-    claims.always("waits or plays", ~awaited | ~playing)
+    waiting = internal(inside, "waiting_for_result")
+    claims.always("waits for the result", (owed & ~begun) == waiting)
+    claims.always("knows that it has left", (begun & ~owed) == internal(inside, "answered"))
+    claims.always("waits or plays", ~waiting | ~playing)
+    claims.always("plays to the end", ~begun | playing)
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
@@ -48,7 +55,7 @@ def test_as_many_beats_leave_as_entered(depth):
 
 def holds_back(claims: Claims, dut: InferenceBuffer, inside: Module):
     m, i, o = claims.m, dut.i, dut.o
-    awaited = surroundings(claims, dut)
+    begun, owed = surroundings(claims, dut)
     whole = Signal(range(dut.depth + 2))
     ended = o.valid & o.ready & o.payload.tick & o.payload.last
     m.d.sync += whole.eq(whole + (i.valid & i.ready & i.payload.tick & i.payload.last) - ended)
@@ -59,7 +66,7 @@ def holds_back(claims: Claims, dut: InferenceBuffer, inside: Module):
     early = o.valid & (whole == 0)
     claims.always("only a full buffer begins early", ~early | filled)
     claims.always("who begins early says so", ~early | dut.spilled | cleared)
-    claims.always("is pending until done", dut.pending == ((whole != 0) | awaited))
+    claims.always("is pending until done", dut.pending == ((whole != 0) | (owed & ~begun)))
 
 
 @pytest.mark.parametrize("depth", [1, 2])

@@ -1,5 +1,7 @@
 """Small networks that more than one test looks at."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from spikewright.gen import (
@@ -33,6 +35,13 @@ def two_layers(inputs: int = 20, hidden: int = 12, classes: int = 5, timesteps: 
         input_shape=(inputs,), timesteps=timesteps, input=input or Input(),
         layers=(layer("fc1", inputs, hidden), layer("fc2", hidden, classes)),
     )
+
+
+def exiting(spec: NetworkSpec) -> NetworkSpec:
+    """``spec``, decided by the first spike."""
+    readout = Readout(kind=ReadoutKind.FIRST_SPIKE, population=spec.readout.population,
+                      early_exit=True)
+    return replace(spec, readout=readout)
 
 
 def one_layer(inputs: int, neurons: int, timesteps: int = 4, threshold: int = 20) -> NetworkSpec:

@@ -1,5 +1,7 @@
 """Input kinds and readouts: what is taken, and what a score is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -50,6 +52,27 @@ def test_scores_are_votes(data):
         assert trace.prediction[sample] == expected.index(max(expected))
 
 
+@settings(deadline=None)
+@given(st.data())
+def test_early_exit_keeps_the_prediction_and_scores_the_first_timestep_with_a_spike(data):
+    spec = data.draw(networks(max_layers=1, features={"population"}))
+    population = spec.readout.population
+    spikes, whole, early = data.draw(spike_trains(spec, 3)), *(
+        replace(spec, readout=Readout(kind=ReadoutKind.FIRST_SPIKE, population=population,
+                                      early_exit=early)) for early in (False, True))
+    assert whole.digest != early.digest
+    full, trace = (simulate(each, spikes, engine="golden") for each in (whole, early))
+    assert (trace.prediction == full.prediction).all()
+    for sample in range(3):
+        deciding = [t for t in range(spec.timesteps) if trace.spikes[-1][sample, t].any()][:1]
+        assert trace.scores[sample].tolist() == [
+            max((spec.timesteps - t for t in deciding
+                 if trace.spikes[-1][sample, t, c * population : (c + 1) * population].any()),
+                default=0)
+            for c in range(spec.classes)
+        ]
+
+
 @pytest.mark.parametrize(("kind", "expected"), [
     (ReadoutKind.SPIKE_COUNT, (0, 4 * 2)), (ReadoutKind.FIRST_SPIKE, (0, 4)),
     (ReadoutKind.MEMBRANE, (0, 4 * 2 * 10)),
@@ -71,6 +94,8 @@ def test_score_range_is_reached(kind, expected):
     (lambda: Input(kind=InputKind.COUNTS, bits=9), "input bits is 9; allowed are 1 to 8"),
     (lambda: Readout(kind=3), "readout kind is 3; allowed are ReadoutKind.SPIKE_COUNT"),
     (lambda: Readout(population=0), "population is 0; allowed are 1"),
+    (lambda: Readout(early_exit=True), "spike-count needs every timestep; leave it out, or give"),
+    (lambda: Readout(kind=ReadoutKind.FIRST_SPIKE, early_exit=1), "early_exit is 1; True or"),
 ])
 def test_refused(build, message):
     with pytest.raises(SpikewrightError, match=message):

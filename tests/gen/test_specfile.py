@@ -1,10 +1,11 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from spikewright.gen import SpikewrightError, specfile
+from spikewright.gen import Readout, ReadoutKind, SpikewrightError, specfile
 
 from .examples import two_layers
 from .strategies import FEATURES, networks
@@ -18,6 +19,13 @@ def test_round_trip(tmp_path, spec):
     loaded = specfile.load(path)
     assert loaded == spec
     assert loaded.bounds == spec.bounds
+
+
+def test_early_exit_is_kept(tmp_path):
+    readout = Readout(kind=ReadoutKind.FIRST_SPIKE, early_exit=True)
+    spec = replace(two_layers(), readout=readout)
+    specfile.save(spec, tmp_path / "net.json")
+    assert specfile.load(tmp_path / "net.json").readout == readout
 
 
 @pytest.fixture

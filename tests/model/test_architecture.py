@@ -75,6 +75,12 @@ def test_output_of_populations_and_membranes():
     assert (spec.layers[-1].neuron.threshold, spec.layers[-1].neuron.decay) == (None, 1)
 
 
+def test_early_exit():
+    recipe = _recipe({"hidden": [5], "beta": 0.5},
+                     readout={"kind": "first-spike", "early_exit": True})
+    assert recipe.readout.contract == Readout(kind=ReadoutKind.FIRST_SPIKE, early_exit=True)
+
+
 @pytest.mark.parametrize(("net", "words"), [
     ({"hidden": ["16k3"]}, "'16k3' is no layer"),
     ({"hidden": [32, "16c3"]}, "convolutions and poolings first"),
@@ -104,6 +110,7 @@ def test_nets_that_do_not_fit_the_input(hidden, words):
     ({"net": {"neuron": "lapicque", "R": 1, "C": 5}, "readout": {"kind": "membrane"}},
      "readout.beta is missing"),
     ({"readout": {"kind": "membrane"}, "training": {"loss": "ce_temporal_loss"}}, "judges spikes"),
+    ({"readout": {"early_exit": True}}, "early_exit belongs to kind 'first-spike'"),
     ({"training": {"merge": 2}}, "must divide encoding.timesteps, 3"),
     ({"encoding": {"timesteps": 4, "kind": "current"}, "training": {"merge": 2}},
      "1 for a current"),
