@@ -29,7 +29,8 @@ class Network(wiring.Component):
     once. It must have at most ``spec.timesteps`` ticks; with an input that is held it has one,
     whatever the timesteps. With early exit it is over, and its result offered, when the timesteps
     that were under way at the decision are; what is left of its beats is taken all the same, and
-    the next one waits until the result has been taken. To abandon an inference, send its last tick and drop the result.
+    the next one waits until the result has been taken. To abandon an inference, send its last tick
+    and drop the result.
 
     Parameters
     ----------

@@ -29,16 +29,18 @@ PARTS = {
 def main(names: list[str]) -> None:
     """Measures the parts named, or all, and keeps what was measured before of the others."""
     console = Console()
-    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     for name in names or PARTS:
         console.rule(name.replace("_", " "))
         try:
-            results[name] = PARTS[name]()
+            measured = PARTS[name]()
         except DataError as error:
             console.print(f"not measured: {error}")
             continue
-        for row in results[name]:
+        for row in measured:
             console.print(_table(row))
+        results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+        results = {part: {**results, name: measured}[part]
+                   for part in PARTS if part in {**results, name: measured}}
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
