@@ -109,7 +109,7 @@ def build(
             "board": board.name,
             "device": board.part.device,
             "network": spec.digest,
-            **folded(spec, folding),
+            **{name: list(folded(spec, folding)[name].values()) for name in ("lanes", "ways")},
             "seed": seed,
             **_read_report(working / REPORT, board),
             "seconds": seconds,

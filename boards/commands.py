@@ -78,7 +78,8 @@ def _tables(figures: dict[str, Any]) -> list[Any]:
             for name, row in figures["utilisation"].items()]
     return [
         table(f"{figures['board']} ({figures['device']}), "
-              f"lanes {', '.join(map(str, figures['lanes'].values()))}",
+              f"lanes {', '.join(map(str, figures['lanes']))}, "
+              f"ways {', '.join(map(str, figures['ways']))}",
               ("resource", "used", "available", "share"), used),
         table("timing", ("clock", "needed MHz", "Fmax MHz"),
               [(clock, figures["clock_mhz"], fmax)

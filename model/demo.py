@@ -40,14 +40,16 @@ def demo(
               recipe="digits", output=output, epochs=epochs, overwrite=True)
     steps.run("compile", f"{output} --bits 4 --method qat", run=output, bits=4, method="qat")
     steps.run("build", f"{output} --board {BOARD}", run=output, board=BOARD)
-    lanes = ",".join(map(str, steps.results()["build"][BOARD]["lanes"]))
-    simulated = f"--lanes {lanes}" + (f" --samples {samples}" if samples else "")
+    built = steps.results()["build"][BOARD]
+    lanes, ways = (",".join(map(str, built[name])) for name in ("lanes", "ways"))
+    shape = f"--lanes {lanes} --ways {ways}"
+    simulated = shape + (f" --samples {samples}" if samples else "")
     steps.run("check", f"{output} --engines torch,golden,amaranth {simulated}",
-              run=output, engines="torch,golden,amaranth", lanes=lanes, samples=samples)
+              run=output, engines="torch,golden,amaranth", lanes=lanes, ways=ways, samples=samples)
     steps.run("simulate", f"{output} --engine golden", run=output)
     steps.run("simulate", f"{output} --engine amaranth {simulated}",
-              run=output, engine="amaranth", lanes=lanes, samples=samples)
-    steps.run("generate", f"{output} --lanes {lanes}", run=output, lanes=lanes)
+              run=output, engine="amaranth", lanes=lanes, ways=ways, samples=samples)
+    steps.run("generate", f"{output} {shape}", run=output, lanes=lanes, ways=ways)
     steps.finish(time.perf_counter() - begun)
     steps.run("report", f"{output}", run=output)
     figures = steps.results()["demo"]
@@ -94,6 +96,7 @@ class Steps:
             "samples_per_engine": r["check"]["samples_per_engine"],
             "mismatches": r["check"]["mismatches"],
             "lanes": build["lanes"],
+            "ways": build["ways"],
             "cycles": hardware["cycles"],
             "input_spikes_per_sample": hardware["input_spikes"] / hardware["samples"],
             "utilisation": hardware["utilisation"],

@@ -380,25 +380,26 @@ class Page:
         for name, build in builds.items():
             shares = {what: (row["used"], row["available"])
                       for what, row in build["utilisation"].items() if row["available"]}
-            lanes = ",".join(map(str, build["lanes"]))
+            lanes, ways = (",".join(map(str, build[each])) for each in ("lanes", "ways"))
             fmax = ", ".join(f"{value:g}" for value in build["fmax_mhz"].values())
             section.figures.append(Figure(
                 name, f"boards/{name}/build.json",
                 figures.svg(figures.resources(shares), f"Resources of {name}"),
-                f"{build['device']}, lanes {lanes}; Fmax {fmax} MHz, clocked at "
+                f"{build['device']}, lanes {lanes}, ways {ways}; Fmax {fmax} MHz, clocked at "
                 f"{build['clock_mhz']:g} MHz.",
             ))
             if not self._is_simulated(build):
                 section.text = "The cycles above are not of the lanes of every board."
                 section.missing.append(
-                    self._command("simulate") + f" --engine amaranth --lanes {lanes}"
+                    self._command("simulate")
+                    + f" --engine amaranth --lanes {lanes} --ways {ways}"
                 )
         return section
 
     def _is_simulated(self, build: dict[str, Any]) -> bool:
         """Whether the cycles of the report are those of this build's hardware."""
-        return self.hardware is not None and build["network"] == self.spec.digest and (
-            list(self.hardware["lanes"].values()) == build["lanes"]
+        return self.hardware is not None and build["network"] == self.spec.digest and all(
+            list(self.hardware[name].values()) == build[name] for name in ("lanes", "ways")
         )
 
     def _verilog(self) -> Section:

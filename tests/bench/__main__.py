@@ -10,7 +10,7 @@ from rich.table import Table
 
 from spikewright.gen.errors import DataError, SpikewrightError
 
-from . import activity, cycle_model, rivals, silicon
+from . import activity, cycle_model, estimates, rivals, silicon
 
 RESULTS = Path(__file__).with_name("results.json")
 
@@ -20,6 +20,7 @@ PARTS = {
     "full_lanes": silicon.full_lanes,
     "convolution": silicon.convolution,
     "icebreaker": silicon.icebreaker,
+    "estimates": estimates.compare,
     "rivals": rivals.compare,
     "cycle_model": cycle_model.measure,
 }

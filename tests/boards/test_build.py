@@ -35,7 +35,7 @@ def test_stages_run_in_order_and_are_reported(fake_tools):
     assert figures["fmax_mhz"] == {"sync": 30.0}
     assert figures["clock_mhz"] == 12.0
     assert figures["meets_timing"] is True
-    assert figures["lanes"] == [2]
+    assert (figures["lanes"], figures["ways"]) == ([2], [1])
     assert figures["network"] == SPEC.digest
     assert list(figures["seconds"]) == list(STAGES)
     assert figures["tools"]["yosys"] == "Yosys 0.70"
@@ -124,7 +124,7 @@ def test_what_cannot_be_built_is_refused_before_any_tool_runs(fake_tools):
         build(one_layer(1000, 200), BOARD, Folding())
     with pytest.raises(FoldingError, match="3 lanes for 2 neurons"):
         build(SPEC, BOARD, Folding.lanes(3, spec=SPEC))
-    with pytest.raises(LinkError, match="the host link addresses 32768"):
+    with pytest.raises(LinkError, match="the host link has 32768"):
         build(one_layer(40000, 1), find_board("ulx3s-85f"), Folding())
     assert fake_tools.runs() == []
 

@@ -16,7 +16,7 @@ def test_bitstream_and_figures_go_into_the_run(fake_tools, make_run, spikewright
     folder = RunFolder.open(run)
     figures = folder.read_json("boards/icebreaker/build.json", "build")
     assert {key: out[key] for key in figures} == figures
-    assert figures["lanes"] == [4, 2]
+    assert (figures["lanes"], figures["ways"]) == ([4, 2], [1, 1])
     assert out["path"] == str(folder.file("boards/icebreaker/top.bin", "build"))
     assert "boards/icebreaker/report.json" in folder
     assert folder.read_json("results.json", "build")["build"] == {"icebreaker": figures}
@@ -71,11 +71,11 @@ def test_bad_input_is_one_line(fake_tools, make_run, spikewright, arguments, mes
 
 
 def test_a_network_too_large_leaves_the_run_as_it_was(fake_tools, make_run, spikewright):
-    run = make_run(spec=one_layer(1000, 200))
+    run = make_run(spec=one_layer(1000, 400))
     before = run.names()
     code, _, err = spikewright("build", run.path)
     assert code == 2
-    assert "200000 weights need" in err
+    assert "400000 weights need" in err
     assert RunFolder.open(run.path).names() == before
     assert not (run.path / "boards").exists()
 

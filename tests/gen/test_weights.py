@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Weight stores: what they hold, and what loading puts there."""
 
 import random
