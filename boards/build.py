@@ -184,6 +184,7 @@ def _run(
 
 
 def call(tool: Tool, arguments: list[str], working: Path) -> subprocess.CompletedProcess[str]:
+    """Runs ``tool`` in ``working`` and returns all it said; ToolError if it does not start."""
     try:
         return subprocess.run(
             [tool.path, *arguments], cwd=working, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -196,6 +197,7 @@ def call(tool: Tool, arguments: list[str], working: Path) -> subprocess.Complete
 def complaint(
     stage: str, tool: Tool, done: subprocess.CompletedProcess[str], working: Path
 ) -> str:
+    """The message for a ``stage`` that failed: the tool's own first error, and what to try."""
     # Yosys, told to be quiet, writes some of its errors to its log only.
     logs = [file.read_text(errors="replace") for file in sorted(working.glob("top.rpt"))]
     errors = [line for text in (done.stdout, *logs) for line in text.splitlines()
@@ -221,6 +223,7 @@ def _explain_fit(
 
 
 def utilisation(report: dict[str, Any], family: Family) -> dict[str, dict[str, int]]:
+    """Used and available cells of nextpnr's ``report``, by the family's names for them."""
     return {
         name: {key: int(report["utilization"][cell][key]) for key in ("used", "available")}
         for cell, name in family.cells.items() if cell in report["utilization"]
