@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test verify lint types clean
+.PHONY: demo test verify bench lint types clean
 
 demo: $(STAMP)
 	spikewright demo -o runs/demo
@@ -21,6 +21,11 @@ test: $(STAMP)
 # The tests that take minutes each.
 verify: $(STAMP)
 	$(PYTEST) -m slow
+
+# Measures what the hardware reaches; PARTS="mnist rivals" measures only these. Place-and-route takes
+# minutes a design. SPIKEWRIGHT_DATA names the folder with MNIST and N-MNIST.
+bench: $(STAMP)
+	$(BIN)/python -m tests.bench $(PARTS)
 
 lint: $(STAMP)
 	ruff check .

@@ -5,13 +5,11 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amaranth import *
 from amaranth.back import rtlil
-from amaranth.lib import wiring
 
 from ..gen.errors import ToolError
 from ..gen.folding import Folding
@@ -20,49 +18,38 @@ from ..gen.runfolder import write_json
 from ..gen.spec import NetworkSpec
 from . import netlist
 from .build import HIDE_ELEMENTS, NETLIST, REPORT, cache_folder, call, complaint, utilisation
-from .registry import ECP5
+from .pins import Pins
+from .registry import ECP5, ICE40, Family
 from .toolchain import find_tool
 
-#: The part of every measurement: LFE5U-85F of the slowest speed grade, in its largest package.
-DEVICE = "LFE5U-85F"
 #: What the placer aims at. Beyond what any design reaches, so that it never rests.
 AIM_MHZ = 250
 FIGURES = "figures.json"
 
 
-class _Pins(Elaboratable):
-    """Every port of ``component`` as a pin, each bit behind a register of its own, so that all
-    paths but those of the pins begin and end at the clock."""
+@dataclass(frozen=True)
+class Target:
+    """A part to measure on: what Yosys and nextpnr have to be told. ``device`` is what components
+    see that look different on it."""
 
-    def __init__(self, component: wiring.Component):
-        self.component = component
-        self.ports = []
-        self._joined = []
-        for path, member, value in component.signature.flatten(component):
-            name = "__".join(map(str, path))
-            pin = Signal(Shape.cast(member.shape).width, name=name)
-            self.ports.append(pin)
-            self._joined.append((pin, Value.cast(value), member.flow is wiring.In))
+    device: str
+    family: Family
+    synthesis: str
+    options: tuple[str, ...]
 
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.component = self.component
-        for pin, value, is_input in self._joined:
-            held = Signal(len(pin), reset_less=True, name=f"{pin.name}__held")
-            if is_input:
-                m.d.sync += held.eq(pin)
-                m.d.comb += value.eq(held)
-            else:
-                m.d.sync += held.eq(value)
-                m.d.comb += pin.eq(held)
-        return m
+
+#: Of the slowest speed grade, in the package with most pins.
+LFE5U_85F = Target("LFE5U-85F", ECP5, "synth_ecp5",
+                   ("--85k", "--package", "CABGA756", "--speed", "6", "--lpf-allow-unconstrained"))
+#: Has too few pins for a network's ports, so it can be packed but not placed alone.
+UP5K = Target("iCE40UP5K", ICE40, "synth_ice40 -dsp", ("--up5k", "--package", "sg48"))
 
 
 def measure(
-    spec: NetworkSpec, folding: Folding, *, counters: bool = False, seed: int = 1,
-    use_cache: bool = True, place: bool = True,
+    spec: NetworkSpec, folding: Folding, target: Target = LFE5U_85F, *, counters: bool = False,
+    seed: int = 1, use_cache: bool = True, place: bool = True,
 ) -> dict[str, Any]:
-    """Utilisation, and with ``place`` also Fmax, of ``spec`` on an LFE5U-85F of speed grade 6.
+    """Utilisation, and with ``place`` also Fmax, of ``spec`` by itself on ``target``.
 
     As nextpnr reports them; the flip-flops include one for each bit of a port. Kept under
     :func:`~.build.cache_folder`, by design and tools.
@@ -72,12 +59,11 @@ def measure(
     ToolError
         If a tool is missing, too old, or failed; so it does if the network does not fit.
     """
-    yosys, nextpnr = find_tool("yosys"), find_tool("nextpnr-ecp5")
-    top = _Pins(Network(spec, folding, counters=counters))
-    text = rtlil.convert(top, ports=top.ports, emit_src=False)
-    script = f"read_rtlil top.il; {HIDE_ELEMENTS}; synth_ecp5 -top top -json {NETLIST}"
-    placing = ["--85k", "--package", "CABGA756", "--speed", "6", "--json", NETLIST,
-               "--lpf-allow-unconstrained", "--freq", str(AIM_MHZ), "--timing-allow-fail",
+    yosys, nextpnr = find_tool("yosys"), find_tool(target.family.tools[1])
+    top = Pins(Network(spec, folding, counters=counters))
+    text = rtlil.convert(top, ports=top.ports, platform=target, emit_src=False)
+    script = f"read_rtlil top.il; {HIDE_ELEMENTS}; {target.synthesis} -top top -json {NETLIST}"
+    placing = [*target.options, "--json", NETLIST, "--freq", str(AIM_MHZ), "--timing-allow-fail",
                "--seed", str(seed), "--report", REPORT, "-q",
                *(() if place else ("--pack-only",))]
     key = hashlib.sha256(json.dumps([
@@ -98,15 +84,14 @@ def measure(
             done = call(tool, arguments, working)
             if done.returncode != 0:
                 raise ToolError(complaint(stage, tool, done, working))
-            if stage == "synthesis":
-                tidied = netlist.tidy_file(working / NETLIST)
+            if stage == "synthesis" and target.family is ECP5:
+                netlist.tidy_file(working / NETLIST)
         report = json.loads((working / REPORT).read_text(encoding="utf-8"))
         clocks = report.get("fmax", {})
         figures = {
-            "device": DEVICE, "seed": seed,
+            "device": target.device, "seed": seed,
             "utilisation": {name: row["used"]
-                            for name, row in utilisation(report, ECP5).items()},
-            **asdict(tidied),
+                            for name, row in utilisation(report, target.family).items()},
             **({"fmax_mhz": round(min(clock["achieved"] for clock in clocks.values()), 2)}
                if place else {}),
             "tools": {tool.name: tool.version for tool in (yosys, nextpnr)},

@@ -16,6 +16,9 @@ from amaranth.build.run import BuildPlan
 
 from ..gen.errors import ToolError
 from ..gen.folding import Folding
+from ..gen.folding_options import folded
+from ..gen.linear import LinearPlan
+from ..gen.plan import layer_plans
 from ..gen.runfolder import write_json
 from ..gen.spec import NetworkSpec
 from . import netlist
@@ -71,9 +74,10 @@ def build(
     FoldingError, LinkError
         If the folding or the number of inputs does not belong to the network or the link.
     """
-    plans = folding.plans(spec)
-    require_inputs(spec)
-    require_memory(spec, board)
+    plans = layer_plans(spec, folding)
+    first = plans[0].synapses
+    require_inputs(spec, first.ways if isinstance(first, LinearPlan) else 1)
+    require_memory(spec, plans, board)
     tools = [find_tool(name) for name in board.family.tools]
     plan = board.make_platform().prepare(
         BoardTop(board, spec, folding),
@@ -105,7 +109,7 @@ def build(
             "board": board.name,
             "device": board.part.device,
             "network": spec.digest,
-            "lanes": [layer.lanes for layer in plans],
+            **folded(spec, folding),
             "seed": seed,
             **_read_report(working / REPORT, board),
             "seconds": seconds,

@@ -6,19 +6,15 @@ import typer
 
 from ..gen.commands import Run
 from ..gen.console import Json, finish, progress, say, table
-from ..gen.folding_options import folding_of
+from ..gen.folding_options import Lanes, Ways, folding_of
 from ..gen.runfolder import RunFolder
 
 
 def build(
     run: Run,
     board: Annotated[str, typer.Option(help="Board to build for.")] = "icebreaker",
-    lanes: Annotated[
-        str | None,
-        typer.Option(help="Neurons updated per cycle: one number for all layers, or one per layer, "
-                          "as in 8,1. [default: as many as are likely to fit]",
-                     show_default=False),
-    ] = None,
+    lanes: Lanes = None,
+    ways: Ways = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the placement.")] = 1,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Build even if the same design was built before.")
@@ -27,19 +23,24 @@ def build(
 ) -> None:
     """Build a bitstream with Yosys and nextpnr.
 
+    Without --lanes and --ways, the hardware is as large as is likely to fit.
+
     Writes boards/BOARD/ in the run folder: the bitstream, nextpnr's report, and build.json with
     utilisation and Fmax. Exits with 1 if the design is slower than the board's clock.
 
     Example: `spikewright build runs/demo --board icebreaker`
     """
     from . import build as building
-    from .fit import default_folding
+    from .fit import default_folding, stored
     from .registry import find_board
 
     target = find_board(board)
     folder = RunFolder.open(run)
     spec = folder.spec()
-    folding = default_folding(spec, target) if lanes is None else folding_of(lanes, spec)
+    if lanes is None and ways is None:
+        folding = default_folding(spec, target)
+    else:
+        folding = stored(folding_of(lanes, spec, ways), spec, target)
 
     with progress(f"building for {target.name}", len(building.STAGES)) as advance:
         begun: list[str] = []
@@ -77,7 +78,7 @@ def _tables(figures: dict[str, Any]) -> list[Any]:
             for name, row in figures["utilisation"].items()]
     return [
         table(f"{figures['board']} ({figures['device']}), "
-              f"lanes {', '.join(map(str, figures['lanes']))}",
+              f"lanes {', '.join(map(str, figures['lanes'].values()))}",
               ("resource", "used", "available", "share"), used),
         table("timing", ("clock", "needed MHz", "Fmax MHz"),
               [(clock, figures["clock_mhz"], fmax)

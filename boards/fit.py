@@ -1,25 +1,31 @@
-"""What a network needs of a part, before any tool runs, and how to fold it so that it fits."""
+"""Which folding of a network suits a board: what each needs, how fast it is, and which is best."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
+from amaranth.back import rtlil
 
-from ..gen.arithmetic import signed_bits
 from ..gen.errors import DoesNotFitError
-from ..gen.folding import Folding
-from ..gen.plan import LayerPlan
-
-from ..gen.rtl.streams import EventLayout, ResultLayout
+from ..gen.folding import Folding, LayerFolding, Storage
+from ..gen.layers import Layer
+from ..gen.linear import LinearPlan
+from ..gen.plan import LayerPlan, layer_plans
+from ..gen.rtl.weights import SPRAM_DEPTH, SPRAM_WIDTH, SPRAMS
 from ..gen.spec import NetworkSpec
-from .registry import BOARDS, Board, Family
+from ..gen.synapses import Linear
+from .estimate import Estimate, estimate
+from .pins import Pins
+from .registry import BOARDS, Board
+from .top import SerialAccelerator
 
 #: Part of the logic that a default folding may fill; beyond, placement gets long and slow.
 FILL = 0.85
 
-
-def block_memories(family: Family, width: int, depth: int) -> int:
-    """Block memories that a memory of ``depth`` words of ``width`` bits occupies."""
-    return min(-(-width // w) * -(-depth // d) for w, d in family.blocks)
+#: Events per cycle that are tried, once an event takes a single cycle.
+WAYS = (1, 2, 4, 8)
 
 
 def does_not_fit(spec: NetworkSpec, board: Board, needs: str) -> DoesNotFitError:
@@ -32,87 +38,232 @@ def does_not_fit(spec: NetworkSpec, board: Board, needs: str) -> DoesNotFitError
     )
 
 
-def require_memory(spec: NetworkSpec, board: Board) -> None:
-    """Refuses a network whose weights alone are more than the block memories hold.
+def nothing_fits(spec: NetworkSpec, board: Board) -> DoesNotFitError:
+    """The error for a network of which not even the smallest hardware fits."""
+    smallest = Candidate(spec, board, smallest_folding(spec, board))
+    needs, part = smallest.needs, board.part
+    return does_not_fit(
+        spec, board,
+        f"one lane a layer needs about {needs.logic} of {part.logic} LUTs (of which "
+        f"{FILL:.0%} can be filled), {needs.blocks} of {part.blocks} block memories and "
+        f"{needs.large} of {part.large} large ones",
+    )
 
-    Whatever the folding, weights can be packed no tighter than their bits, so this is certain.
+
+def require_memory(spec: NetworkSpec, plans: tuple[LayerPlan, ...], board: Board) -> None:
+    """Refuses a network whose weights alone are more than the memories hold.
+
+    However they are folded, weights can be packed no tighter than their bits, so this is certain.
 
     Raises
     ------
     DoesNotFitError
     """
+    def large(plan: LayerPlan) -> bool:
+        synapses = plan.synapses
+        return isinstance(synapses, LinearPlan) and synapses.storage is Storage.SPRAM
+
     needed = sum(
-        -(-layer.synapse.weight.size * layer.synapse.weight_bits // board.family.block_bits)
-        for layer in spec.layers
+        -(-plan.layer.weights * plan.layer.synapse.weight_bits // board.family.block_bits)
+        for plan in plans if not large(plan)
     )
     if needed > board.part.blocks:
         raise does_not_fit(
             spec, board,
             f"its {spec.weights} weights need {needed} of {board.part.blocks} block memories",
         )
+    if any(map(large, plans)) and not board.part.large:
+        raise does_not_fit(spec, board, "it has no large memories for weights; use fixed or "
+                                        "loadable storage")
 
 
-def estimated_blocks(spec: NetworkSpec, plans: Sequence[LayerPlan], board: Board) -> int:
-    """Block memories of the accelerator on ``board``; right for iCE40, an upper bound for ECP5,
-    whose small queues and membranes go to LUTs. Parameters of single neurons are not counted."""
-    memories = [
-        (8, board.window),
-        (EventLayout(spec.inputs).size, board.buffer),
-        (ResultLayout(spec.classes, spec.timesteps).size, spec.classes),
-    ]
-    for plan in plans:
-        layer, lanes = plan.layer, plan.lanes
-        memories += [
-            (lanes * layer.synapse.weight_bits, plan.rows * layer.inputs),
-            (EventLayout(layer.inputs).size, plan.queue),
-            # A row of spikes has no event flag.
-            (lanes + EventLayout(layer.neurons).size - 1, plan.spike_queue),
-        ]
-        if plan.rows >= 6:
-            memories.append((lanes * plan.accumulator_bits, plan.rows))
-    return sum(block_memories(board.family, *memory) for memory in memories)
+@lru_cache(maxsize=256)
+def _needs(spec: NetworkSpec, board: Board, folding: Folding) -> Estimate:
+    top = Pins(SerialAccelerator(
+        spec, folding, divisor=board.divisor, window=board.window, buffer=board.buffer
+    ))
+    text = rtlil.convert(top, ports=top.ports, platform=board.part, emit_src=False)
+    return estimate(text, board.family)
 
 
-def estimated_logic(plans: Sequence[LayerPlan]) -> int:
-    """LUTs of the accelerator, within about 15 %.
+@dataclass(frozen=True)
+class Candidate:
+    """A folding of ``spec`` on ``board``, and what the estimates say of it."""
 
-    Linear in what the parts of a lane are wide, with coefficients fitted to 200–48–10 nets in
-    foldings from 1, 1 to 12, 2 on iCE40 and 16, 10 on ECP5.
+    spec: NetworkSpec
+    board: Board
+    folding: Folding
+
+    @property
+    def needs(self) -> Estimate:
+        """Of the whole design, serial line included."""
+        return _needs(self.spec, self.board, self.folding)
+
+    @property
+    def fits(self) -> bool:
+        part = self.board.part
+        return (self.needs.blocks <= part.blocks and self.needs.large <= part.large
+                and self.needs.logic <= FILL * part.logic)
+
+
+def _sprams(layer: Layer, lanes: int) -> int:
+    """Large memories that the weights fill, side by side and one after another."""
+    words = -(-layer.neurons // lanes) * layer.inputs
+    return -(-lanes * layer.synapse.weight_bits // SPRAM_WIDTH) * -(-words // SPRAM_DEPTH)
+
+
+def choices(layer: Layer, storage: Storage) -> list[LayerFolding]:
+    """Foldings of a layer, from the smallest to the fastest: more lanes, as far as they make an
+    event shorter, and then more ways."""
+    if isinstance(layer.synapse, Linear):
+        found: list[LayerFolding] = []
+        for lanes in sorted({-(-layer.neurons // rows) for rows in range(1, layer.neurons + 1)}):
+            rows = -(-layer.neurons // lanes)
+            if storage is Storage.SPRAM and _sprams(layer, lanes) > SPRAMS:
+                continue
+            # A step up is worth looking at if it is a quarter faster, or the last.
+            if not found or rows == 1 or 5 * rows <= 4 * -(-layer.neurons // found[-1].lanes):
+                found.append(LayerFolding(lanes=lanes, storage=storage))
+        if storage is Storage.FIXED:
+            found += [replace(found[-1], ways=ways) for ways in WAYS[1:] if ways <= layer.inputs]
+        return found
+    channels = layer.synapse.weight.shape[0] // layer.synapse.groups
+    return [LayerFolding(lanes=n) for n in range(1, channels + 1) if channels % n == 0]
+
+
+def storages(spec: NetworkSpec, board: Board) -> list[Storage]:
+    """Where each layer's weights go: the largest into large memories, if block memories cannot
+    hold them all and the part has large ones."""
+    found = [Storage.FIXED] * len(spec.layers)
+    bits = [layer.weights * layer.synapse.weight_bits for layer in spec.layers]
+    if sum(bits) > board.part.blocks * board.family.block_bits * 2 // 3 and board.part.large:
+        layer = spec.layers[index := int(np.argmax(bits))]
+        if isinstance(layer.synapse, Linear) and choices(layer, Storage.SPRAM):
+            found[index] = Storage.SPRAM
+    return found
+
+
+def stored(folding: Folding, spec: NetworkSpec, board: Board) -> Folding:
+    """``folding`` with each layer's weights where :func:`storages` puts them."""
+    return Folding.each(*(
+        replace(layer, storage=storage)
+        for layer, storage in zip(folding.of(spec), storages(spec, board), strict=True)
+    ), spec=spec)
+
+
+def smallest_folding(spec: NetworkSpec, board: Board) -> Folding:
+    """One lane a layer."""
+    return Folding.each(*(choices(*each)[0] for each in zip(
+        spec.layers, storages(spec, board), strict=True)), spec=spec)
+
+
+def explore(
+    spec: NetworkSpec, board: Board, cost: Callable[[Folding], float],
+) -> Iterator[Candidate]:
+    """Candidates that fit, each with a lower ``cost`` than the one before.
+
+    From the smallest hardware on, the layer that lowers the cost most goes one step up
+    (:func:`choices`), as long as something fits.
     """
-    total = 1200
-    for plan in plans:
-        neuron, bits = plan.layer.neuron, plan.accumulator_bits
-        total += 600
-        if plan.rows >= 6:
-            total += 15 * plan.lanes * bits
+    ladders = [choices(*each) for each in zip(spec.layers, storages(spec, board), strict=True)]
+    rungs = [0] * len(ladders)
+
+    def at(rungs: list[int]) -> Folding:
+        return Folding.each(*(ladder[rung] for ladder, rung in zip(ladders, rungs, strict=True)),
+                            spec=spec)
+
+    smallest = Candidate(spec, board, at(rungs))
+    if not smallest.fits:
+        return
+    yield smallest
+    least = cost(smallest.folding)
+    closed = [False] * len(ladders)
+    while True:
+        steps = []
+        for index, ladder in enumerate(ladders):
+            # A step may be too small to show, where several ways wait for the layer behind.
+            for rung in range(rungs[index] + 1, len(ladder)):
+                if closed[index]:
+                    break
+                up = [*rungs]
+                up[index] = rung
+                if (reached := cost(at(up))) < least:
+                    steps.append((reached, index, up))
+                    break
+        for reached, index, up in sorted(steps):
+            candidate = Candidate(spec, board, at(up))
+            if candidate.fits:
+                rungs, least = up, reached
+                yield candidate
+                break
+            closed[index] = True
         else:
-            total += 9 * plan.lanes * bits + 5 * plan.layer.neurons * bits
-        if plan.rows > 1 and isinstance(neuron.decay, np.ndarray):
-            factor = signed_bits(int(neuron.decay.min()), int(neuron.decay.max()))
-            total += plan.lanes * plan.membrane_bits * factor
-    return total
+            return
+
+
+def dense_cycles(spec: NetworkSpec, folding: Folding) -> float:
+    """Cycles that the busiest layer needs if every one of its inputs spikes: a measure of speed
+    where no traffic is known. The other layers break ties."""
+    each = sorted(
+        plan.layer.inputs * (plan.synapses.rows / plan.synapses.ways
+                             if isinstance(plan.synapses, LinearPlan)
+                             else plan.synapses.event_cycles)
+        for plan in layer_plans(spec, folding)
+    )
+    return each[-1] + 1e-6 * sum(each)
 
 
 def default_folding(spec: NetworkSpec, board: Board) -> Folding:
-    """As many lanes as the estimates say ``board`` holds, with :data:`FILL` of its logic.
+    """The fastest hardware that the estimates say ``board`` holds, for layers whose inputs all
+    spike equally often; the smallest, if not even that is said to fit."""
+    found = list(explore(spec, board, lambda folding: dense_cycles(spec, folding)))
+    return found[-1].folding if found else smallest_folding(spec, board)
 
-    Beginning with one lane everywhere, the layer that takes most cycles per event gets the most
-    lanes that still fit, until every layer has had its turn. Only counts of lanes that make a row
-    fewer are considered.
+
+@dataclass(frozen=True)
+class Point:
+    """A candidate and the cycles that inferences take on it, (samples,)."""
+
+    candidate: Candidate
+    cycles: npt.NDArray[np.int64]
+
+    @property
+    def rate(self) -> float:
+        """Inferences per second at the board's clock, one after another."""
+        return self.candidate.board.clock_hz / float(self.cycles.mean())
+
+
+def front(points: list[Point]) -> list[Point]:
+    """Those that no other one beats in cycles, logic and block memories at once; fastest first."""
+    def figures(point: Point) -> tuple[float, int, int]:
+        needs = point.candidate.needs
+        return float(point.cycles.mean()), needs.logic, needs.blocks
+
+    def beaten(point: Point) -> bool:
+        mine = figures(point)
+        return any(other != mine and all(a <= b for a, b in zip(other, mine, strict=True))
+                   for other in map(figures, points))
+
+    return sorted((point for point in points if not beaten(point)), key=figures)
+
+
+def choose(points: list[Point], rate: float | None) -> Point:
+    """The fastest of ``points``; with ``rate``, that with least logic that reaches it.
+
+    Raises
+    ------
+    DoesNotFitError
+        If none does.
     """
-    lanes = [1] * len(spec.layers)
-
-    def fits(lanes: list[int]) -> bool:
-        plans = Folding.lanes(*lanes, spec=spec).plans(spec)
-        return (estimated_blocks(spec, plans, board) <= board.part.blocks
-                and estimated_logic(plans) <= FILL * board.part.logic)
-
-    for index in sorted(range(len(lanes)), key=lambda n: -spec.layers[n].neurons):
-        neurons = spec.layers[index].neurons
-        for rows in range(1, neurons):
-            more = [*lanes]
-            more[index] = -(-neurons // rows)
-            if fits(more):
-                lanes = more
-                break
-    return Folding.lanes(*lanes, spec=spec)
+    fastest = max(points, key=lambda point: point.rate)
+    if rate is None:
+        return fastest
+    enough = [point for point in points if point.rate >= rate]
+    if not enough:
+        board = fastest.candidate.board
+        raise DoesNotFitError(
+            f"the fastest hardware that fits {board.name} does {fastest.rate:.0f} inferences a "
+            f"second at {board.clock_hz / 1e6:g} MHz, {rate:g} are asked for; ask for fewer, or "
+            f"use a larger board"
+        )
+    return min(enough, key=lambda point: (point.candidate.needs.logic, -point.rate))

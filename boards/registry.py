@@ -1,7 +1,7 @@
 """The boards that bitstreams can be built for, and what their parts hold."""
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from amaranth.build import Platform
 
@@ -15,12 +15,14 @@ class UnknownBoardError(SpikewrightError):
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """What an FPGA holds. ``logic``: 4-input LUTs, with a flip-flop each. ``blocks``: memories."""
+    """What an FPGA holds. ``logic``: 4-input LUTs, with a flip-flop each. ``blocks``: memories;
+    ``large``: the UltraPlus' large ones."""
 
     device: str
     logic: int
     blocks: int
     multipliers: int
+    large: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,7 @@ class Family:
     tools: tuple[str, ...]
     bitstream: str
     blocks: tuple[tuple[int, int], ...]
-    cells: dict[str, str]
+    cells: dict[str, str] = field(hash=False)
 
     @property
     def block_bits(self) -> int:
@@ -106,7 +108,7 @@ BOARDS = (
         name="icebreaker",
         description="1BitSquared iCEBreaker with an iCE40UP5K",
         family=ICE40,
-        part=Part(device="iCE40UP5K", logic=5280, blocks=30, multipliers=8),
+        part=Part(device="iCE40UP5K", logic=5280, blocks=30, multipliers=8, large=4),
         platform="amaranth_boards.icebreaker:ICEBreakerPlatform",
         clock_hz=12_000_000,
     ),

@@ -38,9 +38,8 @@ COUNTERS = (
     Counter("events_out", "events that left the layer: what reaches the next one, or the last "
                           "layer's spikes", functional=True),
     Counter("synops", "synaptic operations: events, own ones included, × neurons that each "
-                      "connects to. Weights of zero count; a convolution's taps beyond a border, "
-                      "and pixels before it that no pooling window holds, are no connection",
-            functional=True),
+                      "connects to. Weights of zero count; taps beyond a border, and pixels that "
+                      "no pooling window holds, are no connection", functional=True),
     Counter("saturations", "membranes clamped to membrane_bits, before the threshold",
             functional=True),
     Counter("busy", "cycles that worked on a beat: added events to the sums, or took a timestep's "
@@ -48,8 +47,7 @@ COUNTERS = (
     Counter("sweeping", "cycles taken from the events because the sweep read the sums"),
     Counter("stalled", "cycles in which events waited for the sums of the timesteps before to be "
                        "swept, which waits for the layer behind"),
-    Counter("starved", "cycles without a beat while an inference was under way",
-            active=True),
+    Counter("starved", "cycles without a beat while an inference was under way", active=True),
     Counter("queue_peak", "most whole timesteps waiting in front of the layer", peak=True),
 )
 

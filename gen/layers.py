@@ -123,19 +123,22 @@ class Layer:
     @property
     def fan_out(self) -> npt.NDArray[np.int64]:
         """Neurons that an event of each address reaches: (synapse.inputs,), or (inputs,) where a
-        sum pooling takes the events as they come. Weights of 0 count, taps beyond the border of a
-        convolution do not, nor pixels before it that no window holds; a Linear synapse has a weight
-        for every pixel before its pooling."""
+        sum pooling takes the events as they come. Weights of 0 count, taps beyond the border and
+        pixels that no window holds do not."""
         pool = self.pool if isinstance(self.pool, SumPool2d) else None
         if isinstance(self.synapse, Linear):
-            return np.full(self.synapse.inputs if pool is None else pool.inputs, self.neurons)
-        reach = [self.synapse.taps(axis).astype(np.int64) for axis in (0, 1)]
-        shape = self.synapse.input_shape
-        if pool is not None:
-            shape = pool.input_shape
-            reach = [taps @ pool.windows(axis) for axis, taps in enumerate(reach)]
-        rows, columns = ((taps > 0).sum(axis=0) for taps in reach)
-        copies = self.synapse.weight.shape[0] // self.synapse.groups
+            if pool is None:
+                return np.full(self.synapse.inputs, self.neurons)
+            shape, copies = pool.input_shape, self.neurons
+            rows, columns = (pool.windows(axis).any(axis=0) for axis in (0, 1))
+        else:
+            reach = [self.synapse.taps(axis).astype(np.int64) for axis in (0, 1)]
+            shape = self.synapse.input_shape
+            if pool is not None:
+                shape = pool.input_shape
+                reach = [taps @ pool.windows(axis) for axis, taps in enumerate(reach)]
+            rows, columns = ((taps > 0).sum(axis=0) for taps in reach)
+            copies = self.synapse.weight.shape[0] // self.synapse.groups
         return np.broadcast_to(np.outer(rows, columns) * copies, shape).reshape(-1)
 
     def arriving(self, signals: npt.NDArray) -> npt.NDArray[np.bool_]:

@@ -245,9 +245,11 @@ class LayerPlan:
 
 def input_source(spec: NetworkSpec) -> Source:
     """The network's inputs as the first layer receives them."""
-    first = spec.layers[0]
-    return Source(np.arange(spec.inputs), spec.input.bits if spec.input.bits > 1 else 0,
-                  first.input_shape if isinstance(first.synapse, Conv2d) else None)
+    first, shape = spec.layers[0], None
+    if isinstance(first.synapse, Conv2d):
+        channels, height, width = first.input_shape
+        shape = (channels, height, width)
+    return Source(np.arange(spec.inputs), spec.input.bits if spec.input.bits > 1 else 0, shape)
 
 
 def layer_plans(spec: NetworkSpec, folding: Folding) -> tuple[LayerPlan, ...]:

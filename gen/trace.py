@@ -109,7 +109,8 @@ def first_difference(a: Trace, b: Trace, layers: Sequence[str] | None = None) ->
 
     Spikes, membranes (if both have them), readout and every counter that both report are
     compared: spikes and membranes of timesteps that both processed, counters of samples of which
-    both processed the same timesteps. ``layers`` names the layers in the message; they are numbered without it.
+    both processed the same timesteps. ``layers`` names the layers in the message; they are numbered
+    without it.
     """
     found: list[tuple[tuple[int, ...], Difference]] = []
     names = list(layers) if layers is not None else [f"{i}" for i in range(len(a.spikes))]

@@ -68,6 +68,6 @@ def _ways(plan: LayerPlan) -> int:
 def _by_way(events: npt.NDArray[np.bool_], addresses: npt.NDArray[np.int64],
             ways: int) -> npt.NDArray[np.int32]:
     """Events (ways, T, S) of ``events`` (S, T, signals), each signal at its address."""
-    return np.stack([
-        events[:, :, addresses % ways == way].sum(axis=2, dtype=np.int32).T for way in range(ways)
-    ])
+    every = [events] if ways == 1 else [
+        events[:, :, addresses % ways == way] for way in range(ways)]
+    return np.stack([np.count_nonzero(each, axis=2).T for each in every]).astype(np.int32)

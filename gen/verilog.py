@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from amaranth.back import verilog
 from amaranth.hdl import Shape, Signal, unsigned
 
+from .coding import InputKind
 from .counters import COUNTERS, NETWORK_COUNTERS
 from .folding import Storage
 from .linear import LinearPlan
@@ -40,6 +41,9 @@ def ports(network: Network) -> list[Port]:
                    f"x, {x} bits}}")
     elif ways > 1:
         meaning += f", divided by {ways}; way w takes the inputs that leave w"
+    ends = f"at most {spec.timesteps} timesteps"
+    if spec.input.kind is InputKind.CURRENT:
+        ends = f"always: its one timestep is held for {spec.timesteps}"
     each = f"; {ways} ways, way 0 lowest" if ways > 1 else ""
     listed = [
         Port("clk", "input", 1, "clock; everything happens at its rising edge"),
@@ -50,8 +54,7 @@ def ports(network: Network) -> list[Port]:
         Port("in_event", "input", ways, f"the beat carries a spike{each}"),
         Port("in_address", "input", ways * address, meaning),
         Port("in_tick", "input", 1, "the timestep ends after this beat"),
-        Port("in_last", "input", 1, "with in_tick: the inference ends too "
-                                    f"(at most {spec.timesteps} timesteps)"),
+        Port("in_last", "input", 1, f"with in_tick: the inference ends too ({ends})"),
         Port("out_valid", "output", 1, "a class score is offered"),
         Port("out_ready", "input", 1, "take it at this clock edge"),
         Port("out_index", "output", index, "class, ascending"),
@@ -67,9 +70,10 @@ def ports(network: Network) -> list[Port]:
            for layer in network.plans):
         listed += [
             Port("load_begin", "input", 1, "weights begin anew with the next byte"),
-            Port("load_valid", "input", 1, "a byte of weights is there"),
-            Port("load_byte", "input", 8, "it"),
-            Port("loaded", "output", 1, "all weights are in"),
+            Port("load_valid", "input", 1, "a byte of weights is there; none is refused"),
+            Port("load_byte", "input", 8, "it; layer by layer, way by way, word by word, the "
+                                          "lowest byte first"),
+            Port("loaded", "output", 1, "all weights are in; begin no inference before"),
         ]
     if network.counters is not None:
         count = network.counter_count

@@ -56,7 +56,7 @@ def simulate(
     ``signals`` is shaped as the spec's :class:`~spikewright.gen.coding.InputKind` says: bool
     (samples, timesteps, inputs) for events. ``membranes`` adds every membrane to the trace;
     ``waveform`` names a VCD file to write (RTL engines); ``folding`` is the hardware's shape (RTL
-    engines; default one lane per neuron).
+    engines and the cycle model; default one lane per neuron).
 
     ``timesteps``, (samples,), is for engine golden and a readout with early exit: spikes, membranes
     and counters are those of so many timesteps of each sample, as :attr:`Trace.timesteps` of

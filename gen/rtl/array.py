@@ -3,10 +3,11 @@
 from typing import Any
 
 from amaranth import *
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..plan import LayerPlan
+from .block_memory import BlockMemory
 from .neurons import Neurons, StateLayout
 from .parameters import parameters
 from .sums import SumsSignature
@@ -73,28 +74,27 @@ class NeuronArray(wiring.Component):
         plan = self.plan
         m.submodules.neurons = neurons = Neurons(plan)
         layout = data.ArrayLayout(StateLayout(plan), plan.units)
-        m.submodules.states = states = memory.Memory(
-            shape=layout, depth=plan.steps, init=self._initial_states()
-        )
-        read, write = states.read_port(), states.write_port()
+        # A state is stored before it is read again, a sweep later; see LayerPlan.sweep_cycles.
+        m.submodules.states = states = BlockMemory(layout, plan.steps, self._initial_states())
 
         issued = self._sequence(m)
         # The states are read so that they meet the sums.
-        stages = [issued]
+        stages: list[Any] = [issued]
         for n in range(plan.synapses.latency):
             later = Signal(issued.shape(), name=f"issued_{n + 1}")
             m.d.sync += later.eq(stages[-1])
             stages.append(later)
         now = stages[plan.synapses.latency]
         state = Signal(layout, reset_less=True)
-        m.d.sync += state.eq(read.data)
+        m.d.sync += state.eq(states.read_data)
         m.d.comb += [
-            read.addr.eq(stages[plan.synapses.latency - 2].step),
+            states.read_address.eq(stages[plan.synapses.latency - 2].step),
             neurons.i_valid.eq(now.valid), neurons.i_step.eq(now.step),
             neurons.i_last.eq(now.last), neurons.i_sums.eq(self.sums.sums),
             neurons.i_state.eq(state),
-            write.en.eq(neurons.store_valid), write.addr.eq(neurons.store_step),
-            write.data.eq(neurons.store_state),
+            states.write.eq(neurons.store_valid),
+            states.write_address.eq(neurons.store_step),
+            states.write_data.eq(neurons.store_state),
         ]
 
         spikes, saturated = neurons.o_spikes, neurons.o_saturated

@@ -1,5 +1,6 @@
 """Block memory without the logic that makes simultaneous reads and writes of a word agree."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from amaranth import *
@@ -9,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 
 class BlockMemory(wiring.Component):
-    """A memory of one read and one write port, all zeros at first.
+    """A memory of one read and one write port.
 
     A word that is read in the cycle in which it is written is undefined in hardware; a simulation
     reads what was there before. Amaranth's own synchronous ports promise the word before (or
@@ -21,6 +22,8 @@ class BlockMemory(wiring.Component):
     ----------
     shape : shape
     depth : int
+    init : sequence
+        Its first contents; zeros if not given.
 
     Members
     -------
@@ -32,9 +35,10 @@ class BlockMemory(wiring.Component):
     write_data : In, shape
     """
 
-    def __init__(self, shape: ShapeLike, depth: int):
+    def __init__(self, shape: ShapeLike, depth: int, init: Sequence[Any] = ()):
         self.shape = shape
         self.depth = depth
+        self.init = init
         super().__init__({
             "read_address": In(range(depth)), "read_data": Out(shape),
             "write": In(1), "write_address": In(range(depth)), "write_data": In(shape),
@@ -44,7 +48,7 @@ class BlockMemory(wiring.Component):
         m = Module()
         attributes: dict[str, Any] = {"no_rw_check": 1}
         m.submodules.words = words = memory.Memory(
-            shape=self.shape, depth=self.depth, init=[], attrs=attributes)
+            shape=self.shape, depth=self.depth, init=self.init, attrs=attributes)
         read, write = words.read_port(domain="comb"), words.write_port()
         data = Signal(self.shape, reset_less=True)
         m.d.sync += data.eq(read.data)

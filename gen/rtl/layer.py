@@ -97,8 +97,8 @@ class SpikingLayer(wiring.Component):
 
     def _recur(self, m: Module):
         array, synapses = self.array, self.synapses
-        m.submodules.own = own = SpikeRouter(SpikeRows(self.plan.order, self.plan.steps - 1),
-                                           self.plan.synapses.ways)
+        rows = SpikeRows(self.plan.order, self.plan.steps - 1)
+        m.submodules.own = own = SpikeRouter(rows, self.plan.synapses.ways)
         m.submodules.recurrence = recurrence = Recurrence(self.plan)
         wiring.connect(m, wiring.flipped(self.i), recurrence.i)
         wiring.connect(m, own.o, recurrence.own)

@@ -3,11 +3,12 @@
 from itertools import pairwise
 
 from amaranth import *
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..linear import LinearPlan
 from .activity import SynapseActivity
+from .block_memory import BlockMemory
 from .streams import address_bits, event_stream
 from .sums import SumsSignature
 from .weights import LoadSignature, WeightStore
@@ -104,16 +105,8 @@ class LinearSynapses(wiring.Component):
         """Synaptic operations; counting takes its time, which the adders do not have."""
         plan = self.plan
         events, partial = Signal(range(plan.ways + 1)), Signal()
-        connected = []
-        for way, slot in enumerate(self._op.slots[way] for way in range(plan.ways)):
-            reached = Signal(name=f"connected_{way}", init=1)
-            unconnected = plan.unconnected(way)
-            if unconnected:
-                with m.Switch(slot.address), m.Case(*unconnected):
-                    m.d.comb += reached.eq(0)
-            connected.append(slot.event & reached)
-        m.d.sync += [events.eq(Mux(self._issue, sum(connected, C(0)), 0)),
-                     partial.eq(last_row_of_sums)]
+        arrived = sum((self._op.slots[way].event for way in range(plan.ways)), C(0))
+        m.d.sync += [events.eq(Mux(self._issue, arrived, 0)), partial.eq(last_row_of_sums)]
         rest = plan.layer.neurons - (plan.rows - 1) * plan.lanes
         counted = Signal.like(self.activity.synops)
         m.d.sync += counted.eq(events * Mux(partial, rest, plan.lanes))
@@ -210,9 +203,9 @@ class LinearSynapses(wiring.Component):
     def _memory(self, m: Module, increments: list[Value]):
         plan, sums = self.plan, self.sums
         shape = data.ArrayLayout(signed(plan.sum_bits), plan.lanes)
-        halves = 1 << address_bits(plan.rows)
-        m.submodules.sums_memory = store = memory.Memory(shape=shape, depth=2 * halves, init=[])
-        read, write = store.read_port(), store.write_port()
+        half = 1 << address_bits(plan.rows)
+        # A row is written before its next operation reads it, at least one row later.
+        m.submodules.sums_memory = store = BlockMemory(shape, 2 * half)
 
         # Which half events add to, which one is swept, and how many are finished.
         adding, sweeping, finished = Signal(), Signal(), Signal(2)
@@ -238,40 +231,38 @@ class LinearSynapses(wiring.Component):
         ]
 
         op = Signal(data.StructLayout({"event": 1, "take": 1, "keep": 1,
-                                       "address": address_bits(2 * halves)}))
+                                       "address": address_bits(2 * half)}))
         m.d.comb += [
             # A bare tick writes nothing: the sweep may read that word in the same cycle.
             op.event.eq(self._issue & self._any_event),
             op.take.eq(self._take), op.keep.eq(sums.keep),
             op.address.eq(Mux(self._take, Cat(take_row, sweeping), Cat(self._row, adding))),
         ]
-        if halves == 2 and plan.rows == 1:
-            raise AssertionError("a single row is held in registers")
         add = plan.add_stage
         before = [op, *(Signal(op.shape(), name=f"op_{n}") for n in range(1, add + 1))]
         for earlier, later in pairwise(before):
             m.d.sync += later.eq(earlier)
         now = before[add]
-        m.d.comb += write.addr.eq(now.address)
+        m.d.comb += store.write_address.eq(now.address)
         taken = Signal(shape, reset_less=True)
         if plan.read_registered:
-            m.d.comb += read.addr.eq(before[add - 2].address)
+            m.d.comb += store.read_address.eq(before[add - 2].address)
             stored = Signal(shape)
-            m.d.sync += stored.eq(read.data)
+            m.d.sync += stored.eq(store.read_data)
             # What is taken leaves zeros behind.
             with m.If(before[add - 1].take):
                 m.d.sync += stored.eq(0)
             load = before[add - 1].take
-            m.d.comb += write.data.eq(_sums(shape, stored, increments))
+            m.d.comb += store.write_data.eq(_sums(shape, stored, increments))
         else:
-            m.d.comb += read.addr.eq(before[add - 1].address)
+            m.d.comb += store.read_address.eq(before[add - 1].address)
             load = now.take
-            added = _sums(shape, read.data, increments)
-            m.d.comb += write.data.as_value().eq(Mux(now.take, 0, added.as_value()))
-        m.d.comb += write.en.eq(now.event | (now.take & ~now.keep))
+            added = _sums(shape, store.read_data, increments)
+            m.d.comb += store.write_data.as_value().eq(Mux(now.take, 0, added.as_value()))
+        m.d.comb += store.write.eq(now.event | (now.take & ~now.keep))
         shift = self._delayed(m, sums.step & (group != 0), plan.latency - 1, "shift")
         with m.If(load):
-            m.d.sync += taken.eq(read.data)
+            m.d.sync += taken.eq(store.read_data)
         if plan.groups > 1:
             with m.Elif(shift):
                 m.d.sync += taken.as_value().eq(

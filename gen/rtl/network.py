@@ -29,7 +29,8 @@ class Network(wiring.Component):
     once. It must have at most ``spec.timesteps`` ticks; with an input that is held it has one,
     whatever the timesteps. With early exit it is over, and its result offered, when the timesteps
     that were under way at the decision are; what is left of its beats is taken all the same, and
-    the next one waits until the result has been taken. To abandon an inference, send its last tick and drop the result.
+    the next one waits until the result has been taken. To abandon an inference, send its last tick
+    and drop the result.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ class Network(wiring.Component):
         One beat per class and inference.
     load : In(LoadSignature)
         Weights of the layers that can be loaded, one layer's after the other's, as
-        :func:`~.weights.load_image` makes them; not during an inference.
+        :func:`~.weights.network_image` makes them; not during an inference.
     loaded : Out
         All weights are in.
     clear : In
@@ -65,7 +66,7 @@ class Network(wiring.Component):
         self.plans = layer_plans(spec, folding)
         #: Kept as attributes so that simulations can look inside.
         self.layers = [SpikingLayer(plan) for plan in self.plans]
-        self.readout = ScoreReadout(self.plans[-1], spec.readout, spec.timesteps)
+        self.readout = ScoreReadout(self.plans[-1], spec)
         self.counters = Counters([layer.events.signature for layer in self.layers]) \
             if counters else None
         self.counter_count = self.counters.words if self.counters is not None else 1

@@ -62,6 +62,12 @@ def multiply(m: Value, constant: int) -> Value:
     return product
 
 
+def exceeds(a: Value, b: Value) -> Value:
+    """``a > b``, as the sign of a difference: an adder's carry is slow to leave it, a sum is not.
+    """
+    return (b - a)[-1]
+
+
 class Neurons(wiring.Component):
     """The equations of :mod:`spikewright.gen.spec` for ``units`` neurons per cycle.
 
@@ -114,7 +120,7 @@ class Neurons(wiring.Component):
         now = Signal(data.StructLayout({"valid": 1, "step": range(self.plan.steps), "last": 1}))
         m.d.comb += [now.valid.eq(self.i_valid), now.step.eq(self.i_step),
                      now.last.eq(self.i_last)]
-        stages = [now]
+        stages: list[Any] = [now]
         for n in range(self.plan.store_latency):
             later = Signal(now.shape(), name=f"stage_{n + 1}")
             m.d.sync += later.eq(stages[-1])
@@ -178,7 +184,7 @@ class _Unit(wiring.Component):
 
         due = self.o_spike
         if not neuron.reset_delay and neuron.reset is Reset.SUBTRACT:
-            due = self.o_membrane > self._parameter("threshold", 1)
+            due = exceeds(self.o_membrane, self._parameter("threshold", 1))
         leaked, round_up = self._leak("decay", self.o_membrane, neuron.decay_fraction,
                                       self.plan.leaked_bits)
         spike, due = self._later(self.o_spike, "spike_store"), self._later(due, "reset_due")
@@ -227,7 +233,7 @@ class _Unit(wiring.Component):
                     Mux(high, C(limit - 1, signed(neuron.membrane_bits)), u))
         spike = Signal()
         if neuron.threshold is not None:
-            self._m.d.comb += spike.eq(u > theta)
+            self._m.d.comb += spike.eq(exceeds(u, theta))
         if neuron.reset_delay or neuron.reset is Reset.NONE:
             return spike, u
         if neuron.reset is Reset.SUBTRACT:

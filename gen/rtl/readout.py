@@ -5,19 +5,12 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..arithmetic import signed_bits
-from ..coding import Readout, ReadoutKind
+from ..coding import ReadoutKind
 from ..plan import LayerPlan
+from ..spec import NetworkSpec
 from .array import SpikesSignature
+from .neurons import exceeds
 from .streams import result_stream
-
-
-def score_bits(plan: LayerPlan, readout: Readout, timesteps: int) -> int:
-    """Width of a signed word for every score that the last layer, ``plan``, can reach."""
-    if readout.kind is ReadoutKind.MEMBRANE:
-        end = timesteps * readout.population << (plan.membrane_bits - 1)
-        return signed_bits(-end, end)
-    most = timesteps * (1 if readout.kind is ReadoutKind.FIRST_SPIKE else readout.population)
-    return signed_bits(0, most)
 
 
 def answer_latency(neurons: int) -> int:
@@ -47,9 +40,7 @@ class ScoreReadout(wiring.Component):
     ----------
     plan : LayerPlan
         Of the last layer.
-    readout : Readout
-    timesteps : int
-        Most timesteps of an inference.
+    spec : NetworkSpec
 
     Members
     -------
@@ -63,14 +54,19 @@ class ScoreReadout(wiring.Component):
         The result stands.
     decided : Out
         With early exit: a neuron has spiked. Falls when the result has been taken.
+
+    Attributes
+    ----------
+    bits
+        Width of a score, signed: it holds all of ``spec.score_range``.
     """
 
-    def __init__(self, plan: LayerPlan, readout: Readout, timesteps: int):
+    def __init__(self, plan: LayerPlan, spec: NetworkSpec):
         self.plan = plan
-        self.readout = readout
-        self.timesteps = timesteps
-        self.bits = score_bits(plan, readout, timesteps)
-        self.classes = plan.layer.neurons // readout.population
+        self.readout = spec.readout
+        self.timesteps = spec.timesteps
+        self.classes = spec.classes
+        self.bits = signed_bits(*spec.score_range)
         super().__init__({
             "i": In(SpikesSignature(plan)),
             "begin": In(1), "begin_last": In(1), "room": Out(1), "answering": Out(1),
@@ -158,7 +154,7 @@ class ScoreReadout(wiring.Component):
         else:
             m.d.comb += score.eq(Mux(member == 0, 0, group) + word)
         m.d.comb += [
-            better.eq((index == 0) | (score > most)),
+            better.eq((index == 0) | exceeds(score, most)),
             self.o.valid.eq(fetched & complete),
             payload.index.eq(index), payload.score.eq(score),
             payload.winner.eq(Mux(better, index, winner)),

@@ -211,7 +211,7 @@ class SpikeQueue(wiring.Component):
 def _several(bits: Value) -> Value:
     """Whether more than one of ``bits`` is set; a tree is faster than the carry of a subtraction.
     """
-    nodes = [(bit, C(0, 1)) for bit in bits]
+    nodes: list[tuple[Value, Value]] = [(bit, C(0, 1)) for bit in bits]
     while len(nodes) > 1:
         nodes = [_merge(nodes[n : n + 4]) for n in range(0, len(nodes), 4)]
     return nodes[0][1]

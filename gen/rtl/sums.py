@@ -4,9 +4,6 @@ from amaranth import signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-#: Cycles from a step to its sums.
-SUMS_LATENCY = 2
-
 
 class SumsSignature(wiring.Signature):
     """Sums of one timestep, fetched ``units`` neurons at a time; seen from the accumulators.
@@ -32,7 +29,7 @@ class SumsSignature(wiring.Signature):
     keep : In
         The same in all steps of a sweep: these sums will be swept again.
     sums : Out, units × signed
-        What the step :data:`SUMS_LATENCY` cycles ago asked for.
+        What the step ``latency`` cycles ago asked for, as the plan of the synapses says.
     """
 
     def __init__(self, units: int, bits: int):

@@ -88,7 +88,7 @@ def run(spec: NetworkSpec, folding: Folding, samples: npt.NDArray) -> Trace:
              for sample in samples for beat in beats(network.plans[0], sample)]
     width = ways * sum(widths.values()) + 2
 
-    binary = _compiled(spec, folding, network, width, widths, ways)
+    binary = _compiled(spec, network, width, widths, ways)
     with tempfile.NamedTemporaryFile("w", suffix=".hex") as file:
         file.write("\n".join(lines) + "\n")
         file.flush()
@@ -121,13 +121,13 @@ def _word(beat, names, widths, slot) -> str:
     return f"{word | beat['tick'] << shift | beat['last'] << shift + 1:x}"
 
 
-def _compiled(spec, folding, network, width, widths, ways) -> Path:
+def _compiled(spec, network, width, widths, ways) -> Path:
     fields, low = "", 0
     for name, bits in widths.items():
         fields += f".in_{name}(beat[{low + ways * bits - 1}:{low}]), "
         low += ways * bits
     ports = {port.name: port.width for port in verilog.ports(network)}
-    text = verilog.convert(spec, folding)
+    text = verilog.convert(network)
     bench = BENCH.format(
         name=spec.name, width=width, most=1 << 20, fields=fields, winner=ports["out_winner"],
         address=ports["counter_address"], words=network.counter_count)
@@ -142,8 +142,8 @@ def _compiled(spec, folding, network, width, widths, ways) -> Path:
         for name, content in (("net.v", text), ("bench.sv", bench), ("main.cpp", MAIN)):
             (Path(folder) / name).write_text(content, encoding="utf-8")
         subprocess.run(
-            ["verilator", "--cc", "--exe", "--build", "-j", "2", "--top-module", "bench", "-Wno-fatal",
-             "-Wno-WIDTH", "-O3", "-CFLAGS", "-O1", "bench.sv", "net.v", "main.cpp"],
+            ["verilator", "--cc", "--exe", "--build", "-j", "2", "--top-module", "bench",
+             "-Wno-fatal", "-Wno-WIDTH", "-O3", "-CFLAGS", "-O1", "bench.sv", "net.v", "main.cpp"],
             cwd=folder, check=True, capture_output=True, text=True)
         shutil.copy(Path(folder) / "obj_dir" / "Vbench", binary)
     return binary

@@ -6,7 +6,6 @@ from spikewright.gen.rtl.streams import EventLayout
 
 from ..gen.streams import check_stream
 
-
 SHAPE = EventLayout(3)
 
 

@@ -1,82 +1,134 @@
+"""Foldings for boards: what is tried, what fits, and what is chosen."""
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
 
 from spikewright.boards.fit import (
     FILL,
-    block_memories,
+    Candidate,
+    Point,
+    choices,
+    choose,
     default_folding,
-    estimated_blocks,
-    estimated_logic,
+    dense_cycles,
+    explore,
+    front,
+    nothing_fits,
     require_memory,
+    storages,
 )
-from spikewright.boards.registry import ECP5, ICE40, find_board
-from spikewright.gen import Folding, Layer, Linear, NetworkSpec, Neuron
+from spikewright.boards.registry import find_board
 from spikewright.gen.errors import DoesNotFitError
+from spikewright.gen.folding import Folding, LayerFolding, Storage
+from spikewright.gen.plan import layer_plans
 
 from ..gen.examples import one_layer, two_layers
-from ..gen.strategies import networks
+
+ICEBREAKER, ULX3S = find_board("icebreaker"), find_board("ulx3s-85f")
+SPEC = two_layers(inputs=40, hidden=16, classes=4)
 
 
-def demo_net() -> NetworkSpec:
-    """The net that the figures below were measured with: 200–48–10, INT4."""
-    rng = np.random.default_rng(0)
-
-    def layer(name, fan_in, neurons):
-        weight = np.clip(np.rint(rng.normal(0, 3, (neurons, fan_in))), -8, 7)
-        return Layer(name=name, synapse=Linear(weight=weight, weight_bits=4, weight_shift=3),
-                     neuron=Neuron(decay=14, decay_fraction=4, threshold=90,
-                                   bias=rng.integers(-9, 10, neurons)))
-
-    return NetworkSpec(input_shape=(200,), timesteps=12,
-                       layers=(layer("hidden", 200, 48), layer("output", 48, 10)))
+def test_choices_grow_from_one_lane_to_several_ways():
+    layer = one_layer(50, 30).layers[0]
+    found = choices(layer, Storage.FIXED)
+    speeds = [-(-30 // folding.lanes) / folding.ways for folding in found]
+    assert found[0].lanes == 1
+    assert speeds == sorted(set(speeds), reverse=True)
+    assert [folding.ways for folding in found if folding.lanes == 30] == [1, 2, 4, 8]
+    # The large memories are 64 bits wide together.
+    spram = choices(layer, Storage.SPRAM)
+    assert spram[-1] == LayerFolding(lanes=15, storage=Storage.SPRAM)
 
 
-@pytest.mark.parametrize(("family", "width", "depth", "blocks"), [
-    (ICE40, 16, 256, 1), (ICE40, 16, 257, 2), (ICE40, 8, 512, 1), (ICE40, 2, 2048, 1),
-    (ICE40, 120, 6, 8), (ICE40, 32, 1200, 10),
-    (ECP5, 36, 512, 1), (ECP5, 37, 512, 2), (ECP5, 1, 16384, 1), (ECP5, 64, 600, 4),
-])
-def test_block_memories(family, width, depth, blocks):
-    assert block_memories(family, width, depth) == blocks
+def test_each_candidate_is_faster_and_fits():
+    def cost(folding):
+        return dense_cycles(SPEC, folding)
+
+    found = list(explore(SPEC, ICEBREAKER, cost))
+    costs = [cost(candidate.folding) for candidate in found]
+    assert len(found) >= 4
+    assert costs == sorted(set(costs), reverse=True)
+    for candidate in found:
+        assert candidate.needs.blocks <= 30
+        assert candidate.needs.logic <= FILL * 5280
+    assert default_folding(SPEC, ICEBREAKER) == found[-1].folding
 
 
-# Columns: lanes, LCs and block memories that nextpnr packed (Yosys 0.70, nextpnr 0.11.1).
-@pytest.mark.parametrize(("lanes", "cells", "blocks"), [
-    ((1, 1), 2794, 21), ((4, 1), 3468, 24), ((8, 1), 4351, 28), ((2, 2), 3713, 20),
-    ((6, 5), 5085, 25), ((12, 2), 8345, 19), ((8, 10), 5944, 26),
-])
-def test_estimates_are_near_what_was_measured(lanes, cells, blocks):
-    spec = demo_net()
-    plans = Folding.lanes(*lanes, spec=spec).plans(spec)
-    assert estimated_logic(plans) == pytest.approx(cells, rel=0.15)
-    assert blocks <= estimated_blocks(spec, plans, find_board("icebreaker")) <= blocks + 3
-
-
-def test_default_folding_of_the_demo_net():
-    spec = demo_net()
-    plans = default_folding(spec, find_board("icebreaker")).plans(spec)
-    assert [plan.lanes for plan in plans] == [8, 1]
-    plans = default_folding(spec, find_board("ulx3s-85f")).plans(spec)
-    assert [plan.rows for plan in plans] == [1, 1]
-
-
-@settings(max_examples=30, deadline=None)
-@given(networks())
-def test_default_folding_fits_or_is_the_smallest(spec):
-    board = find_board("icebreaker")
-    plans = default_folding(spec, board).plans(spec)
-    fits = (estimated_blocks(spec, plans, board) <= board.part.blocks
-            and estimated_logic(plans) <= FILL * board.part.logic)
-    assert fits or all(plan.lanes == 1 for plan in plans)
+def test_weights_too_large_for_block_memory_go_to_large_ones():
+    spec = two_layers(inputs=784, hidden=128, classes=10)
+    assert storages(spec, ICEBREAKER) == [Storage.SPRAM, Storage.FIXED]
+    assert storages(spec, ULX3S) == [Storage.FIXED, Storage.FIXED]
+    folding = Folding.each(LayerFolding(lanes=16, storage=Storage.SPRAM), LayerFolding(lanes=2),
+                           spec=spec)
+    candidate = Candidate(spec, ICEBREAKER, folding)
+    assert candidate.needs.large == 4
+    assert candidate.fits
+    require_memory(spec, layer_plans(spec, folding), ICEBREAKER)
+    with pytest.raises(DoesNotFitError, match="has no large memories"):
+        require_memory(spec, layer_plans(spec, folding), ULX3S)
 
 
 def test_weights_beyond_all_memory_are_refused_with_numbers_and_larger_boards():
-    board = find_board("icebreaker")
-    require_memory(one_layer(240, 128), board)  # 30 block memories, the very last bit
+    def require(spec):
+        require_memory(spec, layer_plans(spec, Folding()), ICEBREAKER)
+
+    require(one_layer(240, 128))  # 30 block memories, the very last bit
     with pytest.raises(
         DoesNotFitError,
         match=r"its 30960 weights need 31 of 30 block memories; use fewer .* larger board \(ulx3s",
     ):
-        require_memory(one_layer(240, 129), board)
-    require_memory(two_layers(), board)
+        require(one_layer(240, 129))
+
+
+def test_what_cannot_fit_at_all_is_told_with_numbers():
+    spec = one_layer(1000, 400)
+    assert list(explore(spec, ICEBREAKER, lambda folding: 1)) == []
+    assert r"one lane a layer needs about" in str(nothing_fits(spec, ICEBREAKER))
+
+
+def points():
+    """Fast and large, in between, slow and small, and one that is beaten."""
+    found = [Point(Candidate(SPEC, ULX3S, Folding.lanes(*lanes, spec=SPEC)),
+                   np.array([cycles, cycles]))
+             for lanes, cycles in (((16, 4), 100), ((8, 2), 300), ((1, 1), 900), ((16, 4), 500))]
+    needs = [point.candidate.needs for point in found]
+    assert needs[0].logic > needs[1].logic > needs[2].logic
+    return found
+
+
+def test_front_leaves_out_what_is_beaten():
+    fast, middle, slow, beaten = points()
+    assert front([beaten, slow, fast, middle]) == [fast, middle, slow]
+
+
+def test_the_smallest_that_is_fast_enough_is_chosen():
+    fast, middle, slow, _ = found = points()
+    clock = ULX3S.clock_hz
+    assert choose(found, None) is fast
+    assert choose(found, clock / 100) is fast
+    assert choose(found, clock / 301) is middle
+    assert choose(found, 1) is slow
+    with pytest.raises(DoesNotFitError, match="does 250000 inferences a second at 25 MHz, 300000"):
+        choose(found, 300_000)
+
+
+def test_the_command_prints_the_front_and_how_to_build(make_run, spikewright):
+    run = make_run().path
+    code, out, err = spikewright("fit", run, "--board", "icebreaker", "--json")
+    assert code == 0, err
+    cycles = [row["cycles"] for row in out["front"]]
+    assert cycles == sorted(cycles)
+    assert out["chosen"]["cycles"] == cycles[0]
+    slow = out["front"][-1]["fps"]
+    code, cheap, _ = spikewright("fit", run, "--fps", f"{slow * 0.9}", "--json")
+    assert (code, cheap["chosen"]["logic"]) == (0, out["front"][-1]["logic"])
+    # The cycles are those that the simulated hardware takes.
+    lanes = ",".join(map(str, out["chosen"]["lanes"].values()))
+    ways = ",".join(map(str, out["chosen"]["ways"].values()))
+    code, measured, _ = spikewright("simulate", run, "--engine", "amaranth", "--lanes", lanes,
+                                    "--ways", ways, "--json")
+    assert code == 0
+    assert measured["cycles"]["mean"] == out["chosen"]["cycles"]
+    code, out, err = spikewright("fit", run, "--fps", "1e9", "--json")
+    assert (code, out) == (2, "")
+    assert "inferences a second at 12 MHz" in err

@@ -28,9 +28,11 @@ from spikewright.gen.synapses import Conv2d
 from ..gen.examples import two_layers
 from ..gen.streams import check_stream
 
+WORDS = 2 * len(COUNTERS) + len(NETWORK_COUNTERS)
+
 
 def identity(inputs=20, ways=1, value_bits=0, classes=5, score_bits=4, timesteps=4,
-             counter_words=2 * len(COUNTERS) + len(NETWORK_COUNTERS)) -> Identity:
+             counter_words=WORDS) -> Identity:
     return Identity(
         version=VERSION, digest=bytes(8), inputs=inputs, ways=ways, value_bits=value_bits,
         classes=classes, score_bits=score_bits, timesteps=timesteps, layers=2,

@@ -21,10 +21,10 @@ from spikewright.boards.protocol import (
 )
 from spikewright.boards.top import SerialAccelerator
 from spikewright.gen import Folding, Layer, NetworkSpec, Readout, ReadoutKind, simulate
+from spikewright.gen.arithmetic import signed_bits
 from spikewright.gen.counters import COUNTERS, NETWORK_COUNTERS
 from spikewright.gen.folding import LayerFolding, Storage
 from spikewright.gen.plan import layer_plans
-from spikewright.gen.rtl.readout import score_bits
 from spikewright.gen.rtl.weights import network_image
 
 from ..gen.examples import two_layers
@@ -118,7 +118,8 @@ def test_an_early_exit_answers_the_same_and_the_next_inference_follows():
 
 def test_inferences_may_be_sent_without_waiting():
     golden = simulate(SPEC, SPIKES, engine="golden")
-    replies = converse([(b"".join(encode_inference(SPEC, sample) for sample in SPIKES), len(SPIKES))])
+    together = b"".join(encode_inference(SPEC, sample) for sample in SPIKES)
+    replies = converse([(together, len(SPIKES))])
     assert [reply.scores for reply in replies] == [tuple(c) for c in golden.scores.tolist()]
 
 
@@ -137,7 +138,7 @@ def test_an_inference_longer_than_the_buffer_has_the_same_result():
 def test_board_tells_who_it_is():
     (identity,) = converse([(bytes([Command.IDENTIFY]), 1)])
     assert identity == Identity.of(
-        SPEC, ways=1, score_bits=score_bits(layer_plans(SPEC, FOLDING)[-1], SPEC.readout, SPEC.timesteps),
+        SPEC, ways=1, score_bits=signed_bits(*SPEC.score_range),
         counter_words=2 * len(COUNTERS) + len(NETWORK_COUNTERS), window=64, buffer=128,
     )
     identity.expect(SPEC)

@@ -2,6 +2,7 @@
 
 from amaranth.hdl import Module, Mux, Signal, Value
 
+from spikewright.gen.rtl import array, conv_accumulators, linear, pooling
 from spikewright.gen.rtl.block_memory import BlockMemory
 
 
@@ -10,7 +11,7 @@ class PoisonedMemory(BlockMemory):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = BlockMemory(self.shape, self.depth)
+        m.submodules.memory = memory = BlockMemory(self.shape, self.depth, self.init)
         collided = Signal()
         inputs = ("read_address", "write", "write_address", "write_data")
         m.d.sync += collided.eq(self.write & (self.read_address == self.write_address))
@@ -18,3 +19,9 @@ class PoisonedMemory(BlockMemory):
         data = Value.cast(memory.read_data)
         m.d.comb += Value.cast(self.read_data).eq(Mux(collided, ~data, data))
         return m
+
+
+def poison(monkeypatch):
+    """Every component is built of poisoned memories."""
+    for module in (array, conv_accumulators, linear, pooling):
+        monkeypatch.setattr(module, "BlockMemory", PoisonedMemory)

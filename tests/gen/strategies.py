@@ -26,12 +26,12 @@ from spikewright.gen.spike_pooling import SpikePoolingPlan
 
 #: What :func:`networks` draws from beyond layers of Linear synapses and neurons with threshold.
 FEATURES = frozenset({
-    "conv", "sum_pool", "max_pool", "overlap", "recurrent", "recurrent_conv", "one_to_one",
-    "synaptic", "li", "values", "current", "readouts", "population",
+    "conv", "sum_pool", "max_pool", "overlap", "recurrent", "recurrent_conv", "recurrent_current",
+    "one_to_one", "synaptic", "li", "values", "current", "readouts", "population",
 })
 
 #: Of these, what there is hardware for.
-BUILT = FEATURES - {"overlap", "recurrent_conv"}
+BUILT = FEATURES - {"overlap", "recurrent_conv", "recurrent_current"}
 
 
 @st.composite
@@ -152,6 +152,8 @@ def networks(draw, max_layers: int = 3, max_size: int = 14,
     made, reaching = [], shape
     for n in range(1, count + 1):
         these = features if n == count else features - {"li"}
+        if n == 1 and arriving.kind is InputKind.CURRENT and "recurrent_current" not in features:
+            these -= {"recurrent"}
         made.append(draw(layers(f"fc{n}", reaching, draw(st.integers(1, max_size)), these, n == 1,
                                 arriving.most if n == 1 else 1)))
         reaching = made[-1].output_shape
@@ -217,11 +219,12 @@ def conv_foldings(draw, layer: Layer, behind) -> tuple[LayerFolding, int]:
     )
     units = [n for n in range(1, lanes + 1) if lanes % n == 0]
     units += [lanes * n for n in range(2, banks[1] + 1) if banks[1] % n == 0]
-    folding = LayerFolding(lanes=lanes, banks=banks, units=draw(st.sampled_from(units)))
+    chosen = draw(st.sampled_from(units))
+    folding = LayerFolding(lanes=lanes, banks=banks, units=chosen)
     if not isinstance(behind, MaxPool2d):
-        return folding, folding.units
+        return folding, chosen
     plan = Conv2dPlan(layer.name, synapse, sum_bits=32, lanes=lanes, banks=banks,
-                      units=folding.units)
+                      units=chosen)
     return folding, SpikePoolingPlan(plan, behind).units
 
 

@@ -8,10 +8,9 @@ import pytest
 from spikewright.gen import Conv2d, SumPool2d
 from spikewright.gen.convolution import Conv2dPlan
 from spikewright.gen.errors import FoldingError
-from spikewright.gen.rtl import conv_accumulators
 
 from .convolutions import expected_sums, flat, random_convolution, random_timesteps, run
-from .memories import PoisonedMemory
+from .memories import poison
 
 
 def seeds(few: int) -> list:
@@ -21,7 +20,7 @@ def seeds(few: int) -> list:
 
 @pytest.fixture(autouse=True)
 def _poisoned(monkeypatch):
-    monkeypatch.setattr(conv_accumulators, "BlockMemory", PoisonedMemory)
+    poison(monkeypatch)
 
 
 def random_plan(chance, value_bits=0, pool=None, synapse=None):

@@ -46,9 +46,11 @@ def check(most: list[dict[str, int]], *, cycles: int, seed: int, density: float,
     highest = [0] * dut.words
 
     async def bench(ctx):
-        reading, waited, before = None, 0, list(model.words)
+        reading: int | None = None
+        waited, before = 0, list(model.words)
         for _ in range(cycles):
             if ctx.get(dut.valid):
+                assert reading is not None
                 assert ctx.get(dut.data) == before[reading] % (1 << bits), reading
                 highest[reading] = max(highest[reading], before[reading])
                 reading = None

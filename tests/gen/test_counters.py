@@ -16,9 +16,6 @@ def connections(layer) -> np.ndarray:
     """(neurons, addresses): True where an event of an address reaches a neuron."""
     ones = replace(layer.synapse, weight=np.ones_like(layer.synapse.weight), weight_shift=0)
     pool = None if isinstance(layer.pool, MaxPool2d) else layer.pool
-    if isinstance(layer.synapse, Linear):
-        inputs = layer.synapse.inputs if pool is None else pool.inputs
-        return np.ones((layer.neurons, inputs), np.bool_)
     return replace(layer, synapse=ones, pool=pool).dense() > 0
 
 

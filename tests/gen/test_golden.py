@@ -125,7 +125,7 @@ def neuron_by_hand(
     s = theta is not None and u > theta
     m = u
     if not neuron.reset_delay:
-        if neuron.reset is Reset.SUBTRACT:
+        if neuron.reset is Reset.SUBTRACT and theta is not None:
             m -= (s - r) * theta
         elif neuron.reset is not Reset.NONE:
             m -= (s - r) * m

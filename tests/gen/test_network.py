@@ -15,7 +15,13 @@ from spikewright.gen.rtl.network import Network
 from spikewright.gen.rtl.router import TIMESTEPS
 
 from .examples import of_everything, two_layers
+from .memories import poison
 from .strategies import BUILT, foldings, networks, spike_trains
+
+
+@pytest.fixture(autouse=True)
+def _poisoned(monkeypatch):
+    poison(monkeypatch)
 
 
 def assert_equal(spec, spikes, folding=None):
@@ -41,18 +47,18 @@ def test_equals_golden_on_any_network_long(data):
     assert_equal(spec, data.draw(spike_trains(spec, 3)), data.draw(foldings(spec, max_ways=6)))
 
 
-@pytest.mark.parametrize("lanes", [1, 4, 6, 12])
+@pytest.mark.parametrize("lanes", [4, 12])
 @pytest.mark.parametrize("delay", [True, False])
 @pytest.mark.parametrize("reset", Reset)
 def test_equals_golden_for_every_reset_timing_and_number_of_rows(reset, delay, lanes):
     spec = two_layers(reset=reset, reset_delay=delay)
-    spikes = np.random.default_rng(lanes).random((2, 8, 20)) < 0.3
+    spikes = np.random.default_rng(lanes).random((1, 8, 20)) < 0.3
     assert_equal(spec, spikes, Folding.lanes(lanes, min(lanes, 5), spec=spec))
 
 
 def test_equals_golden_on_a_net_of_everything():
     spec = of_everything()
-    images = np.random.default_rng(0).integers(0, 4, (3, 1, spec.inputs))
+    images = np.random.default_rng(0).integers(0, 4, (2, 1, spec.inputs))
     assert_equal(spec, images, Folding(layers=(("hidden", LayerFolding(ways=3)),)))
 
 
@@ -137,7 +143,7 @@ def assert_stalls_change_nothing(spec, samples, folding, pauses, seed):
     assert (sum(counted[name] for name in CYCLE_COUNTERS) == cycles).all()
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=12, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_stalls_change_nothing_but_time(data):
     """Random pauses of source and sink, inferences back to back: same results, no event lost."""
@@ -163,7 +169,7 @@ def test_stalls_change_nothing_but_time_long(data):
 def test_inferences_follow_one_another_without_a_pause(ways):
     """Membranes, currents, scores and recurrence begin anew."""
     spec = of_everything(timesteps=2)
-    images = np.random.default_rng(1).integers(0, 4, (4, 1, spec.inputs))
+    images = np.random.default_rng(1).integers(0, 4, (3, 1, spec.inputs))
     folding = Folding(layers=(("hidden", LayerFolding(ways=ways)),))
     assert_stalls_change_nothing(spec, images, folding, (0, 0), 0)
 

@@ -75,9 +75,10 @@ def fire(neuron: Neuron, u: int, flag: int):
         limit = 1 << (neuron.membrane_bits - 1)
         clamped = min(max(u, -limit), limit - 1)
         saturated, u = int(clamped != u), clamped
-    s = int(neuron.threshold is not None and u > neuron.threshold)
+    theta = 0 if neuron.threshold is None else int(neuron.threshold)
+    s = int(neuron.threshold is not None and u > theta)
     if not neuron.reset_delay and s != flag and neuron.reset is Reset.SUBTRACT:
-        u -= (s - flag) * neuron.threshold
+        u -= (s - flag) * theta
     elif not neuron.reset_delay and neuron.reset in (Reset.ZERO_KEEP_INPUT, Reset.ZERO_DROP_INPUT):
         u = 0 if s else u
     return s, u, saturated

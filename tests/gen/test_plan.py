@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from spikewright.gen import (
     Conv2d,
     Folding,
+    Input,
+    InputKind,
     Layer,
     Linear,
     MaxPool2d,
@@ -100,6 +102,14 @@ def test_what_is_not_built():
             "a Linear layer")):
         layer_plans(recurrent, Folding())
     layer_plans(conv_and_linear(recurrent=OneToOne(weight=1)), Folding())
+    held = NetworkSpec(input_shape=(8,), timesteps=2, input=Input(kind=InputKind.CURRENT), layers=(
+        Layer(name="hidden", synapse=linear(4, 8), neuron=NEURON, recurrent=linear(4, 4)),))
+    with pytest.raises(FoldingError, match=re.escape(
+            "layer hidden: an all-to-all recurrence on an input that is held is not built, because "
+            "the held input's sums are not kept apart from the recurrence's; send the input in "
+            "every timestep as counts, or make the layer behind it recurrent")):
+        layer_plans(held, Folding())
+    layer_plans(dataclasses.replace(held, input=Input(kind=InputKind.COUNTS)), Folding())
     behind = net(Layer(name="hidden", synapse=linear(16, 8), neuron=NEURON),
                  Layer(name="out", synapse=linear(5, 4), neuron=NEURON,
                        pool=MaxPool2d(input_shape=(1, 4, 4), kernel=2)))
@@ -111,10 +121,10 @@ def test_what_is_not_built():
 
 def test_foldings_belong_to_a_network():
     spec = two_linear()
-    with pytest.raises(FoldingError, match="^1 foldings for 2 layers; give one per layer$"):
+    with pytest.raises(FoldingError, match=r"^1 foldings for 2 layers; give one per layer$"):
         Folding.each(LayerFolding(), spec=spec)
-    with pytest.raises(FoldingError, match="^folding names layer 'fc'; network snn has hidden, "
-                                           "out$"):
+    with pytest.raises(FoldingError, match=r"^folding names layer 'fc'; network snn has hidden, "
+                                           r"out$"):
         layer_plans(spec, Folding(layers=(("fc", LayerFolding()),)))
 
 

@@ -9,16 +9,15 @@ from amaranth.sim import Simulator
 from spikewright.gen import Conv2d, MaxPool2d
 from spikewright.gen.convolution import Conv2dPlan
 from spikewright.gen.errors import FoldingError
-from spikewright.gen.rtl import pooling
 from spikewright.gen.rtl.pooling import SpikePooling
 from spikewright.gen.spike_pooling import SpikePoolingPlan
 
-from .memories import PoisonedMemory
+from .memories import poison
 
 
 @pytest.fixture(autouse=True)
 def _poisoned(monkeypatch):
-    monkeypatch.setattr(pooling, "BlockMemory", PoisonedMemory)
+    poison(monkeypatch)
 
 
 def plan_of(chance: random.Random) -> tuple[Conv2dPlan, SpikePoolingPlan]:

@@ -17,16 +17,20 @@ from spikewright.gen import (
 )
 from spikewright.gen.folding import LayerFolding
 from spikewright.gen.plan import LayerPlan, layer_plans
-from spikewright.gen.rtl.readout import ScoreReadout
+from spikewright.gen.rtl.readout import ScoreReadout, answer_latency
 
 TIMESTEPS = 5
 
 
-def plan_of(neurons: int, units: int, readout: Readout) -> LayerPlan:
-    layer = Layer(name="out", synapse=Linear(weight=np.ones((neurons, 3)), weight_bits=4),
+def readout_of(classes: int, units: int, readout: Readout) -> tuple[ScoreReadout, LayerPlan]:
+    """Of neurons whose membranes are −8 to 7."""
+    neurons = classes * readout.population
+    layer = Layer(name="out", synapse=Linear(weight=[[7, -7]] * neurons, weight_bits=4),
                   neuron=Neuron(decay=1, decay_fraction=0, threshold=2, membrane_bits=4))
-    spec = NetworkSpec(input_shape=(3,), layers=(layer,), timesteps=TIMESTEPS, readout=readout)
-    return layer_plans(spec, Folding(default=LayerFolding(units=units)))[0]
+    spec = NetworkSpec(input_shape=(2,), layers=(layer,), timesteps=TIMESTEPS, readout=readout)
+    plan = layer_plans(spec, Folding(default=LayerFolding(units=units)))[0]
+    assert spec.bounds[0].membrane == (-8, 7)
+    return ScoreReadout(plan, spec), plan
 
 
 def run(dut: ScoreReadout, plan: LayerPlan, spikes, membranes, *, source=0.0, sink=0.0, seed=0):
@@ -98,9 +102,8 @@ def random_activity(neurons: int, seed: int):
 def test_scores_and_decides(kind, classes, units, population, stalls):
     """The contract's scores, the first of the best, and nothing left over from before."""
     readout = Readout(kind=kind, population=population)
-    plan = plan_of(classes * population, units, readout)
+    dut, plan = readout_of(classes, units, readout)
     spikes, membranes = random_activity(classes * population, seed=classes)
-    dut = ScoreReadout(plan, readout, TIMESTEPS)
     results, _, _ = run(dut, plan, spikes, membranes, source=stalls[0], sink=stalls[1])
     scores = readout.scores(spikes, membranes, TIMESTEPS)
     expected = [(index, score, row[: index + 1].argmax(), index == classes - 1)
@@ -113,7 +116,8 @@ def test_latency(population):
     """The first class ``population + 1`` cycles after the last step, then one in ``population``
     cycles."""
     readout = Readout(population=population)
-    plan = plan_of(3 * population, 2, readout)
+    dut, plan = readout_of(3, 2, readout)
     spikes, membranes = random_activity(3 * population, seed=0)
-    _, ends, taken = run(ScoreReadout(plan, readout, TIMESTEPS), plan, spikes, membranes)
+    _, ends, taken = run(dut, plan, spikes, membranes)
     assert taken == [end + 1 + population * (n + 1) for end in ends for n in range(3)]
+    assert taken[2::3] == [end + answer_latency(plan.layer.neurons) for end in ends]

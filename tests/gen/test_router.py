@@ -152,14 +152,15 @@ def _number(address) -> int:
 
 def expected_beats(rows: SpikeRows, ways: int, spatial: bool, timesteps):
     """The beats of each timestep."""
+    shape = rows.shape or (1, 1, 1)
     for t, spikes in enumerate(timesteps):
         queues = [[] for _ in range(ways)]
         for number in np.flatnonzero(spikes.reshape(-1)).tolist():
             address = number // ways
             if spatial:
-                place = np.unravel_index(rows.order.reshape(-1)[number], rows.shape)
+                place = np.unravel_index(rows.order.reshape(-1)[number], shape)
                 fields = dict(zip(("channel", "y", "x"), map(int, place), strict=True))
-                address = SpatialLayout(*rows.shape).const(fields).as_bits()
+                address = SpatialLayout(*shape).const(fields).as_bits()
             queues[number % ways].append(address)
         count = max(1, *map(len, queues))
         yield [([queue[n] if n < len(queue) else None for queue in queues],

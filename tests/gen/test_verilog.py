@@ -10,9 +10,8 @@ import pytest
 from spikewright.gen import Folding, Input, InputKind, Reset, simulate, verilog
 from spikewright.gen.beats import beats
 from spikewright.gen.folding import LayerFolding, Storage
-from spikewright.gen.linear import LinearPlan
 from spikewright.gen.rtl.network import Network
-from spikewright.gen.rtl.weights import load_image
+from spikewright.gen.rtl.weights import network_image
 
 from .examples import of_everything, two_layers
 
@@ -95,16 +94,6 @@ def number(value, network):
     return layout.const(value).as_bits()
 
 
-def image(network):
-    """Bytes that load what can be loaded, as the port table tells."""
-    return b"".join(
-        load_image(plan.synapses.weight_words(way), plan.synapses.weight_bits)
-        for plan in network.plans
-        if isinstance(plan.synapses, LinearPlan) and plan.synapses.storage is not Storage.FIXED
-        for way in range(plan.synapses.ways)
-    )
-
-
 def run_icarus(spec, samples, folding, folder):
     """Scores (samples, classes) and winners from Icarus Verilog, inferences back to back and the
     results taken at random; and the cycles it counted."""
@@ -112,7 +101,7 @@ def run_icarus(spec, samples, folding, folder):
     words = [packed(network, beat)
              for sample in samples for beat in beats(network.plans[0], sample)]
     _, fields = words[0]
-    content = image(network)
+    content = network_image(network.plans)
     (folder / "beats.hex").write_text("\n".join(f"{word:x}" for word, _ in words))
     (folder / "image.hex").write_text("\n".join(f"{byte:x}" for byte in content) or "0")
     (folder / "net.v").write_text(verilog.convert(network))

@@ -1,0 +1,126 @@
+"""What a design needs of a part, told from the design itself before any tool runs.
+
+Amaranth's RTLIL lists every memory, register and operator. Which memories become block memories is
+decided as Yosys decides it, so their number is exact but for memories of about 100 bits, where
+Yosys sees through to the bits in use; what logic becomes of operators is a linear estimate, within
+about 10 %, whose error `make bench` prints.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .registry import ECP5, ICE40, Family
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """``logic``: 4-input LUTs, or logic cells of an iCE40. ``blocks``: block memories. ``large``:
+    memories of an UltraPlus that were asked for by name."""
+
+    logic: int
+    blocks: int
+    large: int
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """What a family's logic is made of, in its own cells.
+
+    ``block``: what Yosys holds a block memory to be worth, in bits of other memory; in ROM, a LUT
+    holds 16 bits. ``coefficients``: fitted to the designs of tests/bench.
+    """
+
+    block: int
+    coefficients: dict[str, float]
+
+
+_COSTS = {
+    ECP5.name: _Cost(128, {
+        "arithmetic": 0.51, "chains": 4.16, "choices": 0.46, "registers": 0.42, "memory": 0.099,
+        "rom": 0.022,
+    }),
+    ICE40.name: _Cost(64, {
+        "one": 96, "arithmetic": 0.125, "choices": 0.93, "registers": 1.30, "memory": 1.53,
+        "rom": 0.043,
+    }),
+}
+
+_MEMORY = re.compile(r"^  memory width (\d+) size (\d+) \\(\S+)$", re.M)
+_WRITTEN = re.compile(r'cell \$memwr_v2 .*\n(?:    .*\n)*?    parameter \\MEMID "\\\\([^"]+)"')
+_CELL = re.compile(r"^  cell (\S+) \S+\n((?:    .*\n)*)", re.M)
+_WIDTH = re.compile(r"parameter \\(?:Y_WIDTH|WIDTH) (\d+)")
+
+#: Operators → what they are counted as; shifts by constants and the like cost nothing.
+_KINDS = {
+    **dict.fromkeys(("$add", "$sub", "$neg", "$gt", "$lt", "$ge", "$le"), "arithmetic"),
+    "$mux": "choices", "$pmux": "choices",
+    **dict.fromkeys(("$and", "$or", "$xor", "$not", "$eq", "$ne", "$reduce_or", "$reduce_bool",
+                     "$reduce_and", "$reduce_xor", "$logic_not"), "logic"),
+    "$mul": "products", "$dff": "registers", "$dffe": "registers", "$sdff": "registers",
+    "$sdffe": "registers",
+}
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A memory of a design. ``written``: it is no ROM."""
+
+    width: int
+    depth: int
+    written: bool
+
+    def blocks(self, family: Family) -> int:
+        """Block memories that Yosys makes of it; 0 if it prefers logic."""
+        needed = min(-(-self.width // w) * -(-self.depth // d) for w, d in family.blocks)
+        price = _COSTS[family.name].block * needed
+        if family is ICE40 and self.written:
+            # Reading a word that is being written takes logic beside the memory.
+            price += min(self.width, 16)
+        return needed if self._elsewhere(family) > price else 0
+
+    def _elsewhere(self, family: Family) -> float:
+        """What it costs outside of block memories, by Yosys' measure."""
+        if not self.written:
+            return self.width * self.depth / 16
+        if family is ECP5:
+            # LUTs of 16 × 4 bits, and multiplexers where it is deeper.
+            words = -(-self.depth // 16)
+            return 4 * -(-self.width // 4) * words + (words > 1) * self.width
+        return self.width * self.depth
+
+
+def memories(rtlil: str) -> Iterator[Memory]:
+    """Every memory of a design in RTLIL."""
+    for module in rtlil.split("\nmodule ")[1:]:
+        written = set(_WRITTEN.findall(module))
+        for width, depth, name in _MEMORY.findall(module):
+            yield Memory(int(width), int(depth), name in written)
+
+
+def features(rtlil: str, family: Family) -> dict[str, float]:
+    """What the logic of a design is estimated from: bits of each kind of operator, and memories
+    that become logic."""
+    found: Counter[str] = Counter()
+    for kind, body in _CELL.findall(rtlil):
+        if kind in _KINDS:
+            width = _WIDTH.search(body)
+            found[_KINDS[kind]] += int(width[1]) if width else 1
+            if _KINDS[kind] == "arithmetic":
+                found["chains"] += 1
+    for memory in memories(rtlil):
+        if not memory.blocks(family):
+            found["memory" if memory.written else "rom"] += memory.width * memory.depth
+    return {"one": 1, **found}
+
+
+def estimate(rtlil: str, family: Family) -> Estimate:
+    """What ``rtlil`` needs of a part of ``family``."""
+    coefficients = _COSTS[family.name].coefficients
+    found = features(rtlil, family)
+    return Estimate(
+        logic=round(sum(coefficients[name] * found.get(name, 0) for name in coefficients)),
+        blocks=sum(memory.blocks(family) for memory in memories(rtlil)),
+        large=rtlil.count("cell \\SB_SPRAM256KA "),
+    )

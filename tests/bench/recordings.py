@@ -1,0 +1,82 @@
+"""Held-back samples of the user's data sets, below SPIKEWRIGHT_DATA, and the nets trained on them.
+
+``specs/mnist`` is ``spikewright train mnist --seed 0`` compiled; ``specs/nmnist_conv`` is
+``spikewright train nmnist_conv`` on 800 recordings for 24 epochs, compiled with one epoch of
+quantisation-aware training. Any training of one's own does as well.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from spikewright.gen import NetworkSpec
+from spikewright.gen.errors import DataError
+from spikewright.gen.folding import Folding, LayerFolding
+from spikewright.gen.specfile import load
+from spikewright.gen.stimulus import Stimulus
+from spikewright.model.data import load as load_data
+from spikewright.model.encoding import Encoding
+from spikewright.model.recipe import Data
+
+from .designs import dense
+
+SPECS = Path(__file__).with_name("specs")
+
+#: The convolutional net's hardware: sweeps of 48 neurons, all taps of an event at once where
+#: events are many.
+CONVOLUTIONAL = (
+    LayerFolding(lanes=16, units=48, banks=(1, 3)), LayerFolding(lanes=16, units=48),
+    LayerFolding(lanes=8, units=8), LayerFolding(lanes=32, units=8), LayerFolding(units=2),
+)
+
+
+def spec(name: str) -> NetworkSpec:
+    return load(SPECS / f"{name}.json")
+
+
+def mnist() -> Stimulus:
+    """The 10,000 held-back digits as currents of black and white pixels.
+
+    Raises
+    ------
+    DataError
+        If MNIST is not there.
+    """
+    held_back = load_data(Data(source="mnist"), _root()).held_back
+    return Stimulus(Encoding(kind="current", timesteps=2).encode(held_back), held_back.labels)
+
+
+def nmnist_milliseconds(count: int) -> Stimulus:
+    """The last ``count`` recordings of N-MNIST in steps of a millisecond."""
+    return _nmnist(count, Encoding(timesteps=300, time_window=1000))
+
+
+def _nmnist(count: int, encoding: Encoding) -> Stimulus:
+    path = _root() / "nmnist" / "train.npz"
+    source = f"events:{path}" if path.exists() else "nmnist"
+    held_back = load_data(Data(source=source), _root()).held_back
+    last = held_back.subset(np.arange(len(held_back) - count, len(held_back)))
+    return Stimulus(encoding.encode(last), last.labels)
+
+
+def nmnist() -> list[tuple[str, NetworkSpec, Folding, npt.NDArray]]:
+    """What, net, folding and samples of the measurements on real recordings."""
+    recipe = _nmnist(1, Encoding(timesteps=10, time_window=31_500)).spikes
+    milliseconds = nmnist_milliseconds(1).spikes
+    linear = dense(2312, 256, 10, timesteps=300, threshold=60)
+    folding = Folding.each(LayerFolding(lanes=32, units=4), LayerFolding(lanes=5), spec=linear)
+    convolutional = spec("nmnist_conv")
+    return [
+        ("an N-MNIST recording in 10 timesteps, 2312 → 256 → 10", linear, folding, recipe),
+        ("an N-MNIST recording in 300 timesteps, 2312 → 256 → 10", linear, folding, milliseconds),
+        ("an N-MNIST recording in 300 timesteps, convolutional", convolutional,
+         Folding.each(*CONVOLUTIONAL, spec=convolutional), milliseconds),
+    ]
+
+
+def _root() -> Path:
+    if "SPIKEWRIGHT_DATA" not in os.environ:
+        raise DataError("set SPIKEWRIGHT_DATA to a folder with mnist and nmnist")
+    return Path(os.environ["SPIKEWRIGHT_DATA"])

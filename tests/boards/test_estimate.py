@@ -1,0 +1,45 @@
+"""Estimates against what Yosys and nextpnr made of the same designs."""
+
+import pytest
+from amaranth.back import rtlil
+
+from spikewright.boards.alone import LFE5U_85F, UP5K, measure
+from spikewright.boards.estimate import Memory, estimate, memories
+from spikewright.boards.pins import Pins
+from spikewright.boards.registry import ECP5, ICE40
+from spikewright.gen.rtl.network import Network
+
+from ..bench.designs import ESTIMATED
+
+
+# Yosys 0.70: as `memory_libmap` says which memory it maps to what.
+@pytest.mark.parametrize(("width", "depth", "written", "ecp5", "ice40"), [
+    (36, 512, False, 1, 5), (36, 64, False, 1, 0), (16, 128, False, 0, 1),
+    (16, 64, True, 0, 1), (16, 128, True, 1, 1), (36, 32, True, 0, 3), (144, 64, True, 4, 9),
+    (8, 8, True, 0, 0), (4, 16, True, 0, 0), (1, 512, True, 1, 1), (144, 64, False, 4, 0),
+    (128, 64, False, 0, 0),
+])
+def test_memories_become_what_yosys_makes_of_them(width, depth, written, ecp5, ice40):
+    memory = Memory(width, depth, written)
+    assert (memory.blocks(ECP5), memory.blocks(ICE40)) == (ecp5, ice40)
+
+
+def test_memories_are_read_from_the_design():
+    spec, folding = ESTIMATED["memory"]
+    network = Pins(Network(spec, folding))
+    found = list(memories(rtlil.convert(network, ports=network.ports, emit_src=False)))
+    assert Memory(12 * 4, 8 * 64, False) in found  # weights
+    assert Memory(32, network.component.counter_count, True) in found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", [LFE5U_85F, UP5K], ids=lambda target: target.device)
+@pytest.mark.parametrize("name", ["memory", "one lane"])
+def test_estimates_are_near_what_nextpnr_packs(name, target):
+    spec, folding = ESTIMATED[name]
+    network = Pins(Network(spec, folding, counters=False))
+    told = estimate(rtlil.convert(network, ports=network.ports, platform=target, emit_src=False),
+                    target.family)
+    used = measure(spec, folding, target, place=False)["utilisation"]
+    assert told.blocks == used["block memories"]
+    assert told.logic == pytest.approx(next(iter(used.values())), rel=0.15)
