@@ -58,14 +58,14 @@ def check_networks(data, samples, **how):
     assert (trace.timesteps[deciding == spec.timesteps] == spec.timesteps).all()
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_computes_what_golden_does_in_the_timesteps_that_were_begun(data):
     check_networks(data, 2)
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=500, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=300, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_computes_what_golden_does_in_the_timesteps_that_were_begun_long(data):
     check_networks(data, 3, max_layers=4, max_size=24)
