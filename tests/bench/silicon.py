@@ -16,7 +16,6 @@ SEEDS = (1, 2)
 #: Digits that run on the hardware itself; the others on the cycle model.
 ON_HARDWARE = 200
 
-FOUR_WAYS = (LayerFolding(ways=4, units=16), LayerFolding(ways=4, units=5))
 SPRAM = (LayerFolding(lanes=16, units=2, storage=Storage.SPRAM), LayerFolding(lanes=5, units=1))
 
 
@@ -50,10 +49,15 @@ def _times(row: dict, fmax: float) -> dict:
 
 def mnist() -> list[dict]:
     spec = recordings.spec("mnist")
-    folding = Folding.each(*FOUR_WAYS, spec=spec)
-    row = {"what": "an MNIST digit, 784 → 128 → 10, INT4, 4 ways, LFE5U-85F",
-           "promised": "≤ 1 µs, ≥ 0.975", **_digits(spec, folding), **placed(spec, folding)}
-    return [{**row, **_times(row, row["fmax_mhz"])}]
+    rows = []
+    for ways, seeds in ((4, SEEDS), (8, SEEDS[:1])):
+        folding = Folding.each(LayerFolding(ways=ways, units=16),
+                               LayerFolding(ways=ways, units=5), spec=spec)
+        row = {"what": f"an MNIST digit, 784 → 128 → 10, INT4, {ways} ways, LFE5U-85F",
+               "promised": "≤ 1 µs, ≥ 0.975", **_digits(spec, folding),
+               **placed(spec, folding, seeds)}
+        rows.append({**row, **_times(row, row["fmax_mhz"])})
+    return rows
 
 
 def full_lanes() -> list[dict]:
@@ -83,12 +87,14 @@ def convolution() -> list[dict]:
 def icebreaker() -> list[dict]:
     spec = recordings.spec("mnist")
     folding = Folding.each(*SPRAM, spec=spec)
+    # Nothing loads weights into a simulation; in block memory they take the same cycles.
+    filled = Folding.each(*(replace(one, storage=Storage.FIXED) for one in SPRAM), spec=spec)
     board = find_board("icebreaker")
     figures = [build(spec, board, folding, seed=seed).figures for seed in SEEDS]
     best = max(figures, key=lambda one: one["fmax_mhz"]["sync"])
     fmax = best["fmax_mhz"]["sync"]
     row = {"what": "an MNIST digit, 784 → 128 → 10, INT4 weights in SPRAM, iCEBreaker with UART",
-           "promised": "≤ 30 µs, ≥ 0.975", **_digits(spec, folding),
+           "promised": "≤ 30 µs, ≥ 0.975", **_digits(spec, filled),
            **{name: used["used"] for name, used in best["utilisation"].items()},
            "fmax_mhz": fmax, "fmax_of_seeds": [one["fmax_mhz"]["sync"] for one in figures]}
     return [{**row, **_times(row, fmax)}]
