@@ -1,6 +1,8 @@
 """What nextpnr makes of the promised designs, and how long an inference takes at its Fmax."""
 
 
+from dataclasses import replace
+
 from spikewright.boards.alone import measure
 from spikewright.boards.build import build
 from spikewright.boards.registry import find_board
