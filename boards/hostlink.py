@@ -156,12 +156,14 @@ class CommandDecoder(wiring.Component):
         m = Module()
         identity, byte = self.identity, self.i.payload
         m.submodules.gatherer = gatherer = BeatGatherer(identity, self.shape)
-        high, low, left = Signal(7), Signal(8), Signal(8)
+        high, low, value, left = Signal(7), Signal(8), Signal(8), Signal(8)
+        # Checking an event is a long path, and there is time for it.
+        wrong, full = Signal(Fault), Signal()
         ticks = Signal(range(identity.timesteps))
         valued = identity.value_bits > 0
         m.d.comb += [
             self.o.payload.slots.eq(gatherer.slots),
-            gatherer.address.eq(Cat(low if valued else byte, high)), gatherer.value.eq(byte),
+            gatherer.address.eq(Cat(low, high)), gatherer.value.eq(value),
             self.load.byte.eq(byte),
         ]
 
@@ -173,18 +175,6 @@ class CommandDecoder(wiring.Component):
                 self.request.valid.eq(1), self.request.payload.eq(which),
                 self.i.ready.eq(self.request.ready),
             ]
-
-        def event():
-            with m.If(gatherer.fault != Fault(0)):
-                fault(gatherer.fault)
-            with m.Else():
-                m.d.comb += [
-                    self.o.valid.eq(gatherer.full),
-                    self.i.ready.eq(~gatherer.full | self.o.ready),
-                    gatherer.put.eq(self.i.ready),
-                ]
-            with m.If(self.i.ready):
-                m.next = "COMMAND"
 
         def tick(last: bool):
             m.d.comb += [
@@ -238,15 +228,26 @@ class CommandDecoder(wiring.Component):
                 with m.Else(), m.Switch(byte):
                     command()
             with m.State("ADDRESS"), m.If(self.i.valid):
-                if valued:
-                    m.d.comb += self.i.ready.eq(1)
-                    m.d.sync += low.eq(byte)
-                    m.next = "VALUE"
-                else:
-                    event()
+                m.d.comb += self.i.ready.eq(1)
+                m.d.sync += low.eq(byte)
+                m.next = "VALUE" if valued else "CHECK"
             if valued:
                 with m.State("VALUE"), m.If(self.i.valid):
-                    event()
+                    m.d.comb += self.i.ready.eq(1)
+                    m.d.sync += value.eq(byte)
+                    m.next = "CHECK"
+            with m.State("CHECK"):
+                m.d.sync += [wrong.eq(gatherer.fault), full.eq(gatherer.full)]
+                m.next = "EVENT"
+            with m.State("EVENT"):
+                with m.If(wrong != Fault(0)):
+                    m.d.comb += self.faults.eq(wrong)
+                    m.next = "COMMAND"
+                with m.Else():
+                    m.d.comb += self.o.valid.eq(full)
+                    with m.If(~full | self.o.ready):
+                        m.d.comb += gatherer.put.eq(1)
+                        m.next = "COMMAND"
             with m.State("COUNT"), m.If(self.i.valid):
                 m.d.comb += self.i.ready.eq(1)
                 m.d.sync += left.eq(byte)

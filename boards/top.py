@@ -12,6 +12,7 @@ from .buffer import InferenceBuffer
 from .hostlink import HostLink
 from .protocol import Identity
 from .registry import Board
+from .stage import StreamRegister
 from .uart import UartReceiver, UartTransmitter
 
 
@@ -81,7 +82,10 @@ class SerialAccelerator(wiring.Component):
         )
         m.submodules.transmitter = transmitter = self._transmitter
 
-        connect(m, link.events, buffer.i)
+        # Events take their time on the wire, but checking them is a long path.
+        m.submodules.checked = checked = StreamRegister(self.network.i.payload.shape())
+        connect(m, link.events, checked.i)
+        connect(m, checked.o, buffer.i)
         connect(m, buffer.o, network.i)
         connect(m, link.load, network.load)
         connect(m, link.o, transmitter.i)
@@ -99,7 +103,7 @@ class SerialAccelerator(wiring.Component):
 
             link.framing_error.eq(receiver.framing_error),
             link.overrun.eq(receiver.overrun),
-            link.pending.eq(buffer.pending),
+            link.pending.eq(buffer.pending | checked.o.valid),
             link.spilled.eq(buffer.spilled),
             buffer.done.eq(link.results.valid & link.results.ready & link.results.payload.last),
             buffer.clear.eq(link.clear),

@@ -96,6 +96,7 @@ class LinearPlan:
         self.rows = -(-layer.neurons // self.lanes)
         self.steps = -(-layer.neurons // units)
         self.groups = self.lanes // units
+        self.inputs = source.order
         matrix, self.sum_shift = self._matrix(layer, source)
         self.own_base = -(-len(source.order) // self.ways)
         own = -(-self.steps * units // self.ways) if isinstance(layer.recurrent, Linear) else 0
@@ -139,6 +140,13 @@ class LinearPlan:
             matrix = np.concatenate([matrix << (synapse.weight_shift - shift),
                                      own << (recurrent.weight_shift - shift)], axis=1)
         return matrix, shift
+
+    def unconnected(self, way: int) -> list[int]:
+        """Addresses in bank ``way`` of pixels that no pooling window holds."""
+        if not isinstance(self.layer.pool, SumPool2d):
+            return []
+        inputs = self.inputs[way :: self.ways]
+        return np.flatnonzero((inputs >= 0) & (self.layer.fan_out[inputs] == 0)).tolist()
 
     def weight_words(self, way: int) -> list[list[int]]:
         """Bank ``way`` of the weights: word row·bank_inputs + address // ways, lane by lane."""

@@ -105,12 +105,22 @@ class LinearSynapses(wiring.Component):
         """Synaptic operations; counting takes its time, which the adders do not have."""
         plan = self.plan
         events, partial = Signal(range(plan.ways + 1)), Signal()
-        arrived = sum((self._op.slots[way].event for way in range(plan.ways)), C(0))
+        arrived = sum((self._connected(m, way) for way in range(plan.ways)), C(0))
         m.d.sync += [events.eq(Mux(self._issue, arrived, 0)), partial.eq(last_row_of_sums)]
         rest = plan.layer.neurons - (plan.rows - 1) * plan.lanes
         counted = Signal.like(self.activity.synops)
         m.d.sync += counted.eq(events * Mux(partial, rest, plan.lanes))
         m.d.comb += self.activity.synops.eq(counted)
+
+    def _connected(self, m: Module, way: int) -> Value:
+        """An event that reaches neurons."""
+        slot, unconnected = self._op.slots[way], self.plan.unconnected(way)
+        if not unconnected:
+            return slot.event
+        reached = Signal(name=f"connected_{way}", init=1)
+        with m.Switch(slot.address), m.Case(*unconnected):
+            m.d.comb += reached.eq(0)
+        return slot.event & reached
 
     def _increments(self, m: Module) -> list[Value]:
         """What each lane adds, ``add_stage`` cycles after the issue; 0 if nothing was."""

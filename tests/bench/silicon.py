@@ -18,7 +18,7 @@ SEEDS = (1, 2)
 #: Digits that run on the hardware itself; the others on the cycle model.
 ON_HARDWARE = 200
 
-SPRAM = (LayerFolding(lanes=16, units=2, storage=Storage.SPRAM), LayerFolding(lanes=5, units=1))
+SPRAM = (LayerFolding(lanes=16, units=4, storage=Storage.SPRAM), LayerFolding(units=2))
 
 
 def placed(spec: NetworkSpec, folding: Folding, seeds: tuple[int, ...] = SEEDS) -> dict:

@@ -79,8 +79,8 @@ def test_decoder_makes_the_beats_of_the_signals(seed, spec, ways):
         layout = SpatialLayout(*plan.source.shape)
         for beat in expected:
             for slot in beat["slots"]:
-                fields = layout.from_bits(slot["address"])
-                slot["address"] = {name: fields[name] for name in layout.members}
+                if slot["address"] == 0:
+                    slot["address"] = dict.fromkeys(layout.members, 0)
     check_stream(dut, data, expected, stalls=(0.3, 0.4), seed=seed)
 
 
