@@ -126,7 +126,7 @@ class SpikeQueue(wiring.Component):
     between timesteps that are complete. A silent timestep is one beat without an event.
 
     Latency: the first beat of a timestep is offered ``latency`` cycles after its last row, whether
-    that has spikes or not: 5, or 6 if rows have more than :data:`PIECE` lanes.
+    that has spikes or not: 5, or 7 if rows have more than :data:`PIECE` lanes.
 
     Rows are never refused. The user begins no timestep before all but one are taken out, and ends
     none in the cycle after another's end; no sweep is that short.
@@ -163,24 +163,29 @@ class SpikeQueue(wiring.Component):
         m.submodules.rows = queue = fifo.SyncFIFOBuffered(
             width=layout.size, depth=TIMESTEPS * self.rows
         )
+        valid, row = self.valid, self.row
+        if self.lanes > PIECE:
+            # Wide rows come from far away.
+            valid, row = Signal(name="came"), Signal(layout, name="row_came", reset_less=True)
+            m.d.sync += [valid.eq(self.valid), row.eq(self.row)]
         # Which row with spikes is the last shows when the timestep ends, so one is held back.
         held, full = Signal(layout, reset_less=True), Signal()
         flush, flush_last = Signal(), Signal()
         some = Signal()
         ended = Signal(layout)
         m.d.comb += [
-            some.eq(self.valid & self.row.spikes.any()),
+            some.eq(valid & row.spikes.any()),
             ended.eq(held), ended.tick.eq(flush), ended.last.eq(flush & flush_last),
             queue.w_en.eq(flush | (full & some)), queue.w_data.eq(ended),
         ]
         with m.If(~full):
             m.d.comb += ended.spikes.eq(0)
         m.d.sync += [
-            flush.eq(self.valid & self.row.tick), flush_last.eq(self.row.last),
+            flush.eq(valid & row.tick), flush_last.eq(row.last),
             full.eq(some | (full & ~flush)),
         ]
         with m.If(some):
-            m.d.sync += held.eq(self.row)
+            m.d.sync += held.eq(row)
 
         # Counted when the row that ends it can be read.
         complete = Signal(range(TIMESTEPS + 1))
@@ -226,7 +231,7 @@ def _merge(nodes: list[tuple[Value, Value]]) -> tuple[Value, Value]:
 
 def queue_latency(lanes: int) -> int:
     """See :class:`SpikeQueue`."""
-    return 5 + (lanes > PIECE)
+    return 5 + 2 * (lanes > PIECE)
 
 
 class SpikeRouter(wiring.Component):
