@@ -18,6 +18,8 @@ from spikewright.boards.toolchain import find_tool
 #: the next, so nothing may depend on it: here it is arbitrary.
 PREPARE = r"""
 read_rtlil design.il
+hierarchy -top top
+proc
 memory_dff
 setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:COLLISION_X_MASK=1'0 %i r:CLK_ENABLE=1'1 %i
 prep -flatten -top top

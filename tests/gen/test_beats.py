@@ -79,8 +79,8 @@ def test_places_of_a_map():
     assert places == [{"channel": 0, "y": 0, "x": 0}, {"channel": 1, "y": 0, "x": 3},
                       {"channel": 2, "y": 3, "x": 4}]
     layout = SpatialLayout(3, 4, 5)
-    assert [layout.const(place).as_bits() for place in places] == addresses(plan)[
-        [0, 23, 59]].tolist()
+    assert [layout.const(place).as_bits() for place in places] == addresses(
+        plan.source)[[0, 23, 59]].tolist()
 
 
 def test_beats_are_payloads():
