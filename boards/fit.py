@@ -122,7 +122,7 @@ def choices(layer: Layer, storage: Storage) -> list[LayerFolding]:
             if storage is Storage.SPRAM and _sprams(layer, lanes) > SPRAMS:
                 continue
             # A step up is worth looking at if it is a quarter faster, or the last.
-            if not found or rows == 1 or 5 * rows <= 4 * -(-layer.neurons // found[-1].lanes):
+            if not found or rows == 1 or 5 * rows <= 4 * -(-layer.neurons // found[-1].lanes):  # pyright: ignore
                 found.append(LayerFolding(lanes=lanes, storage=storage))
         if storage is Storage.FIXED:
             found += [replace(found[-1], ways=ways) for ways in WAYS[1:] if ways <= layer.inputs]

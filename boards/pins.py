@@ -20,7 +20,7 @@ class Pins(Elaboratable):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.component = self.component
+        m.submodules.component = self.component  # pyright: ignore
         for pin, value, is_input in self._joined:
             held = Signal(len(pin), reset_less=True, name=f"{pin.name}__held")
             if is_input:

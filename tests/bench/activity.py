@@ -57,7 +57,8 @@ def utilisation() -> list[dict]:
     spec = _convolution()
     frame = np.ones((1, 1, spec.inputs), np.bool_)
     rows.append(measured("3×3 convolution of a full 16×64×64 frame, 9 banks", spec,
-                         Folding.each(LayerFolding(units=6), spec=spec), frame, 0.95))
+                         Folding.each(LayerFolding(units=6), LayerFolding(), spec=spec), frame,
+                         0.95))
     for what, network, folding, samples in recordings.nmnist():
         rows.append(measured(what, network, folding, samples, 0.90))
     return rows

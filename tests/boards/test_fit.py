@@ -31,7 +31,7 @@ SPEC = two_layers(inputs=40, hidden=16, classes=4)
 def test_choices_grow_from_one_lane_to_several_ways():
     layer = one_layer(50, 30).layers[0]
     found = choices(layer, Storage.FIXED)
-    speeds = [-(-30 // folding.lanes) / folding.ways for folding in found]
+    speeds = [-(-30 // folding.lanes) / folding.ways for folding in found]  # pyright: ignore
     assert found[0].lanes == 1
     assert speeds == sorted(set(speeds), reverse=True)
     assert [folding.ways for folding in found if folding.lanes == 30] == [1, 2, 4, 8]

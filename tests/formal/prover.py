@@ -60,12 +60,12 @@ class Claims:
         self.free: dict[str, Signal] = {}
 
     def assume(self, value):
-        self.m.d.comb += Assume(value)
+        self.m.d.comb += Assume(value)  # pyright: ignore
 
     def always(self, claim: str, value):
         """``value`` is true in every cycle; ``claim`` names it where it is not."""
         holds = Signal(name=re.sub(r"\W+", "_", claim))
-        self.m.d.comb += [holds.eq(Value.cast(value).bool()), Assert(holds)]
+        self.m.d.comb += [holds.eq(Value.cast(value).bool()), Assert(holds)]  # pyright: ignore
         assert claim not in self.claimed, f"{claim!r} is claimed twice"
         self.claimed[claim] = holds
 
@@ -85,7 +85,7 @@ class Claims:
 
 def internal(inside: Module, name: str) -> Signal:
     """The signal called ``name`` that the module drives, for invariants about what has no port."""
-    found = {signal.name: signal for signal in inside._driving}
+    found = {signal.name: signal for signal in inside._driving}  # pyright: ignore
     if name not in found:
         raise KeyError(f"no signal {name} is driven here; there are {', '.join(sorted(found))}")
     return found[name]
@@ -93,7 +93,7 @@ def internal(inside: Module, name: str) -> Signal:
 
 def leaves(component: wiring.Component) -> dict[str, Value]:
     """Members of the component's signature, those of interfaces included, by name."""
-    return {
+    return {  # pyright: ignore
         "__".join(map(str, path)): value.as_value() if isinstance(value, ValueCastable) else value
         for path, _, value in component.signature.flatten(component)
     }

@@ -70,7 +70,7 @@ def test_every_word_is_exact(most):
 
 def test_low_bits_too_few_by_one_are_refuted(monkeypatch):
     width = Counters._low_width
-    monkeypatch.setattr(Counters, "_low_width", staticmethod(lambda *given: width(*given) - 1))
+    monkeypatch.setattr(Counters, "_low_width", staticmethod(lambda *given: width(*given) - 1))  # pyright: ignore
     dut = Counters([LayerEvents()])
     with pytest.raises(RefutedError, match="every word is exact"):
         prove(dut, exact, steps=3 * dut.words)

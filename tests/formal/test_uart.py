@@ -63,9 +63,9 @@ def test_the_receiver_keeps_the_rules_on_any_line(divisor):
 class Loop(wiring.Component):
     """A transmitter's line into a receiver."""
 
-    i: In(stream.Signature(8))
-    o: Out(stream.Signature(8))
-    dropped: Out(1)
+    i: In(stream.Signature(8))  # pyright: ignore
+    o: Out(stream.Signature(8))  # pyright: ignore
+    dropped: Out(1)  # pyright: ignore
 
     def elaborate(self, platform):
         m = Module()

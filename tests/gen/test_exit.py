@@ -93,12 +93,12 @@ def test_a_decision_saves_the_cycles_of_the_timesteps_behind_it(timestep):
     assert early.scores.tolist() == [[20 - timestep] * 5] * 3
     assert (early.decision == whole.decision).all()
     # Two timesteps may wait between two layers, and each layer works on one.
-    assert (early.timesteps <= min(20, timestep + 5)).all()
+    assert (early.timesteps <= min(20, timestep + 5)).all()  # pyright: ignore
     if timestep == 2:
-        assert (2 * early.cycles < whole.cycles).all()
+        assert (2 * early.cycles < whole.cycles).all()  # pyright: ignore
     if timestep >= 18:
         assert (early.cycles == whole.cycles).all()
-    assert (early.cycles <= whole.cycles).all()
+    assert (early.cycles <= whole.cycles).all()  # pyright: ignore
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -108,7 +108,7 @@ def test_a_held_input_is_swept_no_more_once_decided(layers):
                            layers=spec.layers[:layers]))
     images = np.random.default_rng(0).integers(0, 16, (4, 1, spec.inputs))
     trace = assert_equal(spec, images, Folding.lanes(*[4] * layers, spec=spec))
-    assert (trace.timesteps < 12).all()
+    assert (trace.timesteps < 12).all()  # pyright: ignore
     assert trace.scores.any(axis=1).all()
 
 

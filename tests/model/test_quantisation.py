@@ -36,7 +36,7 @@ def test_training_starts_from_the_rounded_net(bits, scale):
         inside = np.abs(floats.weight) <= ((1 << (bits - 1)) - 1) * step
         error = layer.synapse.weight * step - floats.weight
         assert (np.abs(error[inside]) <= step / 2 * (1 + 1e-9)).all()
-        assert np.abs(layer.neuron.threshold * step / 16 - floats.threshold).max() <= step / 32
+        assert np.abs(layer.neuron.threshold * step / 16 - floats.threshold).max() <= step / 32  # pyright: ignore
 
 
 @settings(deadline=None, max_examples=40)
@@ -64,7 +64,7 @@ def _loopy(kind, all_to_all, **options):
     )
     with torch.no_grad():
         for synapse in (net[0], net[4]):
-            synapse.weight *= 4  # so that every layer fires
+            synapse.weight *= 4  # so that every layer fires  # pyright: ignore
     return net
 
 
@@ -81,7 +81,7 @@ def test_recurrent_weights_are_rounded_to_steps_of_their_own(bits, all_to_all, k
     membrane_step = quantised.steps[1] / 2**layer.synapse.weight_shift
     if all_to_all:
         step = membrane_step * 2**layer.recurrent.weight_shift
-        inside = np.abs(floats.recurrent) <= ((1 << (bits - 1)) - 1) * step
+        inside = np.abs(floats.recurrent) <= ((1 << (bits - 1)) - 1) * step  # pyright: ignore
         assert inside.any()
     else:
         step, inside = membrane_step, np.ones(5, bool)
