@@ -6,7 +6,7 @@ only as nearly as its sums repeat.)
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -161,24 +161,25 @@ def seeded(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def predictions(
-    module: nn.Module, forward: Forward, samples: Stimulus, readout: Readout = SPIKE_COUNT
-) -> npt.NDArray[np.int64]:
-    """Class of the highest score for each sample; the lowest among equals, as in hardware."""
+def activities(module: nn.Module, forward: Forward, samples: Stimulus) -> Iterator[Activity]:
+    """What ``module`` does with ``samples``, as many at once as fit into memory, in order."""
     module.eval()
-    found = []
     _, frames, inputs = samples.spikes.shape
     batch = max(1, min(_EVALUATION_BATCH, _EVALUATION_ELEMENTS // (frames * inputs)))
-    with torch.no_grad():
-        for start in range(0, len(samples), batch):
-            x = torch.from_numpy(samples.spikes[start : start + batch]).float().transpose(0, 1)
-            decided = scores(readout, forward(x.to(device.of(module))).votes)
-            found.append(decided.cpu().numpy().argmax(axis=1))
-    return np.concatenate(found)
+    for start in range(0, len(samples), batch):
+        x = torch.from_numpy(samples.spikes[start : start + batch]).float().transpose(0, 1)
+        with torch.no_grad():
+            yield forward(x.to(device.of(module)))
+
+
+def decisions(readout: Readout, activity: Activity) -> npt.NDArray[np.int64]:
+    """Class of the highest score for each sample; the lowest among equals, as in hardware."""
+    return scores(readout, activity.votes).cpu().numpy().argmax(axis=1)
 
 
 def accuracy(
     module: nn.Module, forward: Forward, samples: Stimulus, readout: Readout = SPIKE_COUNT
 ) -> float:
     """Fraction of ``samples`` that are classified as labelled."""
-    return float((predictions(module, forward, samples, readout) == samples.labels).mean())
+    found = [decisions(readout, activity) for activity in activities(module, forward, samples)]
+    return float((np.concatenate(found) == samples.labels).mean())
