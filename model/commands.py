@@ -28,6 +28,8 @@ def train(
         "--output", "-o", help="Run folder to write.", show_default="runs/NAME")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training samples.")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides all that is random.")] = None,
+    sharpness: Annotated[float | None, typer.Option(
+        help="ρ of sharpness-aware minimisation; 0 is plain training.")] = None,
     resume: Annotated[bool, typer.Option(
         "--resume", help="Go on where the run in --output was stopped.")] = False,
     overwrite: Annotated[bool, typer.Option(
@@ -44,7 +46,7 @@ def train(
 
     if resume:
         given = {"RECIPE": recipe, "--data": data, "--epochs": epochs, "--seed": seed,
-                 "--overwrite": overwrite or None}
+                 "--sharpness": sharpness, "--overwrite": overwrite or None}
         extra = [name for name, value in given.items() if value is not None]
         if extra or output is None:
             raise RecipeError(
@@ -55,7 +57,7 @@ def train(
         chosen = read_recipe(run)
     else:
         chosen = Recipe.load(recipe or "digits").from_source(_absolute(data))
-        chosen = chosen.override("training", epochs=epochs, seed=seed)
+        chosen = chosen.override("training", epochs=epochs, seed=seed, sharpness=sharpness)
         run = _fresh(output or Path("runs") / chosen.name, overwrite)
     result = runs.train(run, chosen, data_root, resume=resume, overwrite=overwrite)
     run.record("train", result)
