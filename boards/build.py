@@ -17,7 +17,6 @@ from amaranth.build.run import BuildPlan
 from ..gen.errors import ToolError
 from ..gen.folding import Folding
 from ..gen.folding_options import folded
-from ..gen.linear import LinearPlan
 from ..gen.plan import layer_plans
 from ..gen.runfolder import write_json
 from ..gen.spec import NetworkSpec
@@ -75,8 +74,7 @@ def build(
         If the folding or the number of inputs does not belong to the network or the link.
     """
     plans = layer_plans(spec, folding)
-    first = plans[0].synapses
-    require_inputs(spec, first.ways if isinstance(first, LinearPlan) else 1)
+    require_inputs(spec, plans[0].synapses.ways)
     require_memory(spec, plans, board)
     tools = [find_tool(name) for name in board.family.tools]
     plan = board.make_platform().prepare(

@@ -11,7 +11,6 @@ from amaranth.back import rtlil
 from ..gen.errors import DoesNotFitError
 from ..gen.folding import Folding, LayerFolding, Storage
 from ..gen.layers import Layer
-from ..gen.linear import LinearPlan
 from ..gen.plan import LayerPlan, layer_plans
 from ..gen.rtl.weights import SPRAM_DEPTH, SPRAM_WIDTH, SPRAMS
 from ..gen.spec import NetworkSpec
@@ -60,8 +59,7 @@ def require_memory(spec: NetworkSpec, plans: tuple[LayerPlan, ...], board: Board
     DoesNotFitError
     """
     def large(plan: LayerPlan) -> bool:
-        synapses = plan.synapses
-        return isinstance(synapses, LinearPlan) and synapses.storage is Storage.SPRAM
+        return plan.synapses.storage is Storage.SPRAM
 
     needed = sum(
         -(-plan.layer.weights * plan.layer.synapse.weight_bits // board.family.block_bits)
@@ -205,9 +203,7 @@ def dense_cycles(spec: NetworkSpec, folding: Folding) -> float:
     """Cycles that the busiest layer needs if every one of its inputs spikes: a measure of speed
     where no traffic is known. The other layers break ties."""
     each = sorted(
-        plan.layer.inputs * (plan.synapses.rows / plan.synapses.ways
-                             if isinstance(plan.synapses, LinearPlan)
-                             else plan.synapses.event_cycles)
+        plan.layer.inputs * plan.synapses.event_cycles / plan.synapses.ways
         for plan in layer_plans(spec, folding)
     )
     return each[-1] + 1e-6 * sum(each)

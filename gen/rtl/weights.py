@@ -9,7 +9,6 @@ from amaranth.lib.wiring import In, Out
 
 from ..errors import FoldingError
 from ..folding import Storage
-from ..linear import LinearPlan
 from ..plan import LayerPlan
 
 #: Large memories of an iCE40 UltraPlus, and their shape.
@@ -45,8 +44,7 @@ def network_image(plans: Sequence[LayerPlan]) -> bytes:
     """What a network loads: the weights of every layer that can be, one way's after the other's."""
     return b"".join(
         load_image(plan.synapses.weight_words(way), plan.synapses.weight_bits)
-        for plan in plans
-        if isinstance(plan.synapses, LinearPlan) and plan.synapses.storage is not Storage.FIXED
+        for plan in plans if plan.synapses.storage is not Storage.FIXED
         for way in range(plan.synapses.ways)
     )
 
