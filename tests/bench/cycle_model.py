@@ -10,8 +10,8 @@ import numpy as np
 from amaranth.sim import Simulator
 
 from spikewright.gen import Folding, Layer, Linear, NetworkSpec, Neuron, simulate
-from spikewright.gen.beats import beats
 from spikewright.gen.cycles import timeline
+from spikewright.gen.engines.amaranth import send
 from spikewright.gen.folding import LayerFolding
 from spikewright.gen.plan import LayerPlan, layer_plans
 from spikewright.gen.rtl.network import Network
@@ -74,11 +74,7 @@ def simulator_rate(folding: Folding) -> float:
 
     async def drive(ctx):
         ctx.set(dut.o.ready, 1)
-        ctx.set(dut.i.valid, 1)
-        for beat in beats(dut.plans[0], sample):
-            ctx.set(dut.i.payload, beat)
-            await ctx.tick().until(dut.i.ready)
-        ctx.set(dut.i.valid, 0)
+        await send(ctx, dut, sample)
         await ctx.tick().until(dut.o.valid & dut.o.payload.last)
 
     async def count(ctx):
