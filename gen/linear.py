@@ -109,7 +109,7 @@ class LinearPlan:
         self.sum_bits = max(sum_bits - self.sum_shift, self.weight_bits)
         #: Accumulators of a single row are registers.
         self.in_registers = self.rows == 1
-        self.add_stage = 3 + (self.value_bits > 1) + (self.ways > 1)
+        self.add_stage = 3 + bool(self.value_bits) + (self.ways > 1)
         #: Accumulators of few rows have no time for a register between memory and adder.
         self.read_registered = self.rows >= 3
         if self.in_registers:

@@ -147,7 +147,7 @@ class LinearSynapses(wiring.Component):
             with m.If(~event):
                 m.d.sync += gated.eq(0)
             terms = [gated[lane] for lane in range(plan.lanes)]
-            if plan.value_bits > 1:
+            if plan.value_bits:
                 value = self._delayed(m, slot.value, 3, f"value_{way}")
                 terms = [_registered(m, term * value, f"product_{way}_{lane}")
                          for lane, term in enumerate(terms)]
