@@ -63,7 +63,6 @@ class SpikingLayer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        plan = self.plan
         m.submodules.array = array = self.array
         m.submodules.synapses = synapses = self.synapses
         if isinstance(synapses, LinearSynapses):
