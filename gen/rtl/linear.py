@@ -65,7 +65,7 @@ class LinearSynapses(wiring.Component):
         self._op = op = Signal(self.i.payload.shape())
         self._row = row = Signal(range(plan.rows) if plan.rows > 1 else 1)
         self._addresses = [
-            Signal(range(plan.rows * plan.bank_inputs + 1), name=f"address_{way}")
+            Signal(range(plan.bank_words + 1), name=f"address_{way}")
             for way in range(plan.ways)
         ]
         #: A row of sums is taken by the sweep in this cycle.

@@ -15,6 +15,12 @@ from ..plan import LayerPlan
 SPRAMS, SPRAM_WIDTH, SPRAM_DEPTH = 4, 16, 1 << 14
 
 
+def large_memories(width: int, depth: int) -> int:
+    """Large memories that ``depth`` words of ``width`` bits fill, side by side and one after
+    another."""
+    return -(-width // SPRAM_WIDTH) * -(-depth // SPRAM_DEPTH)
+
+
 class LoadSignature(wiring.Signature):
     """Bytes on their way into a memory; seen from where they come from. No byte is refused.
 
@@ -103,8 +109,8 @@ class WeightStore(wiring.Component):
 
     @property
     def sprams(self) -> int:
-        """Large memories that the words fill, side by side and one after another."""
-        return -(-self.shape.size // SPRAM_WIDTH) * -(-self.depth // SPRAM_DEPTH)
+        """Large memories that the words fill."""
+        return large_memories(self.shape.size, self.depth)
 
     @property
     def image(self) -> bytes:
