@@ -82,8 +82,8 @@ def test_more_large_memories_than_the_part_has_are_refused_with_numbers():
         match=r"spram storage need 5 of 4 large memories \(fc1 4, fc2 1\); use fixed or loadable",
     ):
         require(16, storage=Storage.SPRAM)
-    with pytest.raises(DoesNotFitError, match=r"need 5 of 4 large memories \(fc1 5\)"):
-        require(20)
+    with pytest.raises(DoesNotFitError, match=r"need 6 of 4 large memories \(fc1 6\)"):
+        require(24)
 
 
 def test_weights_beyond_all_memory_are_refused_with_numbers_and_larger_boards():
