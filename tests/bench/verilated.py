@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from amaranth.hdl import Shape
 
-from spikewright.boards.build import cache_folder
+from spikewright.boards.cache import cache_folder
 from spikewright.gen import verilog
 from spikewright.gen.beats import beats
 from spikewright.gen.counters import decode
