@@ -19,6 +19,7 @@ from spikewright.gen.traffic import LayerTraffic, traffic
 
 from .designs import rivals_job
 
+
 def model_rate(folding: Folding, samples: int = 1 << 17) -> float:
     """Cycles per second of the cycle model, given numbers of events: the best of five runs.
 
@@ -74,8 +75,8 @@ def measure() -> list[dict]:
         folding = Folding.each(*(LayerFolding(lanes=n) for n in lanes), spec=spec)
         model, simulator = model_rate(folding), simulator_rate(folding)
         rows.append({
-            "what": f"784 → 128 → 10, lanes {lanes[0]} and {lanes[1]}, T = {spec.timesteps}: cycles per "
-                    "second of processor time",
+            "what": f"784 → 128 → 10, lanes {lanes[0]} and {lanes[1]}, T = {spec.timesteps}: "
+                    "cycles per second of processor time",
             "cycle_model": f"{model:.1e}", "amaranth_simulator": f"{simulator:.1e}",
             "times_as_fast": f"{model / simulator:.1e}", "promised": "≥ 1e+06",
         })
