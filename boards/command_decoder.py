@@ -57,7 +57,9 @@ class BeatGatherer(wiring.Component):
                     m.d.comb += before.eq(self.slots[number].address)
         exists = (way < identity.ways) & (address < identity.inputs)
         if self.shape is not None:
-            fields = data.View(SpatialLayout(*self.shape), address)
+            layout = SpatialLayout(*self.shape)
+            # The field of an only channel has a bit, which no address needs.
+            fields = data.View(layout, Cat(address, C(0, layout.size - bits)))
             exists &= ((fields.channel < self.shape[0]) & (fields.y < self.shape[1])
                        & (fields.x < self.shape[2]))
         again = (seen >> way)[0] & (address <= before)

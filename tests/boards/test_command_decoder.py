@@ -20,12 +20,13 @@ from ..gen.streams import check_stream
 from .identities import identity
 
 
-def image_net(kernel: int) -> NetworkSpec:
-    """A convolution of 2×5×3 pixels whose events carry values up to 5 bits."""
+def image_net(kernel: int, channels: int = 2) -> NetworkSpec:
+    """A convolution of 5×3 pixels whose events carry values up to 5 bits."""
+    shape = (channels, 5, 3)
     return NetworkSpec(
-        input_shape=(2, 5, 3), timesteps=4, input=Input(kind=InputKind.COUNTS, bits=5),
+        input_shape=shape, timesteps=4, input=Input(kind=InputKind.COUNTS, bits=5),
         layers=(Layer(name="conv", synapse=Conv2d(
-            weight=np.ones((3, 2, kernel, kernel)), weight_bits=4, input_shape=(2, 5, 3)),
+            weight=np.ones((3, channels, kernel, kernel)), weight_bits=4, input_shape=shape),
             neuron=Neuron(decay=15, decay_fraction=4, threshold=40)),),
     )
 
@@ -43,7 +44,8 @@ def with_empty_fields(beats, value_bits):
 @pytest.mark.parametrize(("spec", "ways"), [
     (two_layers(inputs=1), 1), (two_layers(inputs=20), 1), (two_layers(inputs=300), 1),
     (two_layers(inputs=300), 4), (two_layers(inputs=20), 3), (image_net(2), 1),
-], ids=["1", "20", "300", "300 in 4 ways", "20 in 3 ways", "image"])
+    (image_net(2, channels=1), 1),
+], ids=["1", "20", "300", "300 in 4 ways", "20 in 3 ways", "image", "image of one channel"])
 def test_decoder_makes_the_beats_of_the_signals(seed, spec, ways):
     rng = np.random.default_rng(seed)
     shape = (6, 4, spec.inputs)
