@@ -130,6 +130,7 @@ def _folding(rng: np.random.Generator, layer: Layer) -> LayerFolding:
         return LayerFolding(
             lanes=lanes, units=int(rng.choice([1, lanes, 2 * lanes])),
             banks=None if rng.random() < 0.5 else tuple(rng.integers(1, 3, 2).tolist()),
+            overlap=bool(rng.random() < 0.5),
         )
     lanes = layer.neurons if rng.random() < 0.5 else int(rng.integers(1, layer.neurons + 1))
     units = [None, 1, lanes, int(rng.integers(1, lanes + 1))][rng.integers(4)]
