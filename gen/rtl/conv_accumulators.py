@@ -127,8 +127,8 @@ class SumBank(wiring.Component):
         m.d.sync += [later.eq(sooner) for sooner, later in pairwise(operations)]
         return operations
 
-    def _add(self, m: Module, operations: list[data.View], stored: data.View,
-             zero: Value) -> data.View:
+    def _add(self, m: Module, operations: list[data.View], stored: Signal | data.View,
+             zero: Value) -> Signal | data.View:
         """Cycle 3: the sums of ``stored`` (cycle 2), or of an addition that is not in the memory
         yet, with the operand added; or zeros."""
         plan = self.plan
