@@ -120,7 +120,7 @@ class Candidate:
 
 def choices(layer: Layer, storage: Storage) -> list[LayerFolding]:
     """Foldings of a layer, from the smallest to the fastest: more lanes, as far as they make an
-    event shorter, and then more ways."""
+    event shorter, then more ways, or a convolution's sweep beside its events."""
     if isinstance(layer.synapse, Linear):
         found: list[LayerFolding] = []
         reached = math.inf
@@ -137,7 +137,8 @@ def choices(layer: Layer, storage: Storage) -> list[LayerFolding]:
             found += [replace(found[-1], ways=ways) for ways in WAYS[1:] if ways <= layer.inputs]
         return found
     channels = layer.synapse.weight.shape[0] // layer.synapse.groups
-    return [LayerFolding(lanes=n) for n in range(1, channels + 1) if channels % n == 0]
+    found = [LayerFolding(lanes=n) for n in range(1, channels + 1) if channels % n == 0]
+    return [*found, replace(found[-1], overlap=True)]
 
 
 def storages(spec: NetworkSpec, board: Board) -> list[Storage]:
