@@ -45,8 +45,9 @@ def nothing_fits(spec: NetworkSpec, board: Board) -> DoesNotFitError:
     return does_not_fit(
         spec, board,
         f"one lane a layer needs about {needs.logic} of {part.logic} LUTs (of which "
-        f"{FILL:.0%} can be filled), {needs.blocks} of {part.blocks} block memories and "
-        f"{needs.large} of {part.large} large ones",
+        f"{FILL:.0%} can be filled), {needs.blocks} of {part.blocks} block memories, "
+        f"{needs.large} of {part.large} large ones and {needs.multipliers} of {part.multipliers} "
+        f"multipliers",
     )
 
 
@@ -115,6 +116,7 @@ class Candidate:
     def fits(self) -> bool:
         part = self.board.part
         return (self.needs.blocks <= part.blocks and self.needs.large <= part.large
+                and self.needs.multipliers <= part.multipliers
                 and self.needs.logic <= FILL * part.logic)
 
 

@@ -213,7 +213,8 @@ class Conv2dPlan:
 
         self.most_synops = self.rows.banks * self.columns.banks * self.lanes
         self.sum_words = 2 * self.rows.slots * self.columns.slots * self.blocks
-        self.word_bits = sum_bits - synapse.weight_shift
+        # Sums that are always 0 have no bit above the shift.
+        self.word_bits = max(sum_bits - synapse.weight_shift, 1)
         self.sum_word_bits = self.lanes * self.word_bits
         self.weight_words = synapse.weight[0, 0].size * self.signal_shape[0] * self.group_blocks
         self.weight_word_bits = self.lanes * synapse.weight_bits
