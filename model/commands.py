@@ -114,7 +114,7 @@ def compile(
 def transfer(
     run: Annotated[Path, typer.Argument(help="Run folder that `spikewright train` made.")],
     simulate: Annotated[int, typer.Option(
-        min=1, help="Held-back samples that the generated hardware is simulated for.")] = 1,
+        min=0, help="Held-back samples that the generated hardware is simulated for.")] = 1,
     data_root: _DataRoot = None,
     as_json: Json = False,
 ) -> None:
@@ -134,9 +134,9 @@ def transfer(
         [(row["row"], 100 * row["accuracy"], 100 * row["gap"], row["synops"], row.get("cycles"))
          for row in result["rows"]],
     )
-    meaning = (f"SynOps: spikes × neurons that each reaches. The cycle model's figures were "
-               f"repeated, spike for spike and cycle for cycle, by simulating the generated "
-               f"hardware on {result['simulated']} of the samples.")
+    meaning = (f"SynOps: spikes × neurons that each reaches. Hardware is its cycle model, repeated "
+               f"spike for spike and cycle for cycle by simulation on {result['simulated']} of the "
+               f"samples.")
     finish({"run": str(folder.path), **result}, shown, meaning, as_json=as_json)
 
 
