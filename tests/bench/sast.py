@@ -26,29 +26,33 @@ def measure() -> list[dict]:
     recipe = Recipe.load("sast_nmnist").from_source(nmnist_source())
     rows = []
     for name, rho in (("plain", 0.0), ("sharpness-aware", recipe.training.sharpness)):
-        found = [_run(recipe.override("training", sharpness=rho, seed=seed)) for seed in SEEDS]
-        by_row = {row["row"]: [one for each in found for one in each["rows"]
-                               if one["row"] == row["row"]] for row in found[0]["rows"]}
-        rows.append({
-            "what": f"N-MNIST, {name} (ρ = {rho:g}), {found[0]['samples']} held back, seeds "
-                    f"{', '.join(map(str, SEEDS))}: accuracy in %, SynOps a sample",
-            **{row: _spread([100 * one["accuracy"] for one in each])
-               for row, each in by_row.items()},
-            "smooth − hard, points": _spread([
-                100 * one["gap"] for one in by_row["hard"]]),
-            "SynOps, INT8": _spread([one["synops"] for one in by_row["INT8"]]),
-            "cycles, INT8": _spread([one["cycles"] for one in by_row["hardware INT8"]]),
-            "paper": PAPER[name],
-        })
+        found = [run(recipe.override("training", sharpness=rho, seed=seed)) for seed in SEEDS]
+        rows.append(summary(name, found))
     return rows
 
 
-def _run(recipe: Recipe) -> dict:
+def summary(name: str, found: list[dict]) -> dict:
+    """Of what :func:`run` found for each seed."""
+    by_row = {row["row"]: [one for each in found for one in each["rows"]
+                           if one["row"] == row["row"]] for row in found[0]["rows"]}
+    return {
+        "what": f"N-MNIST, {name} (ρ = {found[0]['sharpness']:g}), {found[0]['samples']} held "
+                f"back, seeds {', '.join(str(each['seed']) for each in found)}: accuracy in %",
+        **{row: _spread([100 * one["accuracy"] for one in each]) for row, each in by_row.items()},
+        "smooth − hard, points": _spread([100 * one["gap"] for one in by_row["hard"]]),
+        "SynOps a sample, INT8": _spread([one["synops"] for one in by_row["INT8"]]),
+        "cycles a sample, INT8": _spread([one["cycles"] for one in by_row["hardware INT8"]]),
+        "paper": PAPER[name],
+    }
+
+
+def run(recipe: Recipe) -> dict:
+    """Training and transfer gap of one seed."""
     with tempfile.TemporaryDirectory() as place:
-        run = RunFolder.create(Path(place) / "run")
-        runs.train(run, recipe, None, resume=False, overwrite=False)
+        folder = RunFolder.create(Path(place) / "run")
+        runs.train(folder, recipe, None, resume=False, overwrite=False)
         # One simulation of the hardware proves the model of the others.
-        return transfer.measure(run, recipe, None, simulated=recipe.training.seed == SEEDS[0])
+        return transfer.measure(folder, recipe, None, simulated=recipe.training.seed == SEEDS[0])
 
 
 def _spread(values: list[float]) -> str:
