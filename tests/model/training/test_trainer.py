@@ -6,7 +6,7 @@ import torch
 
 from spikewright.gen import Stimulus, simulate
 from spikewright.gen.errors import RecipeError, RunFolderError
-from spikewright.model import compile, nets
+from spikewright.model import compile, nets, quantise
 from spikewright.model.recipe import Recipe
 from spikewright.model.surrogates import PARAMETERS, SMOOTH
 from spikewright.model.training import checkpoint, device
@@ -184,3 +184,15 @@ def test_every_neuron_and_loss_trains(neuron, loss):
     trainer = Trainer(net, lambda x: nets.unroll(net, x), _samples(), SHAPE, recipe.training)
     assert np.isfinite(trainer.train_epoch()["loss"])
     assert all(not torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True))
+
+
+def test_nets_of_smooth_spikes_compile_and_train_on_in_integers():
+    recipe = _with(name="atan", forward="smooth")
+    seeded(0)
+    smooth, hard = (nets.build(r, SHAPE, 2) for r in (recipe, recipe.hard))
+    hard.load_state_dict(smooth.state_dict())
+    assert compile(smooth, SHAPE, 3) == compile(hard, SHAPE, 3)
+    module = quantise(smooth, SHAPE, 3).trainable()
+    x = torch.from_numpy(_samples().spikes).float().transpose(0, 1)
+    fired = [layer.unique().tolist() for layer in module.activity(x).spikes]
+    assert all(set(values) <= {0, 1} for values in fired)
