@@ -20,6 +20,7 @@ hardware.
 """
 
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -68,13 +69,12 @@ def latency(
     from snntorch import spikegen
 
     spikes = np.empty((len(values), timesteps, values.shape[1]), np.bool_)
+    options: Any = {"num_steps": timesteps, "threshold": threshold, "clip": True, "bypass": True}
+    options |= {"linear": True, "normalize": True} if tau is None else {"tau": tau}
     size = max(1, _CHUNK_ELEMENTS // (timesteps * values.shape[1]))
     for start in range(0, len(values), size):
         chunk = torch.from_numpy(np.asarray(values[start : start + size], np.float32))
-        trains = spikegen.latency(
-            chunk, num_steps=timesteps, threshold=threshold, clip=True, bypass=True,
-            **({"linear": True, "normalize": True} if tau is None else {"tau": tau}),
-        )
+        trains: Any = spikegen.latency(chunk, **options)
         spikes[start : start + size] = trains.numpy().swapaxes(0, 1) > 0
     return spikes
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -58,7 +60,8 @@ def test_random_rate_of_another_seed_is_another():
 @given(values, times)
 def test_even_rate_has_as_many_spikes_as_fit_at_even_distances(x, timesteps):
     spikes = codes.even_rate(x, timesteps)
-    np.testing.assert_array_equal(spikes.sum(axis=1), np.floor(timesteps * x.astype(np.float64) + 0.5))
+    wanted = np.floor(timesteps * x.astype(np.float64) + 0.5)
+    np.testing.assert_array_equal(spikes.sum(axis=1), wanted)
     for train in spikes.transpose(0, 2, 1).reshape(-1, timesteps):
         distances = np.diff(np.flatnonzero(train))
         assert distances.size == 0 or np.ptp(distances) <= 1
@@ -80,7 +83,7 @@ def test_linear_latency_spikes_once_and_in_order(x, timesteps):
 def test_charging_latency_spikes_at_most_once_and_in_order(x, timesteps, tau, threshold):
     spikes = codes.latency(x, timesteps, threshold, tau)
     assert (spikes.sum(axis=1) <= (x >= np.float32(threshold))).all()
-    expected = spikegen.latency(torch.from_numpy(x), num_steps=timesteps, threshold=threshold,
+    expected: Any = spikegen.latency(torch.from_numpy(x), num_steps=timesteps, threshold=threshold,
                                 tau=tau, clip=True, bypass=True)
     np.testing.assert_array_equal(spikes, expected.numpy().swapaxes(0, 1) > 0)
     when = np.where(spikes.any(axis=1), spikes.argmax(axis=1), timesteps)
