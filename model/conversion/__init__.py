@@ -1,2 +1,1 @@
-"""Between nets that spike and nets that do not: conversion, and the twins of section 4's energy
-question."""
+"""Between nets that spike and nets that do not: conversion of trained nets, and exact twins."""
