@@ -23,7 +23,8 @@ from spikewright.gen import (
 from spikewright.gen.errors import SpecError
 from spikewright.model.conversion.qnn import Qnn, QnnLayer
 from spikewright.model.conversion.twins import compare, lawful, qnn_twin, snn_twin
-from tests.gen.strategies import networks, spike_trains
+
+from ...gen.strategies import networks, spike_trains
 
 _FLAT = {"conv", "sum_pool", "overlap", "values", "current", "population"}
 
