@@ -130,7 +130,8 @@ class LayerDeviation:
     mean_difference, largest_difference
         Of count − activation, both of the same counts below.
     rate, density
-        s: share of timesteps with a spike; d: share of the twin's activations above 0.
+        s: share of timesteps with a spike; d: share of the twin's activations above 0. None of
+        sums.
     """
 
     layer: str
@@ -139,8 +140,8 @@ class LayerDeviation:
     equal_through: float
     mean_difference: float
     largest_difference: int
-    rate: float
-    density: float
+    rate: float | None
+    density: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,8 +167,8 @@ def compare(
     size = max(1, _BATCH_ELEMENTS // (steps * widest))
     parts = [_beside(spec, twin, signals[i : i + size]) for i in range(0, len(signals), size)]
     layers = tuple(
-        _deviation(layer.name, steps, *(np.concatenate(rows) for rows in zip(*found, strict=True)))
-        for layer, *found in zip(spec.layers, *(layers for layers, _ in parts), strict=True)
+        _deviation(flat, steps, *(np.concatenate(rows) for rows in zip(*found, strict=True)))
+        for flat, *found in zip(twin.layers, *(layers for layers, _ in parts), strict=True)
     )
     snn, qnn = (np.concatenate([part[1][which] for part in parts]) for which in (0, 1))
     accuracy = [None, None] if labels is None else [
@@ -215,16 +216,16 @@ def lawful(layer: Layer, signals: npt.NDArray) -> npt.NDArray[np.bool_]:
 
 
 def _deviation(
-    name: str, steps: int, law: npt.NDArray, counts: _Ints, local: _Ints, through: _Ints
+    layer: QnnLayer, steps: int, law: npt.NDArray, counts: _Ints, local: _Ints, through: _Ints
 ) -> LayerDeviation:
     differences = counts - local
     return LayerDeviation(
-        layer=name,
+        layer=layer.name,
         lawful=float(law.mean()),
         equal=float((differences == 0).mean()),
         equal_through=float((counts == through).mean()),
         mean_difference=float(differences.mean()),
         largest_difference=int(differences.flat[np.abs(differences).argmax()]),
-        rate=float(counts.mean() / steps),
-        density=float((through > 0).mean()),
+        rate=None if layer.theta is None else float(counts.mean() / steps),
+        density=None if layer.theta is None else float((through > 0).mean()),
     )
