@@ -153,3 +153,10 @@ def test_kinds_that_do_not_suit_the_samples():
 def test_fields_of_other_kinds_are_refused(fields):
     with pytest.raises(ValidationError):
         Encoding(timesteps=4, **fields)
+
+
+def test_a_run_of_long_ago_finds_the_same_spikes():
+    """What was drawn once stays drawn, or runs could not be repeated from their folders."""
+    (sample,) = codes.random_rate(np.array([[0.1, 0.5, 0.9]], np.float32), 16, seed=5)
+    assert ["".join(".|"[spike] for spike in train) for train in sample.T.astype(int)] == [
+        "....|...........", "..|.|..|||.|...|", "||||||||||||||||"]

@@ -11,7 +11,7 @@ from spikewright.model.metrics.memory import layer_memory
 from ...gen.strategies import BUILT, foldings, networks
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.data())
 def test_packed_memories_are_those_of_the_design(data):
     spec = data.draw(networks(features=BUILT, max_layers=2, max_size=9))
