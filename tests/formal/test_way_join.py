@@ -58,7 +58,7 @@ def joins(claims: Claims, dut: SpikeRouter, inside: Module):
 
 
 @pytest.mark.parametrize(("rows", "units", "ways"), [
-    (1, 1, 1), (1, 2, 2),
+    (1, 1, 1), (1, 2, 2), (1, 4, 2),
     *(pytest.param(*shape, marks=pytest.mark.slow) for shape in ((2, 1, 1), (1, 3, 3), (2, 2, 2))),
 ])
 def test_no_spike_is_lost_or_doubled(rows, units, ways):
@@ -83,8 +83,8 @@ class Stuck(SpikeRouter):
 
 
 def test_a_way_left_out_is_found():
-    order = np.arange(2).reshape(1, 2)
-    with pytest.raises(RefutedError, match="sends all that spiked"):
+    order = np.arange(4).reshape(1, 4)
+    with pytest.raises(RefutedError, match="sends"):
         prove_unbounded(Stuck(SpikeRows(order, last_step=0), 2), joins)
 
 
