@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from amaranth.back import rtlil
 from amaranth.hdl import Assert, Assume, ClockDomain, Module, Signal, Value, ValueCastable
+from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
@@ -134,7 +135,10 @@ def to_rtlil(dut: wiring.Component, specify: Callable | None = None):
     m, clock, claims = with_claims(dut, specify)
     m.d.comb += [Assume(holds) for holds in claims.assumed]  # pyright: ignore
     m.d.comb += [Assert(holds) for holds in claims.claimed.values()]  # pyright: ignore
-    ports = {name: (value, None) for name, value in leaves(dut).items() if len(value)}
+    # An output that nothing drives is constant, and not an input of the proof.
+    driven = inputs(dut)
+    ports = {name: (value, PortDirection.Input if name in driven else PortDirection.Output)
+             for name, value in leaves(dut).items() if len(value)}
     ports |= {signal.name: (signal, None)
               for signal in (*claims.free.values(), *claims.claimed.values())}
     return rtlil.convert(m, name="top", ports={"clk": (clock, None), **ports}), claims
