@@ -20,10 +20,12 @@ TO_ABC = r"""
 opt -full
 zinit
 techmap
-opt -full
+opt
+simplemap
 dffunmap
 opt_clean
 delete t:$scopeinfo
+select -assert-none t:* t:$_* t:$anyseq %u %d
 abc -dff -script abc.script
 """
 
