@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from amaranth.back import rtlil
-from amaranth.hdl import Assert, Assume, ClockDomain, Module, Signal, Value, ValueCastable
+from amaranth.hdl import Assert, Assume, ClockDomain, Module, Signal, Value
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
@@ -96,7 +96,8 @@ class Claims:
 
 def internal(inside: Module, name: str) -> Signal:
     """The signal called ``name`` that the module drives, for invariants about what has no port."""
-    found = {signal.name: signal for signal in inside._driving}  # pyright: ignore
+    driven = inside._driving  # which the stubs do not know, because it is private
+    found = {signal.name: signal for signal in driven}  # pyright: ignore[reportGeneralTypeIssues]
     if name not in found:
         raise KeyError(f"no signal {name} is driven here; there are {', '.join(sorted(found))}")
     return found[name]
@@ -104,8 +105,8 @@ def internal(inside: Module, name: str) -> Signal:
 
 def leaves(component: wiring.Component) -> dict[str, Value]:
     """Members of the component's signature, those of interfaces included, by name."""
-    return {  # pyright: ignore
-        "__".join(map(str, path)): value.as_value() if isinstance(value, ValueCastable) else value
+    return {
+        "__".join(map(str, path)): Value.cast(value)
         for path, _, value in component.signature.flatten(component)
     }
 
@@ -133,8 +134,8 @@ def inputs(dut: wiring.Component) -> set[str]:
 def to_rtlil(dut: wiring.Component, specify: Callable | None = None):
     """RTLIL of :func:`with_claims` for Yosys' own SAT solver."""
     m, clock, claims = with_claims(dut, specify)
-    m.d.comb += [Assume(holds) for holds in claims.assumed]  # pyright: ignore
-    m.d.comb += [Assert(holds) for holds in claims.claimed.values()]  # pyright: ignore
+    m.d.comb += [Assume(holds, None) for holds in claims.assumed]
+    m.d.comb += [Assert(holds, None) for holds in claims.claimed.values()]
     # An output that nothing drives is constant, and not an input of the proof.
     driven = inputs(dut)
     ports = {name: (value, PortDirection.Input if name in driven else PortDirection.Output)

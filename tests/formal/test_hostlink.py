@@ -4,8 +4,10 @@
 import pytest
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
 
-from spikewright.boards.hostlink import BeatGatherer, CommandDecoder, HostLink, ReplyEncoder
+from spikewright.boards.command_decoder import BeatGatherer, CommandDecoder
+from spikewright.boards.hostlink import HostLink
 from spikewright.boards.protocol import Command, Identity, Tag
+from spikewright.boards.reply_encoder import ReplyEncoder
 
 from .prover import Claims, RefutedError
 from .reachability import assert_possible, prove_unbounded
