@@ -38,7 +38,7 @@ def accounts(claims: Claims, dut: Conv2dSynapses, inside: Module):
     """Every beat is worked on for as many cycles as promised, no cycle is unaccounted for, and
     timesteps are offered once and in order."""
     m, plan, activity, sums, beat = claims.m, dut.plan, dut.activity, dut.sums, dut.i.payload
-    step, released = surroundings(claims, dut)
+    _, released = surroundings(claims, dut)
     taken = dut.i.valid & dut.i.ready
     holds, left = Signal(), Signal(range(plan.event_cycles + 1))
     with m.If(activity.busy):

@@ -44,26 +44,25 @@ def decodes(claims: Claims, dut: CommandDecoder, inside: Module):
     taken = Signal(15)
     whole = Signal()
     m.d.comb += taken.eq(Cat(byte if not ident.value_bits else low, high))
-    with m.If(moved):
-        with m.Switch(expected):
-            with m.Case(command):
-                m.d.sync += high.eq(byte)
-                with m.If(byte[7]):
-                    m.d.sync += expected.eq(address)
-                with m.Elif(byte == Command.LOAD):
-                    m.d.sync += expected.eq(count)
-            with m.Case(address):
-                m.d.sync += [low.eq(byte), expected.eq(value if ident.value_bits else command)]
-                m.d.comb += whole.eq(not ident.value_bits)
-            with m.Case(value):
+    with m.If(moved), m.Switch(expected):
+        with m.Case(command):
+            m.d.sync += high.eq(byte)
+            with m.If(byte[7]):
+                m.d.sync += expected.eq(address)
+            with m.Elif(byte == Command.LOAD):
+                m.d.sync += expected.eq(count)
+        with m.Case(address):
+            m.d.sync += [low.eq(byte), expected.eq(value if ident.value_bits else command)]
+            m.d.comb += whole.eq(not ident.value_bits)
+        with m.Case(value):
+            m.d.sync += expected.eq(command)
+            m.d.comb += whole.eq(1)
+        with m.Case(count):
+            m.d.sync += [expected.eq(loads), left.eq(byte)]
+        with m.Case(loads):
+            m.d.sync += left.eq(left - 1)
+            with m.If(left == 0):
                 m.d.sync += expected.eq(command)
-                m.d.comb += whole.eq(1)
-            with m.Case(count):
-                m.d.sync += [expected.eq(loads), left.eq(byte)]
-            with m.Case(loads):
-                m.d.sync += left.eq(left - 1)
-                with m.If(left == 0):
-                    m.d.sync += expected.eq(command)
 
     # Events are legal if they exist, ascend within a way and weigh something.
     way, number = claims.fixed(max(1, (ident.ways - 1).bit_length()), "way"), claims.fixed(
@@ -158,12 +157,13 @@ def encodes(claims: Claims, dut: ReplyEncoder, inside: Module):
     m.d.comb += wide.eq(results.payload.score)
     with m.If(moved):
         m.d.sync += byte.eq(Mux(at & (byte != score - 1), byte + 1, 0))
+    part = Array([wide[8 * n : 8 * n + 8] for n in range(score)])[byte]
     scored = at & (place < scores) & (byte == score - 1)
     ends = moved & (frame != 0) & (place == length - 1)
     claims.always("frames begin with a tag", ~o.valid | (frame != 0) | Cat(
         o.payload == tag for tag in lengths).any())
     claims.always("scores are sent as they are", ~at | (place >= scores) | (
-        results.valid & (o.payload == Array([wide[8 * n : 8 * n + 8] for n in range(score)])[byte])))
+        results.valid & (o.payload == part)))
     claims.always("and the winner behind them", ~at | (place < scores) | (
         results.valid & results.payload.last
         & (o.payload == (results.payload.winner >> (8 * (place - scores))[:5])[:8])))

@@ -4,6 +4,7 @@ no word outgrows the bound that its width comes from.
 The contract is written out here in integers that are wide enough for anything.
 """
 
+import numpy as np
 import pytest
 from amaranth.hdl import Module, Mux, Signal, Value, signed
 
@@ -22,7 +23,7 @@ def neurons(own=None, timesteps=20, **settings) -> Neurons:
     """A neuron whose sums are −2 … 3."""
     neuron = Neuron(**{"decay": 3, "decay_fraction": 2, "threshold": 2, **settings})
     layer = Layer(name="fc", neuron=neuron,
-                  synapse=Linear(weight=[[1, 1, 1, -2]], weight_bits=2),  # pyright: ignore
+                  synapse=Linear(weight=np.array([[1, 1, 1, -2]]), weight_bits=2),
                   recurrent=None if own is None else OneToOne(weight=own))
     spec = NetworkSpec(input_shape=(4,), timesteps=timesteps, layers=(layer,))
     dut = Neurons(layer_plans(spec, Folding())[0])

@@ -1,4 +1,4 @@
-"""One answer an inference: every class once, in order, with its exact score and the right winner."""
+"""One answer an inference: every class once, in order, with its exact score and the winner."""
 
 from functools import reduce
 
@@ -149,5 +149,5 @@ class Hasty(ScoreReadout):
 
 
 def test_a_skipped_class_is_found():
-    with pytest.raises(RefutedError, match="scores are exact|answers in time"):
+    with pytest.raises(RefutedError, match=r"scores are exact|answers in time"):
         prove_unbounded(readout(*SHAPES[0], dut=Hasty), answers)

@@ -35,5 +35,5 @@ class Greedy(StreamRegister):
 
 
 def test_a_lost_payload_is_found():
-    with pytest.raises(RefutedError, match="o (offers what|leaves as it) entered|holds no more"):
+    with pytest.raises(RefutedError, match=r"o (offers what|leaves as it) entered|holds no more"):
         prove_unbounded(Greedy(EventLayout(1)), passes)

@@ -63,5 +63,5 @@ class Crossed(WeightStore):
 
 
 def test_a_byte_in_the_wrong_word_is_found():
-    with pytest.raises(RefutedError, match="is full when|holds what"):
+    with pytest.raises(RefutedError, match=r"is full when|holds what"):
         prove_unbounded(store(*SHAPES[1], dut=Crossed), loads)
