@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 from amaranth.hdl import Module, Mux, Signal, Value, signed
 
-from spikewright.gen import Folding, Layer, Linear, NetworkSpec, Neuron, OneToOne, Reset, Rounding
+from spikewright.gen import (
+    Folding,
+    Layer,
+    Linear,
+    NetworkSpec,
+    Neuron,
+    OneToOne,
+    Readout,
+    ReadoutKind,
+    Reset,
+    Rounding,
+)
 from spikewright.gen.bounds import MembraneBounds
 from spikewright.gen.plan import layer_plans
 from spikewright.gen.rtl.neurons import Neurons, _Unit, needs_flag
@@ -25,7 +36,9 @@ def neurons(own=None, timesteps=20, **settings) -> Neurons:
     layer = Layer(name="fc", neuron=neuron,
                   synapse=Linear(weight=np.array([[1, 1, 1, -2]]), weight_bits=2),
                   recurrent=None if own is None else OneToOne(weight=own))
-    spec = NetworkSpec(input_shape=(4,), timesteps=timesteps, layers=(layer,))
+    kind = ReadoutKind.MEMBRANE if neuron.threshold is None else ReadoutKind.SPIKE_COUNT
+    spec = NetworkSpec(input_shape=(4,), timesteps=timesteps, layers=(layer,),
+                       readout=Readout(kind=kind))
     dut = Neurons(layer_plans(spec, Folding())[0])
     dut.bounds, dut.timesteps = spec.bounds[0], timesteps
     return dut
