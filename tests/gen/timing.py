@@ -78,11 +78,16 @@ def _network(rng: np.random.Generator) -> NetworkSpec:
         layers.append(layer)
         reaching = layer.output_shape
     neurons = layers[-1].neurons
+    readout = list(ReadoutKind)[rng.integers(len(ReadoutKind))]
+    early = readout is ReadoutKind.FIRST_SPIKE and bool(rng.random() < 0.7)
+    # An exit saves timesteps if more are left than the layers work on.
+    timesteps = int(rng.integers(1, 25 if early else 9))
     return NetworkSpec(
-        input_shape=shape, layers=tuple(layers), timesteps=int(rng.integers(1, 9)), input=arriving,
+        input_shape=shape, layers=tuple(layers), timesteps=timesteps, input=arriving,
         readout=Readout(
-            kind=list(ReadoutKind)[rng.integers(len(ReadoutKind))],
+            kind=readout,
             population=int(rng.choice([n for n in range(1, neurons + 1) if neurons % n == 0])),
+            early_exit=early,
         ),
     )
 
@@ -150,10 +155,10 @@ def _signals(rng: np.random.Generator, spec: NetworkSpec, samples: int) -> np.nd
 
 @dataclass
 class Observation:
-    """What the hardware did: ``moments`` of every layer, each (timesteps, samples), and all
-    ``counters``, (samples, layers) or (samples,)."""
+    """What the hardware did: ``moments`` of every layer, of each sample a list of those of the
+    timesteps that it processed, and all ``counters``, (samples, layers) or (samples,)."""
 
-    moments: list[dict[str, np.ndarray]]
+    moments: list[dict[str, list[list[int]]]]
     counters: dict[str, np.ndarray]
 
 
@@ -166,8 +171,12 @@ def observe(design: Design) -> Observation:
     words = np.zeros((samples, network.counter_count), np.int64)
     found = [[{name: [] for name in MOMENTS} for _ in network.layers] for _ in range(samples)]
 
-    async def drive(ctx):
+    finished = 0
+
+    async def send(ctx):
         for sample, steps in enumerate(design.signals):
+            while finished < sample:
+                await ctx.tick()
             ctx.set(network.clear, 1)
             await ctx.tick()
             ctx.set(network.clear, 0)
@@ -176,6 +185,10 @@ def observe(design: Design) -> Observation:
                 ctx.set(network.i.payload, beat)
                 await ctx.tick().until(network.i.ready)
             ctx.set(network.i.valid, 0)
+
+    async def receive(ctx):
+        nonlocal finished
+        for sample in range(samples):
             ctx.set(network.o.ready, 1)
             await ctx.tick().until(network.o.valid & network.o.payload.last)
             ctx.set(network.o.ready, 0)
@@ -187,6 +200,7 @@ def observe(design: Design) -> Observation:
                 words[sample, word], = await ctx.tick().sample(network.counter_data).until(
                     network.counter_valid)
                 ctx.set(network.counter_read, 0)
+            finished += 1
 
     async def watch(ctx):
         flags = Cat(Cat(
@@ -212,10 +226,11 @@ def observe(design: Design) -> Observation:
                         moments[name].append(cycle)
             cycle += 1
 
-    simulator.add_testbench(drive)
+    simulator.add_testbench(send)
+    simulator.add_testbench(receive)
     simulator.add_testbench(watch, background=True)
     simulator.run()
-    moments = [{name: np.array([sample[n][name] for sample in found]).T for name in MOMENTS}
+    moments = [{name: [sample[n][name] for sample in found] for name in MOMENTS}
                for n in range(len(network.layers))]
     layers = words[:, : -len(NETWORK_COUNTERS)].reshape(samples, len(network.layers), -1)
     counters = {counter.name: layers[:, :, n] for n, counter in enumerate(COUNTERS)}
