@@ -9,10 +9,12 @@ memories, ``by·bx`` of them are reached at once.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from .errors import FoldingError
 
@@ -125,6 +127,8 @@ class Conv2dPlan:
     ----------
     lanes, units, rows, columns
         As chosen; ``rows`` and ``columns`` are the :class:`Axis` of y and x, with their banks.
+    members
+        int64 (lanes,): which lanes of a block these are. All, but in a slice.
     signal_shape, output_shape
         (channels, height, width) of the events and of the neurons.
     blocks, group_blocks
@@ -180,8 +184,9 @@ class Conv2dPlan:
         if self.lanes < 1 or group_channels % self.lanes:
             raise FoldingError(
                 f"layer {name}: {lanes} lanes; a divisor of the {group_channels} output channels "
-                f"of a group is needed, such as {_nearest_divisor(group_channels, self.lanes)}"
+                f"of a group is needed, such as {nearest_divisor(group_channels, self.lanes)}"
             )
+        self.members = np.arange(self.lanes)
         self.blocks = channels // self.lanes
         self.group_blocks = group_channels // self.lanes
         self.event_cycles = self.group_blocks * self.rows.passes * self.columns.passes
@@ -258,7 +263,16 @@ class Conv2dPlan:
         for ky, kx, channel in np.ndindex(height, width, self.signal_shape[0]):
             first = channel // group_inputs * group_outputs
             column = weight[first : first + group_outputs, channel % group_inputs, ky, kx]
-            yield from column.reshape(self.group_blocks, self.lanes).tolist()
+            yield from column.reshape(self.group_blocks, -1)[:, self.members].tolist()
+
+    def slice(self, members: npt.NDArray[np.int64]) -> Conv2dPlan:
+        """The same with the lanes ``members`` of each block alone."""
+        part, count = copy(self), len(self.members) // len(members)
+        part.members, part.lanes, part.units = members, len(members), self.units // count
+        part.most_synops = self.most_synops // count
+        part.sum_word_bits = part.lanes * part.word_bits
+        part.weight_word_bits = part.lanes * part.synapse.weight_bits
+        return part
 
     def neurons(self) -> Iterator[list[int]]:
         """For each step of a sweep, the neurons (flat C, H, W) whose sums it gets; −1: none."""
@@ -273,6 +287,7 @@ class Conv2dPlan:
                 yield row[first : first + self.units]
 
 
-def _nearest_divisor(number: int, wanted: int) -> int:
+def nearest_divisor(number: int, wanted: int) -> int:
+    """The divisor of ``number`` that is closest to ``wanted``, of two the smaller."""
     divisors = [n for n in range(1, number + 1) if number % n == 0]
     return min(divisors, key=lambda n: (abs(n - wanted), n))

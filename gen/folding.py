@@ -38,6 +38,10 @@ class LayerFolding:
         each, which adds all taps of an event at once.
     storage
         Where the weights are; convolutions have fixed ones.
+    slices
+        Parts into which lanes and units are divided, each with its own copy of the events and of
+        all control; see :class:`~.rtl.layer.SpikingLayer`. Cycles are the same. Linear: units and
+        lanes are rounded up to a multiple; Conv2d: a divisor of both.
     """
 
     lanes: int | None = None
@@ -45,6 +49,7 @@ class LayerFolding:
     units: int | None = None
     banks: tuple[int, int] | None = None
     storage: Storage = Storage.FIXED
+    slices: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

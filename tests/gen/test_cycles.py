@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from spikewright.gen import Folding, first_difference, simulate
+from spikewright.gen.convolution import Conv2dPlan
 from spikewright.gen.cycles import timeline
 from spikewright.gen.errors import SpikewrightError
 from spikewright.gen.folding import LayerFolding
+from spikewright.gen.linear import LinearPlan
 from spikewright.gen.plan import layer_plans
 from spikewright.gen.traffic import LayerTraffic, traffic
 
@@ -70,6 +72,10 @@ def test_random_designs_have_everything():
         "every cycle of a sweep taken": [0 < plan.synapses.takes == plan.steps for plan in plans],
         "convolutions": [synapse.front > 0 for synapse in synapses],
         "recurrence": [plan.layer.recurrent is not None for plan in plans],
+        "slices": [len(plan.slices) > 1 for plan in plans
+                   if isinstance(plan.synapses, LinearPlan)],
+        "slices of convolutions": [len(plan.slices) > 1 for plan in plans
+                                   if isinstance(plan.synapses, Conv2dPlan)],
         "ways": [plan.ways_out > 1 for plan in plans],
         "max pooling": [plan.pooling is not None for plan in plans],
         "held inputs": [plan.sweeps > 1 for plan in plans],

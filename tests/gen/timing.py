@@ -132,13 +132,16 @@ def _folding(rng: np.random.Generator, layer: Layer) -> LayerFolding:
     if isinstance(layer.synapse, Conv2d):
         channels = layer.output_shape[0]
         lanes = int(rng.choice([n for n in range(1, channels + 1) if channels % n == 0]))
+        units = int(rng.choice([1, lanes, 2 * lanes]))
         return LayerFolding(
-            lanes=lanes, units=int(rng.choice([1, lanes, 2 * lanes])),
+            lanes=lanes, units=units,
+            slices=int(rng.choice([n for n in range(1, lanes + 1) if lanes % n == units % n == 0])),
             banks=None if rng.random() < 0.5 else tuple(rng.integers(1, 3, 2).tolist()),
         )
     lanes = layer.neurons if rng.random() < 0.5 else int(rng.integers(1, layer.neurons + 1))
     units = [None, 1, lanes, int(rng.integers(1, lanes + 1))][rng.integers(4)]
-    return LayerFolding(lanes=lanes, ways=int(rng.choice([1, 1, 2, 3, 4])), units=units)
+    return LayerFolding(lanes=lanes, ways=int(rng.choice([1, 1, 2, 3, 4])), units=units,
+                        slices=int(rng.choice([1, 1, 2, 3, 5])))
 
 
 def _signals(rng: np.random.Generator, spec: NetworkSpec, samples: int) -> np.ndarray:
@@ -202,10 +205,19 @@ def observe(design: Design) -> Observation:
                 ctx.set(network.counter_read, 0)
             finished += 1
 
+    async def compare_slices(ctx):
+        slices = [[Cat(synapses.i.ready, synapses._finish, synapses.sums.available, array.begin,
+                       array.begin_last, array.o.valid, array.o.step, array.o.last)
+                   for synapses, array in zip(layer.synapses, layer.arrays, strict=True)]
+                  for layer in network.layers if len(layer.arrays) > 1]
+        async for _clk, _rst, *same in ctx.tick().sample(*(
+                each == layer[0] for layer in slices for each in layer[1:])):
+            assert all(same), "slices do not run in lock step"
+
     async def watch(ctx):
         flags = Cat(Cat(
             layer.i.valid & layer.i.ready, layer.i.payload.tick,
-            layer.synapses._finish, layer.begin, layer.o.valid & layer.o.end,
+            layer.synapses[0]._finish, layer.begin, layer.o.valid & layer.o.end,
         ) for layer in network.layers)
         sample, cycle = -1, 0
         awaited = []
@@ -229,6 +241,7 @@ def observe(design: Design) -> Observation:
     simulator.add_testbench(send)
     simulator.add_testbench(receive)
     simulator.add_testbench(watch, background=True)
+    simulator.add_testbench(compare_slices, background=True)
     simulator.run()
     moments = [{name: [sample[n][name] for sample in found] for name in MOMENTS}
                for n in range(len(network.layers))]
