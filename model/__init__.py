@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .compiler import compile, quantise
-    from .data import EventDataset
-    from .quantised import QuantizedNet
+    from .data.datasets import EventDataset
+    from .quantisation.net import QuantizedNet
     from .recipe import Recipe
 
 _HOMES = {
-    "EventDataset": "data",
-    "QuantizedNet": "quantised",
+    "EventDataset": "data.datasets",
+    "QuantizedNet": "quantisation.net",
     "Recipe": "recipe",
     "compile": "compiler",
     "quantise": "compiler",

@@ -2,7 +2,7 @@
 
 ::
 
-    from spikewright.model import compile
+    from . import compile
 
     net = nn.Sequential(nn.Flatten(), nn.Linear(200, 64), snn.Leaky(beta=0.9, init_hidden=True),
                         nn.Linear(64, 10), snn.Leaky(beta=0.9, init_hidden=True))
@@ -18,10 +18,10 @@ from ..gen.spec import Input, NetworkSpec, Readout
 if TYPE_CHECKING:
     from torch import nn
 
-    from .quantisation import Quantised
+    from .quantisation.rounding import Quantised
 
 
-#: Fields of :class:`spikewright.model.recipe.Quantisation` that say how floats become integers.
+#: Fields of :class:`.quantisation.settings.Quantisation` that say how floats become integers.
 OPTIONS = ("bits", "decay_fraction", "membrane_bits", "percentile", "rounding", "scale",
            "weight_shift")
 
@@ -44,7 +44,7 @@ def compile(
     net
         A trained ``nn.Sequential`` of Linear, Conv2d, AvgPool2d, MaxPool2d, Flatten, Dropout,
         Identity and snn.Leaky, Lapicque, Synaptic, RLeaky and RSynaptic, or a
-        :class:`~spikewright.model.quantised.QuantizedNet`, which is taken as it stands.
+        :class:`~spikewright.model.quantisation.net.QuantizedNet`, which is taken as it stands.
     input_shape
         Of one timestep of inputs, such as (polarity, y, x).
     timesteps
@@ -55,7 +55,7 @@ def compile(
         How samples enter and what decides; spikes and their counts if not given. Under a membrane
         readout, a last neuron with ``reset_mechanism="none"`` only integrates.
     options
-        Of :data:`OPTIONS`; :class:`spikewright.model.recipe.Quantisation` explains them.
+        Of :data:`OPTIONS`; :class:`.quantisation.settings.Quantisation` explains them.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def compile(
     RecipeError
         If an option is unknown or out of range.
     """
-    from .quantised import QuantizedNet
+    from .quantisation.net import QuantizedNet
 
     if not isinstance(net, QuantizedNet):
         return quantise(net, input_shape, timesteps, name=name, steps=steps, input=input,
@@ -93,17 +93,17 @@ def quantise(
     readout: Readout | None = None,
     **options: Any,
 ) -> "Quantised":
-    """As :func:`compile`, with all that :func:`spikewright.model.quantisation.report` and
+    """As :func:`compile`, with all that :func:`spikewright.model.quantisation.rounding.report` and
     quantisation-aware training need beside the spec::
 
         module = quantise(net, (2, 10, 10), 12, bits=4).trainable()
         ...  # train it, like any module: spikes (timesteps, batch, inputs) in, spikes out
         spec = compile(module, (2, 10, 10), 12)
     """
-    from .dynamics import float_layers
+    from .exchange.dynamics import float_layers
     from .fields import checked
-    from .quantisation import post_training
-    from .recipe import Quantisation
+    from .quantisation.rounding import post_training
+    from .quantisation.settings import Quantisation
 
     for option in options:
         if option not in OPTIONS:

@@ -9,7 +9,7 @@ from ..gen.engines import Options
 from ..gen.errors import SpikewrightError
 from ..gen.spec import NetworkSpec
 from ..gen.trace import Trace
-from .quantised import QuantizedNet
+from .quantisation.net import QuantizedNet
 
 #: Tensors of a batch are held below this many elements.
 _BATCH_ELEMENTS = 1 << 25

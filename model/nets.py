@@ -12,7 +12,7 @@ from ..gen.errors import RecipeError
 from ..gen.spec import Readout
 from . import surrogates
 from .architecture import Convolution, Dense, Pooling, parse
-from .dynamics import NEURONS
+from .exchange.dynamics import NEURONS
 from .readouts import SPIKE_COUNT, Activity, votes
 from .recipe import Recipe
 
@@ -170,19 +170,16 @@ def unroll(
     Every state starts at 0. Layers run one after the other over all timesteps, which is the same
     as timestep after timestep in a net without feedback between layers, and faster.
     """
-    fired = torch.zeros(x.shape[1])
-    spikes = membranes = None
+    spikes: list[torch.Tensor] = []
+    membranes = None
     for module in net:
         if not isinstance(module, NEURONS):
             x = module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
             continue
-        if spikes is not None:
-            fired = fired + spikes.flatten(2).sum((0, 2))
         x, membranes = _over_time(module, x.expand(timesteps or len(x), *x.shape[1:]))
-        spikes = x
-    assert spikes is not None
+        spikes.append(x.flatten(2))
     assert membranes is not None
-    return Activity(votes(readout, spikes.flatten(2), membranes.flatten(2)), fired)
+    return Activity(votes(readout, spikes[-1], membranes.flatten(2)), tuple(spikes))
 
 
 def _over_time(neuron: Any, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

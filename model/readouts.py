@@ -12,10 +12,16 @@ SPIKE_COUNT = Readout()
 
 class Activity(NamedTuple):
     """What a net did with a batch: ``votes`` (timesteps, batch, classes), which losses and
-    :func:`scores` take, and ``fired`` (batch,), the spikes of all layers but the last."""
+    :func:`scores` take, and ``spikes`` of every layer, (timesteps, batch, neurons) each."""
 
     votes: torch.Tensor
-    fired: torch.Tensor
+    spikes: tuple[torch.Tensor, ...]
+
+    @property
+    def fired(self) -> torch.Tensor:
+        """(batch,) spikes of all layers but the last."""
+        hidden = [layer.sum((0, 2)) for layer in self.spikes[:-1]]
+        return torch.stack(hidden).sum(0) if hidden else self.votes.new_zeros(self.votes.shape[1])
 
 
 def votes(readout: Readout, spikes: torch.Tensor, membranes: torch.Tensor) -> torch.Tensor:

@@ -3,127 +3,18 @@
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from ..gen.errors import RecipeError
-from ..gen.spec import Rounding
 from .architecture import Net, Output
-from .camera import Camera
-from .encoding import Encoding
+from .data.encoding import Encoding
+from .data.settings import Data
 from .fields import Part, checked
-from .surrogates import PARAMETERS
-
-
-class Data(Part):
-    """Where recordings come from; see :func:`spikewright.model.data.load`."""
-
-    #: ``digits``, ``mnist``, ``nmnist``, ``dvs-gesture``, ``cifar10-dvs`` or ``events:FILE.npz``.
-    source: str = "digits"
-    #: Samples to train on, where the source has no split of its own: the rest is held back.
-    #: None: four fifths.
-    train: int | None = Field(default=None, ge=1)
-    #: The camera that looks at the digits.
-    camera: Camera = Camera()
-
-
-class Surrogate(Part):
-    """Surrogate gradient, by the name of its function in :mod:`snntorch.surrogate`."""
-
-    name: str = "fast_sigmoid"
-    slope: float | None = Field(default=None, gt=0)
-    alpha: float | None = Field(default=None, gt=0)
-    beta: float | None = Field(default=None, gt=0)
-    mean: float | None = None
-    variance: float | None = Field(default=None, gt=0)
-    B: float | None = None
-    threshold: float | None = Field(default=None, gt=0)
-
-    @field_validator("name")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in PARAMETERS:
-            raise ValueError(f"{name!r} is unknown; allowed are {', '.join(sorted(PARAMETERS))}")
-        return name
-
-    @model_validator(mode="after")
-    def _parameters(self) -> Self:
-        allowed = PARAMETERS[self.name]
-        for given in self.given():
-            if given not in allowed:
-                raise ValueError(f"{self.name} has no {given}; it takes "
-                                 f"{', '.join(allowed) or 'no parameters'}")
-        return self
-
-    def given(self) -> dict[str, float]:
-        """The parameters that are set."""
-        return self.model_dump(exclude={"name"}, exclude_none=True)
-
-
-class Augmentation(Part):
-    """How far recordings are distorted while training; see :mod:`.augmentation`."""
-
-    #: Pixels, each way.
-    shift: int = Field(default=0, ge=0, le=16)
-    #: Degrees, each way.
-    rotation: float = Field(default=0.0, ge=0, le=180)
-    #: Width and height, each for itself, shrink by a factor of up to 1 ± this.
-    scale: float = Field(default=0.0, ge=0, lt=1)
-    #: Pixels that a row moves at most, for each pixel between it and the middle.
-    shear: float = Field(default=0.0, ge=0, le=1)
-
-
-class Training(Part):
-    """How weights are found: AdamW, the learning rate falling to zero along half a cosine."""
-
-    epochs: int = Field(default=30, ge=1, le=100_000)
-    batch: int = Field(default=64, ge=1)
-    learning_rate: float = Field(default=2e-3, gt=0)
-    weight_decay: float = Field(default=0.0, ge=0)
-    #: Share of spikes dropped in front of each layer after the first.
-    dropout: float = Field(default=0.0, ge=0, lt=1)
-    #: Share of input spikes dropped.
-    input_dropout: float = Field(default=0.0, ge=0, lt=1)
-    augmentation: Augmentation = Augmentation()
-    #: By the name of the class in :mod:`snntorch.functional`. The temporal one teaches the right
-    #: class to fire first.
-    loss: Literal["ce_count_loss", "ce_rate_loss", "mse_count_loss", "ce_temporal_loss"] = (
-        "ce_count_loss"
-    )
-    #: Share of timesteps in which the right and the wrong classes ought to fire (mse_count_loss).
-    correct_rate: float = Field(default=0.8, ge=0, le=1)
-    incorrect_rate: float = Field(default=0.1, ge=0, le=1)
-    #: Timesteps that are merged into one while floats are trained, inputs summed, as many times
-    #: faster; the weights then serve every single timestep, and qat trains on with these.
-    merge: int = Field(default=1, ge=1)
-    #: Added to the loss for each spike that hidden layers fire for a sample, on average.
-    spike_penalty: float = Field(default=0.0, ge=0)
-    #: Factor on PyTorch's initial weights, so that sparse input makes a new net fire.
-    gain: float = Field(default=1.0, gt=0)
-    seed: int = Field(default=0, ge=0, lt=2**63)
-
-
-class Quantisation(Part):
-    """How floats become integers; see :mod:`spikewright.model.quantisation`."""
-
-    bits: int = Field(default=4, ge=2, le=8)
-    #: Post-training, or training on with the integers in the forward pass.
-    method: Literal["ptq", "qat"] = "qat"
-    #: How the weight step of a layer is found.
-    scale: Literal["mse", "percentile"] = "mse"
-    #: The weight magnitude that becomes the largest integer, for scale = "percentile".
-    percentile: float = Field(default=99.5, gt=0, le=100)
-    #: f: one weight step is 2ᶠ membrane steps.
-    weight_shift: int = Field(default=4, ge=0, le=16)
-    #: n: a decay is an integer over 2ⁿ.
-    decay_fraction: int = Field(default=8, ge=0, le=16)
-    rounding: Rounding = Rounding.TOWARD_ZERO
-    #: Narrower than proven, with counted saturation; None: as wide as needed.
-    membrane_bits: int | None = Field(default=None, ge=2, le=32)
-    #: Epochs and learning rate of quantisation-aware training.
-    epochs: int = Field(default=15, ge=1, le=100_000)
-    learning_rate: float = Field(default=1e-3, gt=0)
+from .quantisation.settings import Quantisation
+from .surrogates import Surrogate
+from .training.settings import Training
 
 
 class Recipe(Part):

@@ -6,7 +6,11 @@ argument, and ``sigmoid`` divides infinity by infinity far below the threshold.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from .fields import Part
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +28,39 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "LSO": ("slope",),
     "SFS": ("slope", "B"),
 }
+
+class Surrogate(Part):
+    """Surrogate gradient, by the name of its function in :mod:`snntorch.surrogate`."""
+
+    name: str = "fast_sigmoid"
+    slope: float | None = Field(default=None, gt=0)
+    alpha: float | None = Field(default=None, gt=0)
+    beta: float | None = Field(default=None, gt=0)
+    mean: float | None = None
+    variance: float | None = Field(default=None, gt=0)
+    B: float | None = None
+    threshold: float | None = Field(default=None, gt=0)
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in PARAMETERS:
+            raise ValueError(f"{name!r} is unknown; allowed are {', '.join(sorted(PARAMETERS))}")
+        return name
+
+    @model_validator(mode="after")
+    def _parameters(self) -> Self:
+        allowed = PARAMETERS[self.name]
+        for given in self.given():
+            if given not in allowed:
+                raise ValueError(f"{self.name} has no {given}; it takes "
+                                 f"{', '.join(allowed) or 'no parameters'}")
+        return self
+
+    def given(self) -> dict[str, float]:
+        """The parameters that are set."""
+        return self.model_dump(exclude={"name"}, exclude_none=True)
+
 
 SpikeGrad = Callable[["torch.Tensor"], "torch.Tensor"]
 

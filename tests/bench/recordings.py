@@ -16,9 +16,9 @@ from spikewright.gen.errors import DataError
 from spikewright.gen.folding import Folding, LayerFolding
 from spikewright.gen.specfile import load
 from spikewright.gen.stimulus import Stimulus
-from spikewright.model.data import load as load_data
-from spikewright.model.encoding import Encoding
-from spikewright.model.recipe import Data
+from spikewright.model.data.encoding import Encoding
+from spikewright.model.data.settings import Data
+from spikewright.model.data.sources import load as load_data
 
 from .designs import dense
 

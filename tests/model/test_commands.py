@@ -17,7 +17,7 @@ from spikewright.gen import (
 from spikewright.gen.errors import DataError, RecipeError, RunFolderError
 from spikewright.gen.runfolder import RunFolder
 from spikewright.model.commands import compile, train
-from spikewright.model.stimuli import from_dataset, from_events
+from spikewright.model.data.stimuli import from_dataset, from_events
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def _weights(path):
 
 
 def test_resume_gives_what_an_uninterrupted_run_gives(tmp_path, run, recipe_file, monkeypatch):
-    from spikewright.model.training import Trainer
+    from spikewright.model.training.trainer import Trainer
 
     original = Trainer.train_epoch
 

@@ -17,7 +17,7 @@ from spikewright.gen import (
     simulate,
 )
 from spikewright.model import engine
-from spikewright.model.quantised import QuantizedNet, exact_dtype
+from spikewright.model.quantisation.net import QuantizedNet, exact_dtype
 
 from ..gen.strategies import FEATURES, networks, spike_trains
 

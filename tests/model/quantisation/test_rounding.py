@@ -10,8 +10,8 @@ from torch import nn
 
 from spikewright.gen import Readout, ReadoutKind, Rounding
 from spikewright.model import quantise
-from spikewright.model.quantisation import report, weight_step
-from spikewright.model.recipe import Quantisation
+from spikewright.model.quantisation.rounding import report, weight_step
+from spikewright.model.quantisation.settings import Quantisation
 
 
 def _net(seed=0, scale=1.0, neurons=5):

@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..gen.errors import DataError
+from ...gen.errors import DataError
 from .camera import EVENT
 from .datasets import Dataset, EventDataset, Splits
 from .images import mnist
-from .recipe import Data
+from .settings import Data
 from .tonic_sets import TONIC
 
 __all__ = ["Dataset", "EventDataset", "Splits", "from_npz", "load"]

@@ -7,10 +7,10 @@ import pytest
 
 from spikewright.gen import Stimulus
 from spikewright.gen.errors import DataError
-from spikewright.model.data import load
-from spikewright.model.encoding import Encoding
-from spikewright.model.images import mnist
-from spikewright.model.recipe import Data
+from spikewright.model.data.encoding import Encoding
+from spikewright.model.data.images import mnist
+from spikewright.model.data.settings import Data
+from spikewright.model.data.sources import load
 
 
 def _idx(array):

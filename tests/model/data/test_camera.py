@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from spikewright.model.camera import EVENT, Camera
+from spikewright.model.data.camera import EVENT, Camera
 
 QUIET = {"noise_rate": 0, "mismatch": 0}
 

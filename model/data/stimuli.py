@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from ..gen.console import progress
-from ..gen.errors import DataError
-from ..gen.runfolder import RunFolder
-from ..gen.stimulus import Stimulus
-from .data import EVENTS_PREFIX, Dataset, from_npz, load
+from ...gen.console import progress
+from ...gen.errors import DataError
+from ...gen.runfolder import RunFolder
+from ...gen.stimulus import Stimulus
+from ..recipe import Recipe
 from .encoding import Encoding
-from .recipe import Recipe
+from .sources import EVENTS_PREFIX, Dataset, from_npz, load
 
 
 def from_events(path: str, run: object = None) -> Stimulus:

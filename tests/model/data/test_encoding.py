@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from spikewright.model.camera import EVENT
-from spikewright.model.data import EventDataset
-from spikewright.model.encoding import Encoding
+from spikewright.model.data.camera import EVENT
+from spikewright.model.data.encoding import Encoding
+from spikewright.model.data.sources import EventDataset
 
 
 def _dataset(*recordings, sensor_size=(4, 3, 2)):

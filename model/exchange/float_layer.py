@@ -18,9 +18,9 @@ import snntorch as snn
 import torch
 from torch import nn
 
-from ..gen.errors import SpecError, UnsupportedModuleError
-from ..gen.spec import MaxPool2d, Reset, SumPool2d
-from .surrogates import SpikeGrad
+from ...gen.errors import SpecError, UnsupportedModuleError
+from ...gen.spec import MaxPool2d, Reset, SumPool2d
+from ..surrogates import SpikeGrad
 
 _Floats = npt.NDArray[np.float64]
 
@@ -68,7 +68,7 @@ def float_layer(
     """``synapse``, a module at ``path``, and the ``neuron`` behind it that messages call ``shown``.
 
     ``geometry`` is that of a convolution, ``pool`` stands in front of the synapse, ``shape`` is
-    that of the neurons. Raises what :func:`spikewright.model.dynamics.float_layers` says.
+    that of the neurons. Raises what :func:`spikewright.model.exchange.dynamics.float_layers` says.
     """
     _check_plain(shown, neuron)
     neurons = int(np.prod(shape))

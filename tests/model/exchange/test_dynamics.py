@@ -13,7 +13,7 @@ from torch import nn
 
 from spikewright.gen import Readout, ReadoutKind, Reset, simulate
 from spikewright.model import compile, quantise
-from spikewright.model.dynamics import float_layers
+from spikewright.model.exchange.dynamics import float_layers
 from spikewright.model.nets import unroll
 from spikewright.model.readouts import scores
 from spikewright.model.surrogates import build

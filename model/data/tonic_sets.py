@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..gen.errors import DataError
+from ...gen.errors import DataError
 from .camera import EVENT, Events
 from .datasets import EventDataset, Splits
 

@@ -14,8 +14,8 @@ import numpy as np
 import snntorch as snn
 from torch import nn
 
-from ..gen.errors import SpecError, UnsupportedModuleError
-from ..gen.spec import MaxPool2d, SumPool2d
+from ...gen.errors import SpecError, UnsupportedModuleError
+from ...gen.spec import MaxPool2d, SumPool2d
 from .float_layer import FloatLayer, Geometry, float_layer
 
 #: What may stand behind a synapse.

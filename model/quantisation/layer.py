@@ -14,8 +14,8 @@ from torch import nn
 from torch.backends import nnpack
 from torch.nn import functional
 
-from ..gen.spec import Conv2d, Layer, Linear, Neuron, OneToOne, Reset, Rounding, SumPool2d
-from .surrogates import SpikeGrad
+from ...gen.spec import Conv2d, Layer, Linear, Neuron, OneToOne, Reset, Rounding, SumPool2d
+from ..surrogates import SpikeGrad
 
 
 class _Round(torch.autograd.Function):
@@ -76,7 +76,7 @@ class QuantizedLayer(nn.Module):
     layer
         What to compute.
     dtype
-        Of every tensor; see :func:`spikewright.model.quantised.exact_dtype`.
+        Of every tensor; see :func:`spikewright.model.quantisation.net.exact_dtype`.
     spike_grad
         Surrogate of the spike's derivative, None for a net that is only run.
     weight_step

@@ -3,16 +3,30 @@
 import math
 from typing import TYPE_CHECKING
 
-import torch
-from torch.nn import functional
+from pydantic import Field
+
+from ..fields import Part
 
 if TYPE_CHECKING:
-    from .recipe import Augmentation
+    import torch
+
+
+class Augmentation(Part):
+    """How far recordings are distorted while training."""
+
+    #: Pixels, each way.
+    shift: int = Field(default=0, ge=0, le=16)
+    #: Degrees, each way.
+    rotation: float = Field(default=0.0, ge=0, le=180)
+    #: Width and height, each for itself, shrink by a factor of up to 1 ± this.
+    scale: float = Field(default=0.0, ge=0, lt=1)
+    #: Pixels that a row moves at most, for each pixel between it and the middle.
+    shear: float = Field(default=0.0, ge=0, le=1)
 
 
 def distort(
-    x: torch.Tensor, input_shape: tuple[int, ...], options: "Augmentation"
-) -> torch.Tensor:
+    x: "torch.Tensor", input_shape: tuple[int, ...], options: Augmentation
+) -> "torch.Tensor":
     """``x`` (batch, timesteps, inputs), each recording seen through a random map of its own.
 
     An output pixel takes every spike of the input pixel nearest to ``M·p + d``, or none where that
@@ -26,10 +40,13 @@ def distort(
     """
     if not (options.shift or options.rotation or options.scale or options.shear):
         return x
+    import torch
+    from torch.nn import functional
+
     height, width = input_shape[-2:]
     batch = len(x)
 
-    def drawn(reach: float) -> torch.Tensor:
+    def drawn(reach: float) -> "torch.Tensor":
         return (2 * torch.rand(batch) - 1) * reach
 
     angle = drawn(math.radians(options.rotation))

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from ..gen.errors import DataError
-from ..gen.spec import Input, InputKind
-from .fields import Part
+from ...gen.errors import DataError
+from ...gen.spec import Input, InputKind
+from ..fields import Part
 from .images import ImageDataset
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..gen.errors import DataError
+from ...gen.errors import DataError
 
 #: Where the files of MNIST lie below the data folder: its own name, torchvision's, or right there.
 _FOLDERS = ("mnist", "MNIST/raw", "MNIST", ".")

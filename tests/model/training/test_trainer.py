@@ -6,11 +6,10 @@ from spikewright.gen import Stimulus, simulate
 from spikewright.gen.errors import RunFolderError
 from spikewright.model import compile, nets
 from spikewright.model.recipe import Recipe
-from spikewright.model.training import (
+from spikewright.model.training import checkpoint
+from spikewright.model.training.trainer import (
     Trainer,
     accuracy,
-    load_checkpoint,
-    save_checkpoint,
     seeded,
 )
 
@@ -33,10 +32,11 @@ def _samples(n=24):
     return Stimulus(spikes, labels)
 
 
-def _trainer(seed=0):
+def _trainer(seed=0, **settings):
     seeded(seed)
     net = nets.build(RECIPE, SHAPE, 2)
-    return Trainer(net, lambda x: nets.unroll(net, x), _samples(), SHAPE, RECIPE.training)
+    return Trainer(net, lambda x: nets.unroll(net, x), _samples(), SHAPE,
+                   RECIPE.training.model_copy(update=settings))
 
 
 def test_learns():
@@ -73,8 +73,7 @@ def test_membranes_of_a_held_current():
 def test_a_penalty_makes_hidden_layers_quieter():
     fired = []
     for penalty in (0.0, 1.0):
-        trainer = _trainer()
-        trainer.settings = RECIPE.training.model_copy(update={"spike_penalty": penalty})
+        trainer = _trainer(spike_penalty=penalty)
         for _ in range(4):
             trainer.train_epoch()
         with torch.no_grad():
@@ -88,9 +87,9 @@ def test_resuming_is_not_interrupting(tmp_path):
         whole.train_epoch()
     first = _trainer()
     first.train_epoch()
-    save_checkpoint(tmp_path / "c.pt", first.state())
+    checkpoint.save(tmp_path / "c.pt", first.state())
     second = _trainer(seed=99)
-    second.restore(load_checkpoint(tmp_path / "c.pt"))
+    second.restore(checkpoint.load(tmp_path / "c.pt"))
     while second.epoch < second.epochs:
         second.train_epoch()
     for ours, theirs in zip(second.module.parameters(), whole.module.parameters(), strict=True):
@@ -103,16 +102,16 @@ def test_resuming_is_not_interrupting(tmp_path):
 def test_damaged_checkpoints(tmp_path):
     path = tmp_path / "c.pt"
     with pytest.raises(RunFolderError, match="cannot be read"):
-        load_checkpoint(path)
-    save_checkpoint(path, _trainer().state())
+        checkpoint.load(path)
+    checkpoint.save(path, _trainer().state())
     whole = path.read_bytes()
     for size in (0, 10, len(whole) // 2, len(whole) - 50):
         path.write_bytes(whole[:size])
         with pytest.raises(RunFolderError, match="truncated"):
-            load_checkpoint(path)
+            checkpoint.load(path)
     torch.save([1, 2], path)
     with pytest.raises(RunFolderError, match="no checkpoint of spikewright"):
-        load_checkpoint(path)
+        checkpoint.load(path)
 
 
 class Trap:
@@ -123,7 +122,7 @@ class Trap:
 def test_checkpoints_cannot_run_code(tmp_path):
     torch.save({"model": Trap()}, tmp_path / "c.pt")
     with pytest.raises(RunFolderError):
-        load_checkpoint(tmp_path / "c.pt")
+        checkpoint.load(tmp_path / "c.pt")
 
 
 @pytest.mark.parametrize("change", [

@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..gen.errors import SpecError
-from ..gen.spec import (
+from ...gen.errors import SpecError
+from ...gen.spec import (
     Conv2d,
     Input,
     Layer,
@@ -34,12 +34,12 @@ from ..gen.spec import (
     ReadoutKind,
     Reset,
 )
-from ..gen.synapses import WEIGHT_SHIFTS
-from .float_layer import FloatLayer
-from .quantised import QuantizedNet
-from .quantised_layer import QuantizedLayer
-from .readouts import SPIKE_COUNT
-from .recipe import Quantisation
+from ...gen.synapses import WEIGHT_SHIFTS
+from ..exchange.float_layer import FloatLayer
+from ..readouts import SPIKE_COUNT
+from .layer import QuantizedLayer
+from .net import QuantizedNet
+from .settings import Quantisation
 
 #: Inputs that are spikes.
 EVENTS = Input()

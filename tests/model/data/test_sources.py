@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from spikewright.gen.errors import DataError
-from spikewright.model.data import from_npz, load
-from spikewright.model.recipe import Data
+from spikewright.model.data.settings import Data
+from spikewright.model.data.sources import from_npz, load
 
 
 def test_event_file_round_trip(event_file, event_arrays):

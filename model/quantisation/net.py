@@ -1,5 +1,5 @@
 """The contract in torch: the module that is checked against the golden model is the module that
-quantisation-aware training trains. Its layers are :class:`.quantised_layer.QuantizedLayer`."""
+quantisation-aware training trains. Its layers are :class:`.layer.QuantizedLayer`."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..gen.spec import InputKind, Linear, NetworkSpec
-from .quantised_layer import LayerTrace, QuantizedLayer
-from .readouts import Activity, votes
-from .surrogates import SpikeGrad
+from ...gen.spec import InputKind, Linear, NetworkSpec
+from ..readouts import Activity, votes
+from ..surrogates import SpikeGrad
+from .layer import LayerTrace, QuantizedLayer
 
 __all__ = ["QuantizedLayer", "QuantizedNet", "exact_dtype"]
 
@@ -24,7 +24,7 @@ class QuantizedNet(nn.Module):
     spec
         The network.
     spike_grads, weight_steps
-        Per layer, for training; see :class:`.quantised_layer.QuantizedLayer`. Without them the net
+        Per layer, for training; see :class:`.layer.QuantizedLayer`. Without them the net
         is only run, and its tensors are as narrow as the spec's own weights allow.
     """
 
@@ -51,14 +51,14 @@ class QuantizedNet(nn.Module):
         return self.activity(x).votes
 
     def activity(self, x: torch.Tensor) -> Activity:
-        """As :meth:`forward`, with the number of spikes that hidden layers fired."""
+        """As :meth:`forward`, with the spikes of every layer."""
         traces = self.trace(x)
-        fired = torch.zeros(x.shape[1], dtype=self.dtype)
-        for trace in traces[:-1]:
-            fired = fired + trace.spikes.sum((0, 2))
         last = traces[-1]
         unit: float = self.layers[-1].membrane_step  # type: ignore[assignment]
-        return Activity(votes(self._spec.readout, last.spikes, last.membranes * unit), fired)
+        return Activity(
+            votes(self._spec.readout, last.spikes, last.membranes * unit),
+            tuple(trace.spikes for trace in traces),
+        )
 
     def trace(self, x: torch.Tensor) -> list[LayerTrace]:
         """What every layer does."""

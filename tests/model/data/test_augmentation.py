@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from spikewright.gen.errors import RecipeError
-from spikewright.model.augmentation import distort
-from spikewright.model.recipe import Augmentation, Recipe
+from spikewright.model.data.augmentation import Augmentation, distort
+from spikewright.model.recipe import Recipe
 
 SHAPE = (2, 9, 15)  # not square, so that x and y cannot be taken for each other
 

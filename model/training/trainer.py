@@ -5,12 +5,8 @@ was stopped after any epoch goes on to the same weights, bit for bit, as one tha
 """
 
 import math
-import pickle
 from collections.abc import Callable
-from io import BytesIO
-from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +14,14 @@ import snntorch.functional as SF
 import torch
 from torch import nn
 
-from ..gen.errors import RunFolderError
-from ..gen.spec import Readout
-from ..gen.stimulus import Stimulus
-from .augmentation import distort
-from .readouts import SPIKE_COUNT, Activity, scores
-from .recipe import Training
+from ...gen.errors import RunFolderError
+from ...gen.spec import Readout
+from ...gen.stimulus import Stimulus
+from ..data.augmentation import distort
+from ..readouts import SPIKE_COUNT, Activity, scores
+from . import penalties
+from .checkpoint import first_line, restore_weights
+from .settings import Training
 
 #: Samples that are evaluated at once, and inputs that they may have together.
 _EVALUATION_BATCH = 512
@@ -79,6 +77,7 @@ class Trainer:
             rates = {"correct_rate": settings.correct_rate,
                      "incorrect_rate": settings.incorrect_rate}
         self.loss = getattr(SF, settings.loss)(**rates)
+        self.penalties = penalties.chosen(settings)
         #: Epochs behind us.
         self.epoch = 0
 
@@ -93,17 +92,27 @@ class Trainer:
         for which in order.split(self.settings.batch):
             x = distort(self.x[which].float(), self.input_shape, self.settings.augmentation)
             y = self.y[which]
-            activity = self.forward(x.transpose(0, 1))
-            loss = self.loss(activity.votes, y)
-            if self.settings.spike_penalty:
-                loss = loss + self.settings.spike_penalty * activity.fired.mean()
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
-            total += loss.item() * len(which)
+            activity, objective = self._step(x.transpose(0, 1), y)
+            total += objective * len(which)
             correct += int((scores(self.readout, activity.votes).argmax(1) == y).sum())
         self.epoch += 1
         return {"loss": total / len(self.x), "accuracy": correct / len(self.x)}
+
+    def objective(self, activity: Activity, y: torch.Tensor) -> torch.Tensor:
+        """What training makes small: the loss of the votes, and every penalty on the activity."""
+        loss = self.loss(activity.votes, y)
+        for penalty in self.penalties:
+            loss = loss + penalty(activity)
+        return loss
+
+    def _step(self, x: torch.Tensor, y: torch.Tensor) -> tuple[Activity, float]:
+        """One step of the optimizer; activity and objective before it."""
+        activity = self.forward(x)
+        objective = self.objective(activity, y)
+        self.optimizer.zero_grad()
+        objective.backward()
+        self.optimizer.step()
+        return activity, objective.item()
 
     def state(self) -> dict[str, Any]:
         """All that decides how training goes on, in tensors and plain numbers."""
@@ -123,20 +132,8 @@ class Trainer:
             self.epoch = int(state["epoch"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise RunFolderError(
-                f"the checkpoint does not belong to the recipe ({_first_line(error)}); train anew"
+                f"the checkpoint does not belong to the recipe ({first_line(error)}); train anew"
             ) from error
-
-
-def restore_weights(module: nn.Module, state: dict[str, Any]) -> None:
-    """Gives ``module`` the weights of a :meth:`Trainer.state`; RunFolderError if they do not
-    fit."""
-    try:
-        module.load_state_dict(state["model"])
-    except (TypeError, RuntimeError, AttributeError) as error:
-        raise RunFolderError(
-            f"the checkpoint does not belong to the recipe ({_first_line(error)}); "
-            f"train anew"
-        ) from error
 
 
 def seeded(seed: int) -> None:
@@ -165,37 +162,3 @@ def accuracy(
 ) -> float:
     """Fraction of ``samples`` that are classified as labelled."""
     return float((predictions(module, forward, samples, readout) == samples.labels).mean())
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
-
-
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Writes a state that :func:`load_checkpoint` reads."""
-    torch.save(state, path)
-
-
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """A state, read without running any code that a file may bring along.
-
-    Raises
-    ------
-    RunFolderError
-        If the file is missing, truncated, or holds anything but tensors and plain values.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise RunFolderError(f"{path} cannot be read ({error.strerror or error})") from error
-    try:
-        state = torch.load(BytesIO(content), weights_only=True, map_location="cpu")
-    except (RuntimeError, ValueError, EOFError, OSError, pickle.UnpicklingError,
-            BadZipFile) as error:
-        raise RunFolderError(
-            f"{path} is no checkpoint, or was truncated ({_first_line(error)}); "
-            f"restore it, or train anew"
-        ) from error
-    if not isinstance(state, dict) or "model" not in state:
-        raise RunFolderError(f"{path} is no checkpoint of spikewright; train anew")
-    return state
