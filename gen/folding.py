@@ -40,8 +40,8 @@ class LayerFolding:
         Where the weights are; convolutions have fixed ones.
     slices
         Parts into which lanes and units are divided, each with its own copy of the events and of
-        all control; see :class:`~.rtl.layer.SpikingLayer`. Cycles are the same. Linear: units and
-        lanes are rounded up to a multiple; Conv2d: a divisor of both.
+        all control; see :class:`~.rtl.layer.SpikingLayer`. Linear: units and lanes are rounded up
+        to a multiple; Conv2d: a divisor of both.
     """
 
     lanes: int | None = None

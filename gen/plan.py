@@ -235,7 +235,7 @@ class LayerPlan:
     @property
     def latency(self) -> int:
         """Cycles from a step of the sweep to its spikes."""
-        return self.synapses.latency + self.fire_latency
+        return self.synapses.latency + self.fire_latency + (len(self.slices) > 1)
 
     @property
     def sweep_cycles(self) -> int:

@@ -27,14 +27,14 @@ class SpikingLayer(wiring.Component):
     **Slices** (:mod:`spikewright.gen.slices`) are layers of fewer lanes and units side by side.
     Every event goes to all of them, into registers of each, so that what is behind these, and
     between an address and its weights, reaches 1/S of the memories and sums. All control is built
-    S times. A row of the layer's spikes is the slices' side by side.
+    S times. A row of the layer's spikes is the slices' side by side, in a register, because they
+    may come from far apart: that cycle of latency is all that slices change in a layer's cycles.
 
     Slices run in lock step: they are the same machine from the same reset, fed by the same beats,
     ``room`` and ``cut``, and nothing of what they do depends on weights or sums. So they end every
     timestep in the same cycle, that is the barrier, and any of them can speak for all. Slices with
     queues of their own would be no faster, because each event takes each of them the same number
-    of cycles; they would cost S queues, and arbiters behind them. So the cycles of a layer do not
-    depend on its slices.
+    of cycles; they would cost S queues, and arbiters behind them.
 
     Parameters
     ----------
@@ -122,15 +122,16 @@ class SpikingLayer(wiring.Component):
     def _merge(self, m: Module):
         """The slices' spikes, each unit in its place."""
         first = self.arrays[0]
-        m.d.comb += [
-            self.begin.eq(first.begin), self.begin_last.eq(first.begin_last),
+        m.d.comb += [self.begin.eq(first.begin), self.begin_last.eq(first.begin_last)]
+        merged = m.d.comb if len(self.arrays) == 1 else m.d.sync
+        merged += [
             self.o.valid.eq(first.o.valid), self.o.step.eq(first.o.step),
             self.o.end.eq(first.o.end), self.o.last.eq(first.o.last),
         ]
         for part, array in zip(self.plan.slices, self.arrays, strict=True):
             for unit, place in enumerate(part.members.tolist()):
-                m.d.comb += [self.o.spikes[place].eq(array.o.spikes[unit]),
-                             self.o.membranes[place].eq(array.o.membranes[unit])]
+                merged += [self.o.spikes[place].eq(array.o.spikes[unit]),
+                           self.o.membranes[place].eq(array.o.membranes[unit])]
 
     def _recur(self, m: Module):
         rows = SpikeRows(self.plan.order, self.plan.steps - 1)
