@@ -1,5 +1,6 @@
 """The command ``fit``."""
 
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -49,6 +50,7 @@ def fit(
     signals = folder.stimulus().spikes[:samples]
     spikes = simulate(spec, signals, engine="golden").spikes
 
+    @cache
     def cycles(folding: Folding) -> Any:
         plans = layer_plans(spec, folding)
         return timeline(plans, traffic(plans, signals, spikes)).cycles

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import FoldingError
+from .folding import Storage
 
 if TYPE_CHECKING:
     from .layers import Conv2d, SumPool2d
@@ -156,6 +157,8 @@ class Conv2dPlan:
         Positions beyond the width do not exist.
     most_synops
         Sums that one cycle can update.
+    ways, storage
+        Events per cycle, 1, and where the weights are, in :attr:`~.folding.Storage.FIXED` memory.
     word_bits
         Of one sum in memory, without the low bits that ``weight_shift`` makes zero.
     sum_words, sum_word_bits, weight_words, weight_word_bits
@@ -166,6 +169,9 @@ class Conv2dPlan:
     FoldingError
         If a number is out of range or does not divide; with the nearest one that works.
     """
+
+    ways = 1
+    storage = Storage.FIXED
 
     def __init__(self, name: str, synapse: Conv2d, *, sum_bits: int, lanes: int | None = None,
                  banks: tuple[int, int] | None = None, units: int | None = None,

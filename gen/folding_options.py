@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from .convolution import Conv2dPlan
 from .errors import FoldingError
 from .folding import Folding, LayerFolding
 from .plan import layer_plans
@@ -103,10 +102,9 @@ def folded(spec: NetworkSpec, folding: Folding) -> dict[str, dict[str, int]]:
         "lanes": {}, "ways": {}, "slices": {}, "units": {}, "adders": {}}
     for plan in layer_plans(spec, folding):
         synapses, name = plan.synapses, plan.layer.name
-        conv = isinstance(synapses, Conv2dPlan)
         figures["lanes"][name] = synapses.lanes
-        figures["ways"][name] = 1 if conv else synapses.ways
+        figures["ways"][name] = synapses.ways
         figures["slices"][name] = len(plan.slices)
         figures["units"][name] = plan.units
-        figures["adders"][name] = synapses.most_synops if conv else synapses.lanes * synapses.ways
+        figures["adders"][name] = synapses.most_synops
     return figures

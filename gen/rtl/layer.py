@@ -14,7 +14,6 @@ from .counters import LayerEvents
 from .linear import LinearSynapses
 from .recurrence import Recurrence
 from .router import SpikeRouter
-from .streams import SpatialLayout, address_bits, event_stream
 from .weights import LoadSignature
 
 
@@ -59,12 +58,10 @@ class SpikingLayer(wiring.Component):
         #: Of each slice. Kept as attributes so that simulations can look inside.
         self.arrays = [NeuronArray(part) for part in plan.slices]
         self.synapses = [_synapses(part.synapses) for part in plan.slices]
-        if isinstance(synapses, LinearPlan):
-            address, ways = address_bits(synapses.own_base), synapses.ways
-        else:
-            address, ways = SpatialLayout(*synapses.signal_shape), 1
+        self.recurrence = Recurrence(plan) if isinstance(plan.layer.recurrent, Linear) else None
+        ways = synapses.ways
         super().__init__({
-            "i": In(event_stream(address, ways, synapses.value_bits)),
+            "i": (self.recurrence or self.synapses[0]).signature.members["i"],
             "o": Out(SpikesSignature(plan)),
             "load": In(LoadSignature()), "full": Out(1),
             "room": In(1), "cut": In(1), "begin": Out(1), "begin_last": Out(1),
@@ -95,8 +92,8 @@ class SpikingLayer(wiring.Component):
         moved = self.i.valid & self.i.ready
         from_below = sum((slot.event for slot in self.i.payload.slots), C(0))
         m.d.comb += self.events.events_in.eq(Mux(moved, from_below, 0))
-        if isinstance(self.plan.layer.recurrent, Linear):
-            self._recur(m)
+        if self.recurrence is not None:
+            self._recur(m, self.recurrence)
         else:
             self._multicast(m, self.i, self.room)
         activity = self.synapses[0].activity
@@ -133,10 +130,10 @@ class SpikingLayer(wiring.Component):
                 merged += [self.o.spikes[place].eq(array.o.spikes[unit]),
                            self.o.membranes[place].eq(array.o.membranes[unit])]
 
-    def _recur(self, m: Module):
+    def _recur(self, m: Module, recurrence: Recurrence):
         rows = SpikeRows(self.plan.order, self.plan.steps - 1)
         m.submodules.own = own = SpikeRouter(rows, self.plan.synapses.ways)
-        m.submodules.recurrence = recurrence = Recurrence(self.plan)
+        m.submodules.recurrence = recurrence
         wiring.connect(m, wiring.flipped(self.i), recurrence.i)
         wiring.connect(m, own.o, recurrence.own)
         self._multicast(m, recurrence.o, self.room & own.room)

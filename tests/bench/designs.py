@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from spikewright.gen import Conv2d, Layer, Linear, NetworkSpec, Neuron
 from spikewright.gen.folding import Folding, LayerFolding
@@ -25,6 +26,13 @@ def dense(*sizes: int, timesteps: int = 25, bits: int = 4, threshold: int = 40, 
         layers=tuple(layer(f"fc{n}", *pair)
                      for n, pair in enumerate(pairwise(sizes), start=1)),
     )
+
+
+def rivals_job(samples: int) -> tuple[NetworkSpec, npt.NDArray[np.bool_]]:
+    """What :mod:`.peers` are measured on: 784 → 128 → 10 over 25 timesteps, and bool (samples, 25,
+    784), of which each input spikes in one of ten timesteps."""
+    spec = dense(784, 128, 10, timesteps=25, threshold=60)
+    return spec, np.random.default_rng(0).random((samples, spec.timesteps, spec.inputs)) < 0.1
 
 
 def convolutional(shape: tuple[int, int, int], channels: int, *, stride: int = 1,

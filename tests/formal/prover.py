@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from amaranth.back import rtlil
-from amaranth.hdl import Assert, Assume, ClockDomain, Module, Signal, Value, ValueCastable
+from amaranth.hdl import Assert, Assume, ClockDomain, Module, Signal, Value
 from amaranth.lib import wiring
 
 from spikewright.boards.toolchain import find_tool
@@ -60,12 +60,12 @@ class Claims:
         self.free: dict[str, Signal] = {}
 
     def assume(self, value):
-        self.m.d.comb += Assume(value)  # pyright: ignore
+        self.m.d.comb += Assume(value, None)
 
     def always(self, claim: str, value):
         """``value`` is true in every cycle; ``claim`` names it where it is not."""
         holds = Signal(name=re.sub(r"\W+", "_", claim))
-        self.m.d.comb += [holds.eq(Value.cast(value).bool()), Assert(holds)]  # pyright: ignore
+        self.m.d.comb += [holds.eq(Value.cast(value).bool()), Assert(holds, None)]
         assert claim not in self.claimed, f"{claim!r} is claimed twice"
         self.claimed[claim] = holds
 
@@ -85,7 +85,8 @@ class Claims:
 
 def internal(inside: Module, name: str) -> Signal:
     """The signal called ``name`` that the module drives, for invariants about what has no port."""
-    found = {signal.name: signal for signal in inside._driving}  # pyright: ignore
+    driven = inside._driving  # which the stubs do not know, because it is private
+    found = {signal.name: signal for signal in driven}  # pyright: ignore[reportGeneralTypeIssues]
     if name not in found:
         raise KeyError(f"no signal {name} is driven here; there are {', '.join(sorted(found))}")
     return found[name]
@@ -93,8 +94,8 @@ def internal(inside: Module, name: str) -> Signal:
 
 def leaves(component: wiring.Component) -> dict[str, Value]:
     """Members of the component's signature, those of interfaces included, by name."""
-    return {  # pyright: ignore
-        "__".join(map(str, path)): value.as_value() if isinstance(value, ValueCastable) else value
+    return {
+        "__".join(map(str, path)): Value.cast(value)
         for path, _, value in component.signature.flatten(component)
     }
 

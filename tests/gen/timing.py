@@ -21,8 +21,8 @@ from spikewright.gen import (
     ReadoutKind,
     SumPool2d,
 )
-from spikewright.gen.beats import beats
-from spikewright.gen.counters import COUNTERS, NETWORK_COUNTERS
+from spikewright.gen.counters import decode
+from spikewright.gen.engines.amaranth import read_counters, send
 from spikewright.gen.errors import FoldingError
 from spikewright.gen.folding import LayerFolding
 from spikewright.gen.plan import layer_plans
@@ -176,18 +176,14 @@ def observe(design: Design) -> Observation:
 
     finished = 0
 
-    async def send(ctx):
+    async def drive(ctx):
         for sample, steps in enumerate(design.signals):
             while finished < sample:
                 await ctx.tick()
             ctx.set(network.clear, 1)
             await ctx.tick()
             ctx.set(network.clear, 0)
-            ctx.set(network.i.valid, 1)
-            for beat in beats(network.plans[0], steps):
-                ctx.set(network.i.payload, beat)
-                await ctx.tick().until(network.i.ready)
-            ctx.set(network.i.valid, 0)
+            await send(ctx, network, steps)
 
     async def receive(ctx):
         nonlocal finished
@@ -195,14 +191,7 @@ def observe(design: Design) -> Observation:
             ctx.set(network.o.ready, 1)
             await ctx.tick().until(network.o.valid & network.o.payload.last)
             ctx.set(network.o.ready, 0)
-            # Words have their turns one a cycle and a read takes two, so every other one is next.
-            count = network.counter_count
-            for word in [*range(0, count, 2), *range(1, count, 2)]:
-                ctx.set(network.counter_address, word)
-                ctx.set(network.counter_read, 1)
-                words[sample, word], = await ctx.tick().sample(network.counter_data).until(
-                    network.counter_valid)
-                ctx.set(network.counter_read, 0)
+            words[sample] = await read_counters(ctx, network)
             finished += 1
 
     async def compare_slices(ctx):
@@ -238,15 +227,12 @@ def observe(design: Design) -> Observation:
                         moments[name].append(cycle)
             cycle += 1
 
-    simulator.add_testbench(send)
+    simulator.add_testbench(drive)
     simulator.add_testbench(receive)
     simulator.add_testbench(watch, background=True)
     simulator.add_testbench(compare_slices, background=True)
     simulator.run()
     moments = [{name: [sample[n][name] for sample in found] for name in MOMENTS}
                for n in range(len(network.layers))]
-    layers = words[:, : -len(NETWORK_COUNTERS)].reshape(samples, len(network.layers), -1)
-    counters = {counter.name: layers[:, :, n] for n, counter in enumerate(COUNTERS)}
-    counters |= zip((counter.name for counter in NETWORK_COUNTERS),
-                    words[:, -len(NETWORK_COUNTERS) :].T, strict=True)
-    return Observation(moments, counters)
+    of_layers, of_network = decode(words)
+    return Observation(moments, of_layers | of_network)
