@@ -7,7 +7,8 @@ from spikewright.gen import Folding
 from spikewright.gen.folding import LayerFolding
 from spikewright.gen.plan import layer_plans
 from spikewright.gen.rtl.layer import SpikingLayer
-from tests.gen.examples import one_layer
+
+from ..gen.examples import one_layer
 
 #: Registers that every slice has: the events it received, and what they control behind.
 COPIED = ("synapses{}._op", "synapses{}.event_0_2", "synapses{}.valid_3", "synapses{}.moves",
