@@ -45,8 +45,9 @@ def nothing_fits(spec: NetworkSpec, board: Board) -> DoesNotFitError:
     return does_not_fit(
         spec, board,
         f"one lane a layer needs about {needs.logic} of {part.logic} LUTs (of which "
-        f"{FILL:.0%} can be filled), {needs.blocks} of {part.blocks} block memories and "
-        f"{needs.large} of {part.large} large ones",
+        f"{FILL:.0%} can be filled), {needs.blocks} of {part.blocks} block memories, "
+        f"{needs.large} of {part.large} large ones and {needs.multipliers} of {part.multipliers} "
+        f"multipliers",
     )
 
 
@@ -114,12 +115,13 @@ class Candidate:
     def fits(self) -> bool:
         part = self.board.part
         return (self.needs.blocks <= part.blocks and self.needs.large <= part.large
+                and self.needs.multipliers <= part.multipliers
                 and self.needs.logic <= FILL * part.logic)
 
 
 def choices(layer: Layer, storage: Storage) -> list[LayerFolding]:
     """Foldings of a layer, from the smallest to the fastest: more lanes, as far as they make an
-    event shorter, and then more ways."""
+    event shorter, then more ways, or a convolution's sweep beside its events."""
     if isinstance(layer.synapse, Linear):
         found: list[LayerFolding] = []
         reached = math.inf
@@ -136,7 +138,8 @@ def choices(layer: Layer, storage: Storage) -> list[LayerFolding]:
             found += [replace(found[-1], ways=ways) for ways in WAYS[1:] if ways <= layer.inputs]
         return found
     channels = layer.synapse.weight.shape[0] // layer.synapse.groups
-    return [LayerFolding(lanes=n) for n in range(1, channels + 1) if channels % n == 0]
+    found = [LayerFolding(lanes=n) for n in range(1, channels + 1) if channels % n == 0]
+    return [*found, replace(found[-1], overlap=True)]
 
 
 def storages(spec: NetworkSpec, board: Board) -> list[Storage]:

@@ -47,7 +47,7 @@ def _moves(plan: LayerPlan, times: LayerTimeline, beat: Cycles) -> Cycles:
     synapses, first = plan.synapses, times.first.astype(np.int64)
     begin, start = times.begin.astype(np.int64), first + 1
     never = 1 << 40
-    if synapses.takes:
+    if not synapses.in_registers:
         start = np.maximum(start, _earlier(begin, 2, -never) + plan.steps)
     sweep = SweepCycles(plan, _earlier(begin, 1, never))
     number = start - sweep.taken_before(start) + beat * synapses.event_cycles - 1

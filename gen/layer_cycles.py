@@ -89,10 +89,10 @@ class LayerCycles:
             self._arrive(t, below)
             ends = self.ends_
             stalled = self.stalled_ if ends is None else self.stalled_.copy()
-            if self.plan.synapses.takes:
-                self._add_in_memory(t)
-            else:
+            if self.plan.synapses.in_registers:
                 self._add_in_registers(t)
+            else:
+                self._add_in_memory(t)
             if ends is not None:
                 np.copyto(self.stalled_, stalled, where=t >= ends)
         self._sweep(t, behind)

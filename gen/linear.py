@@ -85,6 +85,11 @@ class LinearPlan:
             raise FoldingError(
                 f"layer {layer.name}: banks are for convolutions; leave them out, or give ways"
             )
+        if folding.overlap:
+            raise FoldingError(
+                f"layer {layer.name}: overlap is for convolutions; leave it out, and give all "
+                f"lanes, whose sums are registers from which a sweep takes nothing"
+            )
         if not 1 <= folding.ways <= MAX_WAYS:
             raise FoldingError(
                 f"layer {layer.name}: {folding.ways} ways; allowed are 1 to {MAX_WAYS}"

@@ -1,11 +1,12 @@
 """The designs that `make bench` measures."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from spikewright.gen import Conv2d, Layer, Linear, NetworkSpec, Neuron
+from spikewright.gen import Conv2d, Input, InputKind, Layer, Linear, NetworkSpec, Neuron
 from spikewright.gen.folding import Folding, LayerFolding
 from spikewright.gen.pooling import SumPool2d
 
@@ -65,6 +66,8 @@ ESTIMATED: dict[str, tuple[NetworkSpec, Folding]] = {
     "one lane": each(dense(48, 32, 6), LayerFolding(lanes=1), LayerFolding(lanes=1)),
     "8 bits": each(dense(64, 40, 10, bits=8, decay=13), LayerFolding(lanes=8),
                    LayerFolding(lanes=5)),
+    "values": each(replace(dense(64, 32, 10), input=Input(kind=InputKind.COUNTS, bits=4)),
+                   LayerFolding(units=4), LayerFolding(units=2)),
     "many units": each(dense(64, 32, 10), LayerFolding(units=16), LayerFolding(units=10)),
     "three layers": each(dense(64, 32, 24, 10), LayerFolding(lanes=16), LayerFolding(lanes=8),
                          LayerFolding(lanes=5)),

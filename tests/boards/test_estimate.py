@@ -4,7 +4,7 @@ import pytest
 from amaranth.back import rtlil
 
 from spikewright.boards.alone import LFE5U_85F, UP5K, measure
-from spikewright.boards.estimate import Memory, estimate, memories
+from spikewright.boards.estimate import Memory, estimate, features, memories
 from spikewright.boards.pins import Pins
 from spikewright.boards.registry import ECP5, ICE40
 from spikewright.gen.rtl.network import Network
@@ -32,9 +32,20 @@ def test_memories_are_read_from_the_design():
     assert Memory(32, network.component.counter_count, True) in found
 
 
+def test_a_lane_of_a_layer_that_takes_values_has_a_multiplier():
+    spec, folding = ESTIMATED["values"]
+    network = Pins(Network(spec, folding))
+    text = rtlil.convert(network, ports=network.ports, emit_src=False)
+    assert estimate(text, ECP5).multipliers == 32
+    assert estimate(text, ICE40).multipliers == 0
+    plain = Pins(Network(*ESTIMATED["registers"]))
+    assert features(text, ICE40)["products"] == 32 * 4 * 5
+    assert features(rtlil.convert(plain, ports=plain.ports, emit_src=False), ICE40)["products"] == 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("target", [LFE5U_85F, UP5K], ids=lambda target: target.device)
-@pytest.mark.parametrize("name", ["memory", "one lane"])
+@pytest.mark.parametrize("name", ["memory", "one lane", "values"])
 def test_estimates_are_near_what_nextpnr_packs(name, target):
     spec, folding = ESTIMATED[name]
     network = Pins(Network(spec, folding, counters=False))
@@ -42,4 +53,6 @@ def test_estimates_are_near_what_nextpnr_packs(name, target):
                     target.family)
     used = measure(spec, folding, target, place=False)["utilisation"]
     assert told.blocks == used["block memories"]
+    if target.family is ECP5:
+        assert told.multipliers == used["multipliers"]
     assert told.logic == pytest.approx(next(iter(used.values())), rel=0.15)

@@ -1,5 +1,7 @@
 """Foldings for boards: what is tried, what fits, and what is chosen."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,7 @@ from spikewright.boards.fit import (
     storages,
 )
 from spikewright.boards.registry import find_board
+from spikewright.gen.coding import Input, InputKind
 from spikewright.gen.errors import DoesNotFitError
 from spikewright.gen.folding import Folding, LayerFolding, Storage
 from spikewright.gen.plan import layer_plans
@@ -66,6 +69,16 @@ def test_weights_too_large_for_block_memory_go_to_large_ones():
     require_memory(spec, layer_plans(spec, folding), ICEBREAKER)
     with pytest.raises(DoesNotFitError, match="has no large memories"):
         require_memory(spec, layer_plans(spec, folding), ULX3S)
+
+
+def test_values_take_no_more_multipliers_than_the_part_has():
+    spec = replace(one_layer(40, 56), input=Input(kind=InputKind.COUNTS, bits=4))
+    board = find_board("ulx3s-12f")
+    many, few = (Candidate(spec, board, Folding.lanes(n, spec=spec)) for n in (56, 14))
+    # One a lane, and a few for other things than weights.
+    assert many.needs.multipliers >= 56 > board.part.multipliers > few.needs.multipliers >= 14
+    assert not many.fits
+    assert few.fits
 
 
 def test_more_large_memories_than_the_part_has_are_refused_with_numbers():

@@ -231,7 +231,7 @@ def conv_foldings(draw, layer: Layer, behind) -> tuple[LayerFolding, int]:
     units += [lanes * n for n in range(2, banks[1] + 1) if banks[1] % n == 0]
     chosen = draw(st.sampled_from(units))
     slices = [n for n in range(1, lanes + 1) if lanes % n == 0 and chosen % n == 0]
-    folding = LayerFolding(lanes=lanes, banks=banks, units=chosen,
+    folding = LayerFolding(lanes=lanes, banks=banks, units=chosen, overlap=draw(st.booleans()),
                            slices=draw(st.sampled_from(slices)))
     if not isinstance(behind, MaxPool2d):
         return folding, chosen

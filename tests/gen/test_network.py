@@ -6,7 +6,16 @@ from amaranth.sim import Simulator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spikewright.gen import Folding, Reset, first_difference, simulate
+from spikewright.gen import (
+    Conv2d,
+    Folding,
+    Layer,
+    NetworkSpec,
+    Neuron,
+    Reset,
+    first_difference,
+    simulate,
+)
 from spikewright.gen.counters import CYCLE_COUNTERS, decode
 from spikewright.gen.engines.amaranth import read_counters, send
 from spikewright.gen.folding import LayerFolding
@@ -61,6 +70,17 @@ def test_equals_golden_on_a_net_of_everything():
     spec = of_everything()
     images = np.random.default_rng(0).integers(0, 4, (2, 1, spec.inputs))
     assert_equal(spec, images, Folding(layers=(("hidden", LayerFolding(ways=3)),)))
+
+
+def test_equals_golden_where_no_event_reaches_a_weight_but_zero():
+    """All others lie beyond the border, so that every sum is 0."""
+    synapse = Conv2d(weight=np.array([[[[1], [0], [2]]]]), weight_bits=3, weight_shift=3,
+                     input_shape=(1, 1, 1), padding=(1, 0))
+    layer = Layer(name="conv", synapse=synapse,
+                  neuron=Neuron(decay=1, decay_fraction=1, threshold=2, bias=1))
+    spec = NetworkSpec(input_shape=(1, 1, 1), layers=(layer,), timesteps=4)
+    hardware = assert_equal(spec, np.ones((1, 4, 1), bool))
+    assert hardware.counters["synops"].tolist() == [[4]]
 
 
 def test_a_single_wrong_weight_is_found(monkeypatch):

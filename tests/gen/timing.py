@@ -137,6 +137,7 @@ def _folding(rng: np.random.Generator, layer: Layer) -> LayerFolding:
             lanes=lanes, units=units,
             slices=int(rng.choice([n for n in range(1, lanes + 1) if lanes % n == units % n == 0])),
             banks=None if rng.random() < 0.5 else tuple(rng.integers(1, 3, 2).tolist()),
+            overlap=bool(rng.random() < 0.5),
         )
     lanes = layer.neurons if rng.random() < 0.5 else int(rng.integers(1, layer.neurons + 1))
     units = [None, 1, lanes, int(rng.integers(1, lanes + 1))][rng.integers(4)]
