@@ -164,7 +164,7 @@ class Conv2dPlan:
         Events per cycle, 1, and where the weights are, in :attr:`~.folding.Storage.FIXED` memory.
     word_bits
         Of one sum in memory, without the low bits that ``weight_shift`` makes zero.
-    sum_words, sum_word_bits, weight_words, weight_word_bits
+    sum_words, weight_words
         Of the two memories of each bank.
 
     Raises
@@ -220,9 +220,7 @@ class Conv2dPlan:
         self.sum_words = 2 * self.rows.slots * self.columns.slots * self.blocks
         # Sums that are always 0 have no bit above the shift.
         self.word_bits = max(sum_bits - synapse.weight_shift, 1)
-        self.sum_word_bits = self.lanes * self.word_bits
         self.weight_words = synapse.weight[0, 0].size * self.signal_shape[0] * self.group_blocks
-        self.weight_word_bits = self.lanes * synapse.weight_bits
 
     def _axes(self, pool: SumPool2d | None, banks: tuple[int, int] | None) -> list[Axis]:
         synapse = self.synapse
@@ -281,8 +279,6 @@ class Conv2dPlan:
         part, count = copy(self), len(self.members) // len(members)
         part.members, part.lanes, part.units = members, len(members), self.units // count
         part.most_synops = self.most_synops // count
-        part.sum_word_bits = part.lanes * part.word_bits
-        part.weight_word_bits = part.lanes * part.synapse.weight_bits
         return part
 
     def neurons(self) -> Iterator[list[int]]:
