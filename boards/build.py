@@ -99,7 +99,8 @@ def build(
             "board": board.name,
             "device": board.part.device,
             "network": spec.digest,
-            **{name: list(folded(spec, folding)[name].values()) for name in ("lanes", "ways")},
+            **{name: list(folded(spec, folding)[name].values())
+               for name in ("lanes", "ways", "slices")},
             "seed": seed,
             **_read_report(working / REPORT, board),
             "seconds": seconds,
