@@ -9,12 +9,15 @@ memories, ``by·bx`` of them are reached at once.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from .errors import FoldingError
+from .folding import Storage
 
 if TYPE_CHECKING:
     from .layers import Conv2d, SumPool2d
@@ -115,6 +118,8 @@ class Conv2dPlan:
     units : int or None
         Sums that the sweep gets per step. Either P·lanes, for P neighbouring positions in x, where
         P divides the banks in x; or a divisor of ``lanes``. None: ``lanes``.
+    overlap : bool
+        Each bank has a memory for the sums of even timesteps and one for those of odd ones.
     value_bits : int
         Width of the events' values; 0 for plain spikes.
     pool : SumPool2d or None
@@ -125,6 +130,8 @@ class Conv2dPlan:
     ----------
     lanes, units, rows, columns
         As chosen; ``rows`` and ``columns`` are the :class:`Axis` of y and x, with their banks.
+    members
+        int64 (lanes,): which lanes of a block these are. All, but in a slice.
     signal_shape, output_shape
         (channels, height, width) of the events and of the neurons.
     blocks, group_blocks
@@ -134,10 +141,11 @@ class Conv2dPlan:
     front
         Cycles an operation spends between its issue and the banks: 2, or 3 with values.
     available_cycles
-        From a timestep's last cycle of events to its sums being available: front + 4.
+        From a timestep's last cycle of events to its sums being available: front + 4, or front + 3
+        with ``overlap``, whose sweep reads the banks a cycle after its step.
     takes, take_distance
         Cycles that a sweep takes from the events, one for each sum row, and steps from one to the
-        next.
+        next; none with ``overlap``.
     latency
         Cycles from a step of the sweep to its sums.
     positions
@@ -152,9 +160,11 @@ class Conv2dPlan:
         Positions beyond the width do not exist.
     most_synops
         Sums that one cycle can update.
+    ways, storage
+        Events per cycle, 1, and where the weights are, in :attr:`~.folding.Storage.FIXED` memory.
     word_bits
         Of one sum in memory, without the low bits that ``weight_shift`` makes zero.
-    sum_words, sum_word_bits, weight_words, weight_word_bits
+    sum_words, weight_words
         Of the two memories of each bank.
 
     Raises
@@ -163,12 +173,16 @@ class Conv2dPlan:
         If a number is out of range or does not divide; with the nearest one that works.
     """
 
+    ways = 1
+    storage = Storage.FIXED
+
     def __init__(self, name: str, synapse: Conv2d, *, sum_bits: int, lanes: int | None = None,
                  banks: tuple[int, int] | None = None, units: int | None = None,
-                 value_bits: int = 0, pool: SumPool2d | None = None):
+                 overlap: bool = False, value_bits: int = 0, pool: SumPool2d | None = None):
         self.name = name
         self.synapse = synapse
         self.sum_bits = sum_bits
+        self.overlap = overlap
         self.value_bits = value_bits
         self.signal_shape = synapse.input_shape if pool is None else pool.input_shape
         self.output_shape = synapse.output_shape
@@ -180,17 +194,18 @@ class Conv2dPlan:
         if self.lanes < 1 or group_channels % self.lanes:
             raise FoldingError(
                 f"layer {name}: {lanes} lanes; a divisor of the {group_channels} output channels "
-                f"of a group is needed, such as {_nearest_divisor(group_channels, self.lanes)}"
+                f"of a group is needed, such as {nearest_divisor(group_channels, self.lanes)}"
             )
+        self.members = np.arange(self.lanes)
         self.blocks = channels // self.lanes
         self.group_blocks = group_channels // self.lanes
         self.event_cycles = self.group_blocks * self.rows.passes * self.columns.passes
 
         #: From a step of the sweep to its sums, which are in membrane steps.
-        self.latency, self.sum_shift = 2, 0
+        self.latency, self.sum_shift = 3 + overlap, 0
         self.front = 3 if value_bits else 2
-        self.available_cycles = self.front + 4
-        self.latency = 3
+        self.available_cycles = self.front + 4 - overlap
+        self.in_registers = False
 
         self.units = self.lanes if units is None else units
         self._check_units()
@@ -199,14 +214,13 @@ class Conv2dPlan:
         self.row_groups = -(-width // self.positions)
         self.sum_rows = self.output_shape[1] * self.row_groups * self.blocks
         self.steps = self.sum_rows * self.row_steps
-        self.takes, self.take_distance = self.sum_rows, self.row_steps
+        self.takes, self.take_distance = 0 if overlap else self.sum_rows, self.row_steps
 
         self.most_synops = self.rows.banks * self.columns.banks * self.lanes
         self.sum_words = 2 * self.rows.slots * self.columns.slots * self.blocks
-        self.word_bits = sum_bits - synapse.weight_shift
-        self.sum_word_bits = self.lanes * self.word_bits
+        # Sums that are always 0 have no bit above the shift.
+        self.word_bits = max(sum_bits - synapse.weight_shift, 1)
         self.weight_words = synapse.weight[0, 0].size * self.signal_shape[0] * self.group_blocks
-        self.weight_word_bits = self.lanes * synapse.weight_bits
 
     def _axes(self, pool: SumPool2d | None, banks: tuple[int, int] | None) -> list[Axis]:
         synapse = self.synapse
@@ -258,7 +272,14 @@ class Conv2dPlan:
         for ky, kx, channel in np.ndindex(height, width, self.signal_shape[0]):
             first = channel // group_inputs * group_outputs
             column = weight[first : first + group_outputs, channel % group_inputs, ky, kx]
-            yield from column.reshape(self.group_blocks, self.lanes).tolist()
+            yield from column.reshape(self.group_blocks, -1)[:, self.members].tolist()
+
+    def slice(self, members: npt.NDArray[np.int64]) -> Conv2dPlan:
+        """The same with the lanes ``members`` of each block alone."""
+        part, count = copy(self), len(self.members) // len(members)
+        part.members, part.lanes, part.units = members, len(members), self.units // count
+        part.most_synops = self.most_synops // count
+        return part
 
     def neurons(self) -> Iterator[list[int]]:
         """For each step of a sweep, the neurons (flat C, H, W) whose sums it gets; −1: none."""
@@ -273,6 +294,7 @@ class Conv2dPlan:
                 yield row[first : first + self.units]
 
 
-def _nearest_divisor(number: int, wanted: int) -> int:
+def nearest_divisor(number: int, wanted: int) -> int:
+    """The divisor of ``number`` that is closest to ``wanted``, of two the smaller."""
     divisors = [n for n in range(1, number + 1) if number % n == 0]
     return min(divisors, key=lambda n: (abs(n - wanted), n))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .linear import LinearPlan
 from .plan import LayerPlan
 from .synapses import Linear
 
@@ -41,11 +40,11 @@ def traffic(plans: Sequence[LayerPlan], signals: npt.NDArray,
     """What reaches the layers of ``plans``, from the network's input ``signals`` (S, T, inputs)
     and every layer's ``spikes`` (S, T, neurons), as a :class:`~.trace.Trace` has them."""
     found = []
-    below = _by_way(signals > 0, np.arange(signals.shape[2]), _ways(plans[0]))
+    below = _by_way(signals > 0, np.arange(signals.shape[2]), plans[0].synapses.ways)
     for n, (plan, fired) in enumerate(zip(plans, spikes, strict=True)):
         own = None
         if isinstance(plan.layer.recurrent, Linear):
-            own = beat_counts(_by_way(fired, _addresses(plan.order), _ways(plan)))
+            own = beat_counts(_by_way(fired, _addresses(plan.order), plan.synapses.ways))
         found.append(LayerTraffic(beat_counts(below), own))
         if n + 1 < len(plans):
             arriving = plans[n + 1].layer.arriving(fired)
@@ -59,10 +58,6 @@ def _addresses(order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     addresses = np.empty(numbers.max() + 1, np.int64)
     addresses[numbers[numbers >= 0]] = np.flatnonzero(numbers >= 0)
     return addresses
-
-
-def _ways(plan: LayerPlan) -> int:
-    return plan.synapses.ways if isinstance(plan.synapses, LinearPlan) else 1
 
 
 def _by_way(events: npt.NDArray[np.bool_], addresses: npt.NDArray[np.int64],

@@ -65,7 +65,7 @@ class LinearSynapses(wiring.Component):
         self._op = op = Signal(self.i.payload.shape())
         self._row = row = Signal(range(plan.rows) if plan.rows > 1 else 1)
         self._addresses = [
-            Signal(range(plan.rows * plan.bank_inputs + 1), name=f"address_{way}")
+            Signal(range(plan.bank_words + 1), name=f"address_{way}")
             for way in range(plan.ways)
         ]
         #: A row of sums is taken by the sweep in this cycle.
@@ -107,9 +107,8 @@ class LinearSynapses(wiring.Component):
         events, partial = Signal(range(plan.ways + 1)), Signal()
         arrived = sum((self._connected(m, way) for way in range(plan.ways)), C(0))
         m.d.sync += [events.eq(Mux(self._issue, arrived, 0)), partial.eq(last_row_of_sums)]
-        rest = plan.layer.neurons - (plan.rows - 1) * plan.lanes
         counted = Signal.like(self.activity.synops)
-        m.d.sync += counted.eq(events * Mux(partial, rest, plan.lanes))
+        m.d.sync += counted.eq(events * Mux(partial, plan.last_neurons, plan.lanes))
         m.d.comb += self.activity.synops.eq(counted)
 
     def _connected(self, m: Module, way: int) -> Value:
@@ -147,7 +146,7 @@ class LinearSynapses(wiring.Component):
             with m.If(~event):
                 m.d.sync += gated.eq(0)
             terms = [gated[lane] for lane in range(plan.lanes)]
-            if plan.value_bits > 1:
+            if plan.value_bits:
                 value = self._delayed(m, slot.value, 3, f"value_{way}")
                 terms = [_registered(m, term * value, f"product_{way}_{lane}")
                          for lane, term in enumerate(terms)]
