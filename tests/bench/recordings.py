@@ -54,10 +54,14 @@ def nmnist_milliseconds(count: int) -> Stimulus:
     return _nmnist(count, Encoding(timesteps=300, time_window=1000))
 
 
-def _nmnist(count: int, encoding: Encoding) -> Stimulus:
+def nmnist_source() -> str:
+    """Where a recipe finds N-MNIST; DataError as above."""
     path = _root() / "nmnist" / "train.npz"
-    source = f"events:{path}" if path.exists() else "nmnist"
-    held_back = load_data(Data(source=source), _root()).held_back
+    return f"events:{path}" if path.exists() else "nmnist"
+
+
+def _nmnist(count: int, encoding: Encoding) -> Stimulus:
+    held_back = load_data(Data(source=nmnist_source()), _root()).held_back
     last = held_back.subset(np.arange(len(held_back) - count, len(held_back)))
     return Stimulus(encoding.encode(last), last.labels)
 

@@ -6,7 +6,7 @@ from spikewright.model.recipe import Recipe, bundled
 MINIMAL = {"encoding": {"timesteps": 2}, "net": {"beta": 0.9}}
 
 
-@pytest.mark.parametrize("name", ["digits", "mnist", "nmnist", "nmnist_conv"])
+@pytest.mark.parametrize("name", ["digits", "mnist", "nmnist", "nmnist_conv", "sast_nmnist"])
 def test_bundled_recipes_load(name):
     assert name in bundled()
     recipe = Recipe.load(name)
