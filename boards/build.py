@@ -14,6 +14,7 @@ from typing import Any
 
 from amaranth.build.run import BuildPlan
 
+from ..gen.cache import cache_folder
 from ..gen.errors import ToolError
 from ..gen.folding import Folding
 from ..gen.folding_options import folded
@@ -132,13 +133,6 @@ def build(
     finally:
         shutil.rmtree(working, ignore_errors=True)
     return Build(entry, figures, cached=False)
-
-
-def cache_folder() -> Path:
-    """``$SPIKEWRIGHT_CACHE``, else ``spikewright`` in the user's cache folder."""
-    if given := os.environ.get("SPIKEWRIGHT_CACHE"):
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spikewright"
 
 
 def _key(plan: BuildPlan, tools: list[Tool]) -> str:

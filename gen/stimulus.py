@@ -6,6 +6,7 @@ checking, benchmarking and driving a board need neither torch nor the data set.
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from dataclasses import dataclass
 from importlib import metadata
@@ -52,6 +53,20 @@ class Stimulus:
 
     def __getitem__(self, which: slice) -> Stimulus:
         return Stimulus(self.spikes[which], self.labels[which])
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hexadecimal, of what the samples are: shape, values and labels, whatever file
+        or machine they come from."""
+        hasher = hashlib.sha256(np.array(self.spikes.shape, "<i8").tobytes())
+        if self.spikes.dtype == np.bool_:
+            # Sample by sample, so that no copy of all of them is made.
+            for sample in self.spikes:
+                hasher.update(np.packbits(sample).tobytes())
+        else:
+            hasher.update(b"\0values" + np.ascontiguousarray(self.spikes).tobytes())
+        hasher.update(self.labels.astype("<i8").tobytes())
+        return hasher.hexdigest()
 
     def save(self, path: Path | str) -> None:
         """Writes an npz; spikes without other values are packed eight to a byte."""
