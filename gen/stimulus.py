@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+import zlib
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -93,7 +94,7 @@ class Stimulus:
                     spikes = np.unpackbits(packed, axis=-1, count=inputs).astype(np.bool_)
         except OSError as error:
             raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
-        except (KeyError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        except (KeyError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise DataError(
                 f"{path} is no stimulus file ({error}); give one that `spikewright compile` or "
                 f"Stimulus.save wrote"
