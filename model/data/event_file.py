@@ -27,7 +27,7 @@ from .camera import EVENT
 from .datasets import EventDataset
 
 #: Arrays that every event file has.
-_NEEDED = ("x", "y", "p", "t", "offsets", "labels", "sensor_size")
+NEEDED = ("x", "y", "p", "t", "offsets", "labels", "sensor_size")
 
 
 def from_npz(path: Path | str) -> EventDataset:
@@ -48,7 +48,7 @@ def _dataset(path: Path, arrays: dict[str, npt.NDArray[Any]], digest: str) -> Ev
     def refuse(problem: str) -> DataError:
         return DataError(f"{path}: {problem}")
 
-    for key in _NEEDED:
+    for key in NEEDED:
         if key not in arrays:
             raise refuse(f"array {key!r} is missing; an event file holds x, y, p, t, offsets, "
                          f"labels and sensor_size")
@@ -93,7 +93,7 @@ def _dataset(path: Path, arrays: dict[str, npt.NDArray[Any]], digest: str) -> Ev
         name=path.stem, sensor_size=size, classes=int(labels.max()) + 1, labels=labels,
         read=lambda i: events[offsets[i] : offsets[i + 1]],
         groups={key: array for key, array in arrays.items()
-                if key not in _NEEDED and array.shape == labels.shape
+                if key not in NEEDED and array.shape == labels.shape
                 and array.dtype.kind in "iuSU"},
         fingerprint=digest,
     )

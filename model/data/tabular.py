@@ -20,12 +20,12 @@ from .images import ImageDataset
 from .settings import Scaling
 from .splits import drawn, parted
 
-#: Loaders of :mod:`sklearn.datasets` by the name that recipes use.
+#: By the name that recipes use: the loader in :mod:`sklearn.datasets`, and what it loads.
 TABLES = {
-    "iris": "load_iris",
-    "wine": "load_wine",
-    "breast_cancer": "load_breast_cancer",
-    "digits": "load_digits",
+    "iris": ("load_iris", "iris flowers, 4 features, 3 classes"),
+    "wine": ("load_wine", "wines, 13 features, 3 classes"),
+    "breast_cancer": ("load_breast_cancer", "breast cancer Wisconsin, 30 features, 2 classes"),
+    "digits": ("load_digits", "handwritten digits, 64 pixels, 10 classes"),
 }
 
 #: Standard deviations to each side of the mean that are told apart.
@@ -46,7 +46,7 @@ def table(name: str, train: int | None = None, scaling: Scaling = "standard") ->
                         f"{', '.join(f'sklearn:{known}' for known in TABLES)}")
     from sklearn import datasets
 
-    features, target = getattr(datasets, TABLES[name])(return_X_y=True)
+    features, target = getattr(datasets, TABLES[name][0])(return_X_y=True)
     labels = target.astype(np.int64)
     first, rest = drawn(labels, train, name)
     pixels = scaled(features, features[first], scaling)

@@ -19,6 +19,7 @@ from .splits import last_of_each
 class TonicSet:
     """One of Tonic's data sets."""
 
+    title: str
     #: Tonic's class, whose files lie below a folder of that name.
     name: str
     #: What these files end with.
@@ -151,12 +152,12 @@ def load(tonic_set: TonicSet, root: Path) -> Splits:
 
 #: By the name that recipes use.
 TONIC = {
-    "nmnist": TonicSet("NMNIST", ".bin", (34, 34, 2), 10,
+    "nmnist": TonicSet("N-MNIST", "NMNIST", ".bin", (34, 34, 2), 10,
                        {"Train": {"train": True}, "Test": {"train": False}}),
-    "dvs-gesture": TonicSet("DVSGesture", ".npy", (128, 128, 2), 11,
+    "dvs-gesture": TonicSet("DVS128 Gesture", "DVSGesture", ".npy", (128, 128, 2), 11,
                             {"ibmGestureTrain": {"train": True},
                              "ibmGestureTest": {"train": False}}),
-    "cifar10-dvs": TonicSet("CIFAR10DVS", ".aedat4", (128, 128, 2), 10, {"": {}}),
-    "shd": TonicSet("SHD", ".h5", (700, 1, 1), 20,
+    "cifar10-dvs": TonicSet("CIFAR10-DVS", "CIFAR10DVS", ".aedat4", (128, 128, 2), 10, {"": {}}),
+    "shd": TonicSet("Spiking Heidelberg Digits", "SHD", ".h5", (700, 1, 1), 20,
                     {"shd_train": {"train": True}, "shd_test": {"train": False}}),
 }
