@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
-
 from ...gen import console
 
 
@@ -40,11 +38,9 @@ def data(
          _size(source.bytes) if source.bytes else None)
         for source in found
     ))
-    lines = [f"{source.source}: {source.get}" for source in found if source.get]
-    lines.append(f"encoded samples kept in {cache.folder()}: {_size(kept)}")
-    # Commands are to be copied, so no line is broken.
-    shown = [Text(line, no_wrap=True, overflow="ignore") for line in lines]
-    console.finish(result, table, *shown, as_json=as_json)
+    missing = [f"{source.source}: {source.get}" for source in found if source.get]
+    cached = f"encoded samples kept in {cache.folder()}: {_size(kept)}"
+    console.finish(result, table, *missing, cached, as_json=as_json)
 
 
 def _size(count: int) -> str:
