@@ -16,7 +16,8 @@ _FOLDERS = ("mnist", "MNIST/raw", "MNIST", ".")
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ImageDataset:
-    """``images`` uint8 (samples, y, x); ``labels`` int64 (samples,), each below ``classes``."""
+    """``images`` uint8 (samples, y, x); ``labels`` int64 (samples,), each below ``classes``;
+    ``dataset[i]`` is (image, label)."""
 
     name: str
     classes: int
@@ -36,6 +37,9 @@ class ImageDataset:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __getitem__(self, i: int) -> tuple[npt.NDArray[np.uint8], int]:
+        return self.images[i], int(self.labels[i])
 
     @property
     def sensor_size(self) -> tuple[int, int, int]:

@@ -38,7 +38,7 @@ def drawn(
     first, rest = train_test_split(
         np.arange(samples), train_size=size, stratify=labels, random_state=0
     )
-    return first, rest
+    return np.asarray(first), np.asarray(rest)
 
 
 def last_of_each(dataset: Dataset, groups: npt.NDArray, part: int) -> Splits:
