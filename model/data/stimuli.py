@@ -11,13 +11,13 @@ from . import cache
 from .datasets import Dataset
 from .encoding import Encoding
 from .event_file import from_npz
-from .sources import EVENTS_PREFIX, load
+from .sources import EVENTS_PREFIX, event_path, load
 
 
 def from_events(path: str, run: object = None) -> Stimulus:
     """``--data events:FILE.npz``: every recording of an event file."""
     folder, recipe = _recipe(run, EVENTS_PREFIX + path)
-    return _fitting(from_npz(path), folder, recipe)
+    return _fitting(from_npz(event_path(path)), folder, recipe)
 
 
 def from_dataset(name: str, run: object = None) -> Stimulus:
