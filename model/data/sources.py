@@ -96,14 +96,15 @@ def _event_file(data: Data, path: str, root: Path | str | None) -> Splits:
 
 def event_path(path: str, root: Path | str | None = None) -> Path:
     """Where event file ``path`` lies: as it stands, or below the data folder."""
+    here = Path(path)
+    if here.is_absolute() or here.exists():
+        return here
     given = root if root is not None else os.environ.get(ROOT_VARIABLE)
-    if given and not Path(path).is_absolute() and not Path(path).exists():
-        below = Path(given) / path
-        if below.exists():
-            return below
-        raise DataError(f"{path} cannot be read: it lies neither here nor in {given}; give the "
-                        f"whole path, --data {EVENTS_PREFIX}FILE.npz")
-    return Path(path)
+    if given and (below := Path(given) / path).exists():
+        return below
+    where = f"neither here nor in {given}" if given else f"not here, and {ROOT_VARIABLE} is not set"
+    raise DataError(f"{path} cannot be read: it lies {where}; give the whole path, --data "
+                    f"{EVENTS_PREFIX}FILE.npz, or the folder below which it lies, --data-root")
 
 
 def _mnist(data: Data, root: Path) -> Splits:
