@@ -13,6 +13,7 @@ from typing import Any
 
 from amaranth.build.run import BuildPlan
 
+from ..gen.cache import cache_folder
 from ..gen.errors import ToolError
 from ..gen.folding import Folding
 from ..gen.folding_options import folded

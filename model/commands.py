@@ -13,8 +13,9 @@ from ..gen.errors import RecipeError, RunFolderError
 from ..gen.runfolder import RunFolder
 
 _Data = Annotated[str | None, typer.Option(
-    help="Where samples come from: digits, mnist, nmnist, dvs-gesture, cifar10-dvs or "
-         "events:FILE.npz; the recipe says where if this does not.")]
+    help="Where samples come from: digits, mnist, nmnist, dvs-gesture, cifar10-dvs, shd, "
+         "sklearn:TABLE or events:FILE.npz (see `spikewright data`); the recipe says where if this "
+         "does not.")]
 _DataRoot = Annotated[Path | None, typer.Option(
     help="Folder of MNIST and of Tonic's data sets.", envvar="SPIKEWRIGHT_DATA", show_envvar=True)]
 
@@ -147,10 +148,12 @@ def _cell(value: Any) -> str:
 
 
 def _absolute(source: str | None) -> str | None:
-    """An event file by its absolute path, so that the run finds it from anywhere."""
+    """An event file that lies here by its absolute path, so that the run finds it from anywhere;
+    others are looked for below the data folder."""
     prefix = "events:"
     if source is not None and source.startswith(prefix):
-        return prefix + str(Path(source.removeprefix(prefix)).resolve())
+        path = Path(source.removeprefix(prefix))
+        return f"{prefix}{path.resolve() if path.exists() else path}"
     return source
 
 
