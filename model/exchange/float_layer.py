@@ -8,9 +8,10 @@ which keeps the input. RLeaky and RSynaptic (``rleaky.py``, ``rsynaptic.py``) ad
 for each neuron. Average pooling is a sum, its ``1/(kh·kw)`` folded into the weights behind it.
 """
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -61,18 +62,82 @@ class FloatLayer:
     recurrent: _Floats | None = None
 
 
-def float_layer(
-    path: str, synapse: Any, geometry: Geometry | None, pool: SumPool2d | MaxPool2d | None,
-    shown: str, neuron: Any, shape: tuple[int, ...],
-) -> FloatLayer:
-    """``synapse``, a module at ``path``, and the ``neuron`` behind it that messages call ``shown``.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Synapse:
+    """``W·s + bias`` in real numbers, before its neuron is known.
 
-    ``geometry`` is that of a convolution, ``pool`` stands in front of the synapse, ``shape`` is
-    that of the neurons. Raises what :func:`spikewright.model.exchange.dynamics.float_layers` says.
+    ``shown`` is what messages call it, ``weight`` and ``bias`` (output channels or neurons,) as
+    those of :class:`FloatLayer`.
     """
-    _check_plain(shown, neuron)
+
+    path: str
+    shown: str
+    weight: _Floats
+    bias: _Floats
+    geometry: Geometry | None = None
+
+    @classmethod
+    def of(cls, path: str, module: Any, geometry: Geometry | None) -> Self:
+        """That of a Linear or Conv2d."""
+        shown = f"module {path} ({type(module).__name__})"
+        weight, bias = (_parameter(shown, module, what) for what in ("weight", "bias"))
+        return cls(path=path, shown=shown, weight=weight, bias=bias, geometry=geometry)
+
+    def scaled(self, factor: _Floats | float, shift: _Floats | float = 0.0) -> Self:
+        """``factor·(W·s + bias) + shift``, both one number or one per output channel or neuron."""
+        outputs = len(self.weight)
+        rows = np.broadcast_to(factor, outputs).reshape(-1, *[1] * (self.weight.ndim - 1))
+        return replace(self, weight=self.weight * rows, bias=self.bias * factor + shift)
+
+    def per_neuron(self, neurons: int) -> _Floats:
+        """The bias of each of so many neurons."""
+        return np.repeat(self.bias, neurons // len(self.bias))
+
+    @property
+    def name(self) -> str:
+        """The layer's name."""
+        name = re.sub(r"\W", "_", self.path)
+        return name if name.isidentifier() else f"layer{name}"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Recurrence:
+    """What a layer's own spikes of the timestep before add: ``weight`` as the ``recurrent`` of
+    :class:`FloatLayer`, and the ``bias`` (neurons,) that comes with it."""
+
+    weight: _Floats
+    bias: _Floats
+
+    @classmethod
+    def of(cls, shown: str, module: Any, shape: tuple[int, ...]) -> Self:
+        """That of an nn.Linear among neurons of ``shape``."""
+        neurons = int(np.prod(shape))
+        if type(module) is not nn.Linear:
+            raise UnsupportedModuleError(
+                f"{shown} has a recurrent {type(module).__name__}, which has no counterpart "
+                f"in hardware; use linear_features, or all_to_all=False"
+            )
+        if module.out_features != neurons or module.in_features != neurons or len(shape) > 1:
+            raise SpecError(f"{shown} has linear_features={module.out_features} for neurons "
+                            f"of shape {shape}; give linear_features={neurons} behind a Linear, or "
+                            f"all_to_all=False behind a Conv2d")
+        weight, bias = (_parameter(f"{shown}.recurrent", module, what)
+                        for what in ("weight", "bias"))
+        return cls(weight=weight, bias=bias)
+
+
+def float_layer(
+    synapse: Synapse, pool: SumPool2d | MaxPool2d | None, shown: str, neuron: Any,
+    shape: tuple[int, ...], recurrence: Recurrence | None = None,
+) -> FloatLayer:
+    """``synapse`` and the ``neuron`` module behind it, which messages call ``shown``.
+
+    ``pool`` stands in front of the synapse, ``shape`` is that of the neurons. ``recurrence`` is one
+    that stands beside a neuron that has none of its own. Raises what
+    :func:`spikewright.model.exchange.dynamics.float_layers` says.
+    """
+    check_neuron(shown, neuron)
     neurons = int(np.prod(shape))
-    here = f"module {path} ({type(synapse).__name__})"
 
     def numbers(what: str, value: torch.Tensor) -> _Floats:
         array = value.detach().cpu().to(torch.float64).numpy()
@@ -97,35 +162,35 @@ def float_layer(
         raise SpecError(f"{shown}: threshold goes down to {threshold.min():g}; every threshold "
                         f"must be above 0, or silent neurons would fire for ever")
     gains = numbers("input gain", gain)
-    weight, bias = (_parameter(here, synapse, what) for what in ("weight", "bias"))
-    recurrent, recurrent_bias = None, np.zeros(neurons)
     if isinstance(neuron, (snn.RLeaky, snn.RSynaptic)):
-        recurrent, recurrent_bias = _recurrence(shown, neuron, shape, numbers)
-    if geometry is None:
-        weight *= gains[:, None]
-    else:
-        if (gains != gains[0]).any():
-            raise UnsupportedModuleError(f"{shown} has R, C or time_step of its own for each "
-                                         f"neuron, which shared kernels cannot take in; give one")
-        weight *= gains[0]
-        bias = np.repeat(bias, neurons // len(bias))
-    if isinstance(pool, SumPool2d):
-        weight /= pool.most
-    name = path.replace(".", "_")
+        if recurrence is not None:
+            raise UnsupportedModuleError(f"{shown} recurs twice, by itself and by a module beside "
+                                         f"it; add the two weights")
+        recurrence = (
+            Recurrence.of(shown, neuron.recurrent, shape) if neuron.all_to_all else
+            Recurrence(weight=numbers("V", neuron.V), bias=np.zeros(neurons))
+        )
+    elif recurrence is not None:
+        recurrence = Recurrence(weight=recurrence.weight * gains[:, np.newaxis],
+                                bias=recurrence.bias * gains)
+    if synapse.geometry is not None and (gains != gains[0]).any():
+        raise UnsupportedModuleError(f"{shown} has R, C or time_step of its own for each "
+                                     f"neuron, which shared kernels cannot take in; give one")
+    synapse = synapse.scaled(gains[0] if synapse.geometry else gains)
     return FloatLayer(
-        name=name if name.isidentifier() else f"layer{name}",
-        weight=weight,
-        bias=bias * gains + recurrent_bias,
+        name=synapse.name,
+        weight=synapse.weight / pool.most if isinstance(pool, SumPool2d) else synapse.weight,
+        bias=synapse.per_neuron(neurons) + (0.0 if recurrence is None else recurrence.bias),
         decay=numbers("decay", decay),
         threshold=threshold,
         reset=_reset(neuron),
         reset_delay=getattr(neuron, "reset_delay", True),
         spike_grad=neuron.spike_grad,
-        geometry=geometry,
+        geometry=synapse.geometry,
         pool=pool,
         synapse_decay=(numbers("synaptic decay", neuron.alpha.clamp(0, 1))
                        if isinstance(neuron, (snn.Synaptic, snn.RSynaptic)) else None),
-        recurrent=recurrent,
+        recurrent=None if recurrence is None else recurrence.weight,
     )
 
 
@@ -137,27 +202,6 @@ def _parameter(shown: str, synapse: Any, what: str) -> _Floats:
     array = value.detach().cpu().to(torch.float64).numpy().copy()
     _check_finite(shown, what, array)
     return array
-
-
-def _recurrence(
-    shown: str, neuron: Any, shape: tuple[int, ...], numbers: Callable[..., _Floats]
-) -> tuple[_Floats, _Floats]:
-    """Recurrent weights, and the bias that comes with them."""
-    neurons = int(np.prod(shape))
-    if not neuron.all_to_all:
-        return numbers("V", neuron.V), np.zeros(neurons)
-    if type(neuron.recurrent) is not nn.Linear:
-        raise UnsupportedModuleError(
-            f"{shown} has a recurrent {type(neuron.recurrent).__name__}, which has no counterpart "
-            f"in hardware; use linear_features, or all_to_all=False"
-        )
-    if neuron.recurrent.out_features != neurons or len(shape) > 1:
-        raise SpecError(f"{shown} has linear_features={neuron.recurrent.out_features} for neurons "
-                        f"of shape {shape}; give linear_features={neurons} behind a Linear, or "
-                        f"all_to_all=False behind a Conv2d")
-    weight, bias = (_parameter(f"{shown}.recurrent", neuron.recurrent, what)
-                    for what in ("weight", "bias"))
-    return weight, bias
 
 
 def _check_finite(shown: str, what: str, array: _Floats) -> None:
@@ -177,7 +221,7 @@ def _reset(neuron: Any) -> Reset:
             return Reset.NONE
 
 
-def _check_plain(shown: str, neuron: Any) -> None:
+def check_neuron(shown: str, neuron: Any) -> None:
     """Refuses the options of a neuron that the contract has no place for."""
     unsupported: dict[str, tuple[Callable[[], bool], str]] = {
         "inhibition=True": (lambda: bool(neuron.inhibition), "train without it"),

@@ -1,0 +1,272 @@
+"""From modules, in the order in which signals pass them, to layers in real numbers.
+
+Each pair of a synapse and a neuron becomes a :class:`.float_layer.FloatLayer` with the equations of
+:mod:`spikewright.gen.spec` in real numbers. Behind a Linear or Conv2d a BatchNorm is folded into
+its weights, and so is an AvgPool2d behind a Conv2d: a sum of shifted kernels is a larger kernel.
+What has no exact counterpart is refused, with the name of the module and the remedy.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import snntorch as snn
+from torch import nn
+
+from ...gen.errors import SpecError, UnsupportedModuleError
+from ...gen.spec import MaxPool2d, SumPool2d
+from .float_layer import FloatLayer, Geometry, Recurrence, Synapse, float_layer
+
+#: What may stand behind a synapse.
+NEURONS = (snn.Leaky, snn.Lapicque, snn.Synaptic, snn.RLeaky, snn.RSynaptic)
+
+#: Modules that leave spikes as they are once a net is trained.
+TRANSPARENT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.Identity)
+
+_SYNAPSES = (nn.Linear, nn.Conv2d)
+_POOLS = (nn.AvgPool2d, nn.MaxPool2d)
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+
+#: Modules that a :class:`Walk` looks at as a whole.
+KNOWN = (*NEURONS, *TRANSPARENT, *_SYNAPSES, *_POOLS, *_NORMS, nn.Flatten, nn.Unflatten)
+
+
+class Walk:
+    """Takes a net's modules in order and knows the shape of the signals between them.
+
+    ``input_shape`` is that of one timestep. Every method raises what
+    :func:`.dynamics.float_layers` says.
+    """
+
+    def __init__(self, input_shape: tuple[int, ...]):
+        self.layers: list[FloatLayer] = []
+        self.shape = tuple(input_shape)
+        self.pool: tuple[str, SumPool2d | MaxPool2d] | None = None
+        self.synapse: Synapse | None = None
+        self.recurrence: Recurrence | None = None
+        self.seen: set[int] = set()
+
+    def take(self, path: str, module: nn.Module) -> None:
+        """The next module."""
+        shown = f"module {path} ({type(module).__name__})"
+        check_unhooked(shown, module)
+        if type(module) is nn.Flatten:
+            if (module.start_dim, module.end_dim) != (1, -1):
+                raise UnsupportedModuleError(f"{shown} flattens dimensions {module.start_dim} to "
+                                             f"{module.end_dim}; use nn.Flatten()")
+            self.shape = (int(np.prod(self.shape)),)
+        elif type(module) is nn.Unflatten:
+            self._take_unflatten(shown, module)
+        elif type(module) in TRANSPARENT:
+            pass
+        elif type(module) in _POOLS:
+            self._take_pool(path, shown, module)
+        elif type(module) in _NORMS:
+            self._take_norm(shown, module)
+        elif type(module) in _SYNAPSES:
+            self._take_synapse(path, shown, module)
+        elif type(module) in NEURONS:
+            self._take_neuron(shown, module)
+        else:
+            raise UnsupportedModuleError(
+                f"{shown} has no counterpart in hardware; build the net as nn.Sequential of "
+                f"Linear, Conv2d, BatchNorm, AvgPool2d, MaxPool2d, Flatten, Unflatten, Dropout, "
+                f"Identity and "
+                f"{', '.join(f'snn.{kind.__name__}' for kind in NEURONS)}"
+            )
+
+    def finish(self) -> list[FloatLayer]:
+        """All layers, once the last module was taken."""
+        if self.synapse:
+            raise UnsupportedModuleError(
+                f"{self.synapse.shown} has no neuron behind it; end the net with snn.Leaky or "
+                f"another neuron, whose activity is the result"
+            )
+        if self.pool:
+            raise UnsupportedModuleError(
+                f"module {self.pool[0]} pools the net's output, which has no counterpart in "
+                f"hardware; drop it, or put Linear and snn.Leaky behind it"
+            )
+        if not self.layers:
+            raise UnsupportedModuleError(
+                "the net has no layers; give an nn.Sequential with at least Linear and snn.Leaky"
+            )
+        return self.layers
+
+    def _take_unflatten(self, shown: str, module: nn.Unflatten) -> None:
+        sides = tuple(module.unflattened_size)
+        known = self.layers or self.pool or self.synapse
+        if module.dim != 1 or int(np.prod(sides)) != int(np.prod(self.shape)) or (
+            known and len(self.shape) > 1
+        ):
+            raise UnsupportedModuleError(
+                f"{shown} makes {sides} of dimension {module.dim}, where signals of shape "
+                f"{self.shape} arrive; use nn.Unflatten(1, (channels, y, x)) of as many signals"
+            )
+        self.shape = sides
+
+    def _maps(self, shown: str) -> tuple[int, int, int]:
+        if len(self.shape) != 3:
+            raise UnsupportedModuleError(
+                f"{shown} needs maps (channels, y, x), but signals of shape {self.shape} reach it; "
+                f"give compile such an input_shape, and put Flatten and Linear behind the last map"
+            )
+        return self.shape  # type: ignore[return-value]
+
+    def _take_pool(self, path: str, shown: str, module: Any) -> None:
+        if self.synapse and (type(module) is nn.MaxPool2d or self.synapse.geometry is None):
+            raise UnsupportedModuleError(
+                f"{shown} stands between a synapse and its neuron; pool the neuron's spikes, "
+                f"behind it"
+            )
+        if self.pool and not self.synapse:
+            raise UnsupportedModuleError(f"{shown} follows module {self.pool[0]}; one pooling "
+                                         f"between two layers is allowed, so merge the two")
+        plain = {"padding": 0, "ceil_mode": False, "dilation": 1, "return_indices": False,
+                 "divisor_override": None}
+        for option, allowed in plain.items():
+            given = getattr(module, option, allowed)
+            if given not in (allowed, (allowed, allowed)):
+                raise UnsupportedModuleError(f"{shown} has {option}={given}, which has no "
+                                             f"counterpart in hardware; leave it at {allowed}")
+        kind: Any = SumPool2d if type(module) is nn.AvgPool2d else MaxPool2d
+        try:
+            pool = kind(input_shape=self._maps(shown), kernel=module.kernel_size,
+                        stride=module.stride)
+        except SpecError as error:
+            raise SpecError(f"{shown}: {error}") from error
+        if kind is MaxPool2d and not self.layers:
+            raise UnsupportedModuleError(
+                f"{shown} pools the network's inputs, which has no counterpart in hardware; pool "
+                f"the samples when they are encoded, or use AvgPool2d"
+            )
+        self.shape = pool.output_shape
+        if self.synapse:
+            self.synapse = _averaged(self.synapse, pool)
+        else:
+            self.pool = path, pool
+
+    def _take_norm(self, shown: str, module: Any) -> None:
+        if not self.synapse:
+            raise UnsupportedModuleError(
+                f"{shown} has no Linear or Conv2d directly in front of it to be folded into; put "
+                f"it between the synapse and its neuron"
+            )
+        if module.training:
+            raise UnsupportedModuleError(
+                f"{shown} is in training mode, where it uses the statistics of each batch; call "
+                f"net.eval() first, so that its running statistics hold"
+            )
+        if module.running_mean is None:
+            raise UnsupportedModuleError(f"{shown} has no running statistics, so it depends on the "
+                                         f"batch; train it with track_running_stats=True")
+        if module.num_features != len(self.synapse.weight) or (
+            (type(module) is nn.BatchNorm2d) != (self.synapse.geometry is not None)
+        ):
+            raise SpecError(f"{shown} normalises {module.num_features} channels, but "
+                            f"{self.synapse.shown} has {len(self.synapse.weight)}; use BatchNorm1d "
+                            f"behind Linear, BatchNorm2d behind Conv2d")
+        mean, variance, weight, bias = (
+            default if value is None else value.detach().cpu().double().numpy()
+            for value, default in ((module.running_mean, 0.0), (module.running_var, 1.0),
+                                   (module.weight, 1.0), (module.bias, 0.0))
+        )
+        factor = weight / np.sqrt(variance + module.eps)
+        self.synapse = self.synapse.scaled(factor, bias - mean * factor)
+
+    def _take_synapse(self, path: str, shown: str, module: Any) -> None:
+        if self.synapse:
+            raise UnsupportedModuleError(
+                f"{shown} follows module {self.synapse.path} without a neuron between; put "
+                f"snn.Leaky or another neuron after {self.synapse.path}, or multiply the two "
+                f"weights into one"
+            )
+        geometry = None
+        if type(module) is nn.Conv2d:
+            geometry, self.shape = _geometry(shown, module, self._maps(shown))
+        else:
+            size = int(np.prod(self.shape))
+            if len(self.shape) > 1 and (self.layers or self.pool):
+                raise UnsupportedModuleError(f"{shown} follows maps of shape {self.shape}; put "
+                                             f"nn.Flatten() in front of it")
+            if size != module.in_features:
+                raise SpecError(f"{shown} has {module.in_features} inputs, but {size} signals "
+                                f"reach it; make it nn.Linear({size}, {module.out_features})")
+            self.shape = (module.out_features,)
+        self.synapse = Synapse.of(path, module, geometry)
+
+    def recur(self, path: str, module: Any) -> None:
+        """A module that the next neuron's own spikes pass on their way back to it."""
+        self.recurrence = Recurrence.of(f"module {path}", module, self.shape)
+
+    def _take_neuron(self, shown: str, module: Any) -> None:
+        if not self.synapse:
+            raise UnsupportedModuleError(f"{shown} has no Linear or Conv2d in front of it; add one")
+        if id(module) in self.seen:
+            raise UnsupportedModuleError(f"{shown} is used twice and would share its membrane; "
+                                         f"make one neuron module per layer")
+        self.seen.add(id(module))
+        self.layers.append(float_layer(
+            self.synapse, self.pool[1] if self.pool else None, shown, module, self.shape,
+            self.recurrence,
+        ))
+        self.synapse = self.pool = self.recurrence = None
+
+
+def _geometry(
+    shown: str, conv: nn.Conv2d, shape: tuple[int, int, int]
+) -> tuple[Geometry, tuple[int, int, int]]:
+    """How ``conv`` moves over maps of ``shape``, and the shape of its neurons."""
+    plain = {"dilation": (1, 1), "padding_mode": "zeros"}
+    for option, allowed in plain.items():
+        if getattr(conv, option) != allowed:
+            raise UnsupportedModuleError(
+                f"{shown} has {option}={getattr(conv, option)}, which has no counterpart in "
+                f"hardware; leave it at {allowed}"
+            )
+    if conv.in_channels != shape[0]:
+        raise SpecError(f"{shown} has {conv.in_channels} input channels, but {shape[0]} reach it")
+    kernel = conv.kernel_size
+    match conv.padding:
+        case "valid":
+            padding = (0, 0)
+        case "same":
+            if kernel[0] % 2 == 0 or kernel[1] % 2 == 0:
+                raise UnsupportedModuleError(f"{shown} has padding='same' with an even kernel "
+                                             f"{kernel}, which pads one side more; give numbers")
+            padding = (kernel[0] // 2, kernel[1] // 2)
+        case _:
+            padding: Any = conv.padding
+    sides = [(side + 2 * p - k) // s + 1 for side, p, k, s in
+             zip(shape[1:], padding, kernel, conv.stride, strict=True)]
+    if min(sides) < 1:
+        raise SpecError(f"{shown}: kernel {kernel} is larger than its input {shape[1:]} with "
+                        f"padding {padding}; use a smaller kernel or more padding")
+    stride: Any = conv.stride
+    geometry = Geometry(input_shape=shape, stride=stride, padding=padding, groups=conv.groups)
+    return geometry, (conv.out_channels, sides[0], sides[1])
+
+
+def _averaged(synapse: Synapse, pool: SumPool2d) -> Synapse:
+    """``synapse`` and the average pooling of its sums, as one convolution: with stride s, the
+    kernel of a window is the mean of kernels that are shifted by multiples of s."""
+    geometry = synapse.geometry
+    assert geometry is not None
+    (sy, sx), (ph, pw), (kh, kw) = geometry.stride, pool.kernel, synapse.weight.shape[2:]
+    weight = np.zeros((*synapse.weight.shape[:2], kh + (ph - 1) * sy, kw + (pw - 1) * sx))
+    for y in range(ph):
+        for x in range(pw):
+            weight[:, :, y * sy : y * sy + kh, x * sx : x * sx + kw] += synapse.weight
+    return replace(
+        synapse, weight=weight / pool.most,
+        geometry=replace(geometry, stride=(sy * pool.stride[0], sx * pool.stride[1])),
+    )
+
+
+def check_unhooked(shown: str, module: nn.Module) -> None:
+    """UnsupportedModuleError if ``module`` has forward hooks."""
+    if module._forward_hooks or module._forward_pre_hooks:
+        raise UnsupportedModuleError(
+            f"{shown} has forward hooks, which may change what it computes; remove them "
+            f"(torch.nn.utils.remove_weight_norm and the like) before compiling"
+        )
