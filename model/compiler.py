@@ -18,6 +18,7 @@ from ..gen.spec import Input, NetworkSpec, Readout
 if TYPE_CHECKING:
     from torch import nn
 
+    from .exchange.float_layer import FloatLayer
     from .exchange.tracing import Runner
     from .quantisation.rounding import Quantised
 
@@ -28,7 +29,7 @@ OPTIONS = ("bits", "decay_fraction", "membrane_bits", "percentile", "rounding", 
 
 
 def compile(
-    net: "nn.Module",
+    net: "nn.Module | Sequence[FloatLayer]",
     input_shape: int | Sequence[int],
     timesteps: int,
     *,
@@ -47,7 +48,8 @@ def compile(
         A trained module of Linear, Conv2d, BatchNorm, AvgPool2d, MaxPool2d, Flatten, Dropout and
         snn.Leaky, Lapicque, Synaptic, RLeaky and RSynaptic: an ``nn.Sequential``, or any other,
         whose forward pass is traced (:mod:`.exchange.tracing`). Or a
-        :class:`~spikewright.model.quantisation.net.QuantizedNet`, which is taken as it stands.
+        :class:`~spikewright.model.quantisation.net.QuantizedNet`, which is taken as it stands; or
+        layers in real numbers, such as those of a NIR file (:mod:`.exchange.nir_import`).
     input_shape
         Of one timestep of inputs, such as (polarity, y, x).
     timesteps
@@ -89,7 +91,7 @@ def compile(
 
 
 def quantise(
-    net: "nn.Module",
+    net: "nn.Module | Sequence[FloatLayer]",
     input_shape: int | Sequence[int],
     timesteps: int,
     *,
@@ -115,9 +117,13 @@ def quantise(
     for option in options:
         if option not in OPTIONS:
             raise RecipeError(f"compile has no option {option}; allowed are {', '.join(OPTIONS)}")
+    layers = (
+        net if isinstance(net, Sequence) else
+        float_layers(net, _shape(input_shape), timesteps=timesteps, run=run)
+    )
     return post_training(
-        float_layers(net, _shape(input_shape), timesteps=timesteps, run=run), checked(Quantisation, options, "compile"),
-        input_shape=_shape(input_shape), timesteps=timesteps, name=name, steps=steps,
+        layers, checked(Quantisation, options, "compile"), input_shape=_shape(input_shape),
+        timesteps=timesteps, name=name, steps=steps,
         input=input or Input(), readout=readout or Readout(),
     )
 

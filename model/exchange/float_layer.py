@@ -22,20 +22,11 @@ from torch import nn
 from ...gen.errors import SpecError, UnsupportedModuleError
 from ...gen.spec import MaxPool2d, Reset, SumPool2d
 from ..surrogates import SpikeGrad
+from .geometry import Geometry
 
 _Floats = npt.NDArray[np.float64]
 
 _STATE_FUNCTIONS = {"subtract": "_base_sub", "zero": "_base_zero", "none": "_base_int"}
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Geometry:
-    """How a convolution's kernel moves over maps of ``input_shape`` (C, H, W)."""
-
-    input_shape: tuple[int, int, int]
-    stride: tuple[int, int]
-    padding: tuple[int, int]
-    groups: int
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -126,22 +117,43 @@ class Recurrence:
         return cls(weight=weight, bias=bias)
 
 
-def float_layer(
-    synapse: Synapse, pool: SumPool2d | MaxPool2d | None, shown: str, neuron: Any,
-    shape: tuple[int, ...], recurrence: Recurrence | None = None,
-) -> FloatLayer:
-    """``synapse`` and the ``neuron`` module behind it, which messages call ``shown``.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Dynamics:
+    """Neurons, before their synapses are known; all arrays (neurons,).
 
-    ``pool`` stands in front of the synapse, ``shape`` is that of the neurons. ``recurrence`` is one
-    that stands beside a neuron that has none of its own. Raises what
-    :func:`spikewright.model.exchange.dynamics.float_layers` says.
+    The synapses' sum is multiplied by ``gain``, then ``bias`` is added; the others are as those of
+    :class:`FloatLayer`. ``shown`` is what messages call them.
     """
+
+    shown: str
+    decay: _Floats
+    threshold: _Floats
+    reset: Reset
+    reset_delay: bool
+    spike_grad: SpikeGrad
+    gain: _Floats
+    bias: _Floats
+    synapse_decay: _Floats | None = None
+    recurrence: Recurrence | None = None
+
+    def __post_init__(self) -> None:
+        for what in ("decay", "threshold", "gain", "bias", "synapse_decay"):
+            if (value := getattr(self, what)) is not None:
+                _check_finite(self.shown, what.replace("_", " "), value)
+        if self.threshold.min() <= 0:
+            raise SpecError(
+                f"{self.shown}: threshold goes down to {self.threshold.min():g}; every threshold "
+                f"must be above 0, or silent neurons would fire for ever"
+            )
+
+
+def dynamics(shown: str, neuron: Any, shape: tuple[int, ...]) -> Dynamics:
+    """Those of snnTorch's module ``neuron`` for neurons of ``shape``."""
     check_neuron(shown, neuron)
     neurons = int(np.prod(shape))
 
     def numbers(what: str, value: torch.Tensor) -> _Floats:
         array = value.detach().cpu().to(torch.float64).numpy()
-        _check_finite(shown, what, array)
         try:
             return np.broadcast_to(array, shape).reshape(-1).copy()
         except ValueError:
@@ -157,40 +169,65 @@ def float_layer(
             decay, gain = 1 - T / (R * C), R * (1 / (R * C)) * T
         else:
             decay, gain = neuron.beta.clamp(0, 1), torch.ones(())
-    threshold = numbers("threshold", neuron.threshold)
-    if threshold.min() <= 0:
-        raise SpecError(f"{shown}: threshold goes down to {threshold.min():g}; every threshold "
-                        f"must be above 0, or silent neurons would fire for ever")
-    gains = numbers("input gain", gain)
+    recurrence = None
     if isinstance(neuron, (snn.RLeaky, snn.RSynaptic)):
-        if recurrence is not None:
-            raise UnsupportedModuleError(f"{shown} recurs twice, by itself and by a module beside "
-                                         f"it; add the two weights")
         recurrence = (
             Recurrence.of(shown, neuron.recurrent, shape) if neuron.all_to_all else
             Recurrence(weight=numbers("V", neuron.V), bias=np.zeros(neurons))
         )
-    elif recurrence is not None:
-        recurrence = Recurrence(weight=recurrence.weight * gains[:, np.newaxis],
-                                bias=recurrence.bias * gains)
-    if synapse.geometry is not None and (gains != gains[0]).any():
-        raise UnsupportedModuleError(f"{shown} has R, C or time_step of its own for each "
-                                     f"neuron, which shared kernels cannot take in; give one")
-    synapse = synapse.scaled(gains[0] if synapse.geometry else gains)
-    return FloatLayer(
-        name=synapse.name,
-        weight=synapse.weight / pool.most if isinstance(pool, SumPool2d) else synapse.weight,
-        bias=synapse.per_neuron(neurons) + (0.0 if recurrence is None else recurrence.bias),
+    return Dynamics(
+        shown=shown,
         decay=numbers("decay", decay),
-        threshold=threshold,
+        threshold=numbers("threshold", neuron.threshold),
         reset=_reset(neuron),
         reset_delay=getattr(neuron, "reset_delay", True),
         spike_grad=neuron.spike_grad,
-        geometry=synapse.geometry,
-        pool=pool,
+        gain=numbers("input gain", gain),
+        bias=np.zeros(neurons),
         synapse_decay=(numbers("synaptic decay", neuron.alpha.clamp(0, 1))
                        if isinstance(neuron, (snn.Synaptic, snn.RSynaptic)) else None),
-        recurrent=None if recurrence is None else recurrence.weight,
+        recurrence=recurrence,
+    )
+
+
+def float_layer(
+    synapse: Synapse, pool: SumPool2d | MaxPool2d | None, divisor: int, neuron: Dynamics
+) -> FloatLayer:
+    """``synapse`` behind ``pool``, whose windows are divided by ``divisor``, and its ``neuron``.
+
+    Raises
+    ------
+    UnsupportedModuleError
+        If a convolution's neurons have gains of their own.
+    """
+    gain, neurons = neuron.gain, len(neuron.decay)
+    if synapse.geometry is not None:
+        gain = gain.reshape(len(synapse.weight), -1)
+        if (gain != gain[:, :1]).any():
+            raise UnsupportedModuleError(
+                f"{neuron.shown} has an input gain (R, C, time_step, τ or r) of its own for each "
+                f"neuron, which shared kernels cannot take in; give one per channel"
+            )
+        gain = gain[:, 0]
+    synapse = synapse.scaled(gain)
+    bias, recurrent = synapse.per_neuron(neurons) + neuron.bias, None
+    if (recurrence := neuron.recurrence) is not None:
+        gains = neuron.gain.reshape(-1, *[1] * (recurrence.weight.ndim - 1))
+        recurrent = recurrence.weight * gains
+        bias = bias + recurrence.bias * neuron.gain
+    return FloatLayer(
+        name=synapse.name,
+        weight=synapse.weight / divisor,
+        bias=bias,
+        decay=neuron.decay,
+        threshold=neuron.threshold,
+        reset=neuron.reset,
+        reset_delay=neuron.reset_delay,
+        spike_grad=neuron.spike_grad,
+        geometry=synapse.geometry,
+        pool=pool,
+        synapse_decay=neuron.synapse_decay,
+        recurrent=recurrent,
     )
 
 

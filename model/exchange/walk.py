@@ -7,7 +7,7 @@ What has no exact counterpart is refused, with the name of the module and the re
 """
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import snntorch as snn
@@ -15,7 +15,15 @@ from torch import nn
 
 from ...gen.errors import SpecError, UnsupportedModuleError
 from ...gen.spec import MaxPool2d, SumPool2d
-from .float_layer import FloatLayer, Geometry, Recurrence, Synapse, float_layer
+from .float_layer import (
+    Dynamics,
+    FloatLayer,
+    Recurrence,
+    Synapse,
+    dynamics,
+    float_layer,
+)
+from .geometry import geometry_of
 
 #: What may stand behind a synapse.
 NEURONS = (snn.Leaky, snn.Lapicque, snn.Synaptic, snn.RLeaky, snn.RSynaptic)
@@ -31,6 +39,14 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 KNOWN = (*NEURONS, *TRANSPARENT, *_SYNAPSES, *_POOLS, *_NORMS, nn.Flatten, nn.Unflatten)
 
 
+class Pooling(NamedTuple):
+    """A pooling in front of a synapse, whose windows are divided by ``divisor``."""
+
+    path: str
+    pool: SumPool2d | MaxPool2d
+    divisor: int
+
+
 class Walk:
     """Takes a net's modules in order and knows the shape of the signals between them.
 
@@ -41,7 +57,7 @@ class Walk:
     def __init__(self, input_shape: tuple[int, ...]):
         self.layers: list[FloatLayer] = []
         self.shape = tuple(input_shape)
-        self.pool: tuple[str, SumPool2d | MaxPool2d] | None = None
+        self.pool: Pooling | None = None
         self.synapse: Synapse | None = None
         self.recurrence: Recurrence | None = None
         self.seen: set[int] = set()
@@ -84,7 +100,7 @@ class Walk:
             )
         if self.pool:
             raise UnsupportedModuleError(
-                f"module {self.pool[0]} pools the net's output, which has no counterpart in "
+                f"module {self.pool.path} pools the net's output, which has no counterpart in "
                 f"hardware; drop it, or put Linear and snn.Leaky behind it"
             )
         if not self.layers:
@@ -114,14 +130,6 @@ class Walk:
         return self.shape  # type: ignore[return-value]
 
     def _take_pool(self, path: str, shown: str, module: Any) -> None:
-        if self.synapse and (type(module) is nn.MaxPool2d or self.synapse.geometry is None):
-            raise UnsupportedModuleError(
-                f"{shown} stands between a synapse and its neuron; pool the neuron's spikes, "
-                f"behind it"
-            )
-        if self.pool and not self.synapse:
-            raise UnsupportedModuleError(f"{shown} follows module {self.pool[0]}; one pooling "
-                                         f"between two layers is allowed, so merge the two")
         plain = {"padding": 0, "ceil_mode": False, "dilation": 1, "return_indices": False,
                  "divisor_override": None}
         for option, allowed in plain.items():
@@ -129,22 +137,38 @@ class Walk:
             if given not in (allowed, (allowed, allowed)):
                 raise UnsupportedModuleError(f"{shown} has {option}={given}, which has no "
                                              f"counterpart in hardware; leave it at {allowed}")
-        kind: Any = SumPool2d if type(module) is nn.AvgPool2d else MaxPool2d
+        average = type(module) is nn.AvgPool2d
+        self.take_pool(path, shown, SumPool2d if average else MaxPool2d, module.kernel_size,
+                       module.stride, average=average)
+
+    def take_pool(
+        self, path: str, shown: str, kind: type[SumPool2d] | type[MaxPool2d], kernel: Any,
+        stride: Any, *, average: bool = False,
+    ) -> None:
+        """A pooling of ``kind``; ``average`` divides its windows by their size."""
+        if self.synapse and (kind is MaxPool2d or self.synapse.geometry is None):
+            raise UnsupportedModuleError(
+                f"{shown} stands between a synapse and its neuron; pool the neuron's spikes, "
+                f"behind it"
+            )
+        if self.pool and not self.synapse:
+            raise UnsupportedModuleError(f"{shown} follows module {self.pool.path}; one pooling "
+                                         f"between two layers is allowed, so merge the two")
         try:
-            pool = kind(input_shape=self._maps(shown), kernel=module.kernel_size,
-                        stride=module.stride)
+            pool = kind(input_shape=self._maps(shown), kernel=kernel, stride=stride)
         except SpecError as error:
             raise SpecError(f"{shown}: {error}") from error
-        if kind is MaxPool2d and not self.layers:
+        if isinstance(pool, MaxPool2d) and not self.layers:
             raise UnsupportedModuleError(
                 f"{shown} pools the network's inputs, which has no counterpart in hardware; pool "
                 f"the samples when they are encoded, or use AvgPool2d"
             )
         self.shape = pool.output_shape
+        divisor = pool.kernel[0] * pool.kernel[1] if average else 1
         if self.synapse:
-            self.synapse = _averaged(self.synapse, pool)
+            self.synapse = _pooled(self.synapse, pool, divisor)
         else:
-            self.pool = path, pool
+            self.pool = Pooling(path, pool, divisor)
 
     def _take_norm(self, shown: str, module: Any) -> None:
         if not self.synapse:
@@ -175,81 +199,68 @@ class Walk:
         self.synapse = self.synapse.scaled(factor, bias - mean * factor)
 
     def _take_synapse(self, path: str, shown: str, module: Any) -> None:
+        geometry = None
+        if type(module) is nn.Conv2d and not self.synapse:
+            geometry = geometry_of(shown, module, self._maps(shown))
+        self.take_synapse(Synapse.of(path, module, geometry))
+
+    def take_synapse(self, synapse: Synapse) -> None:
+        """A synapse, which must fit the signals that reach it."""
+        shown, (outputs, inputs) = synapse.shown, synapse.weight.shape[:2]
         if self.synapse:
             raise UnsupportedModuleError(
                 f"{shown} follows module {self.synapse.path} without a neuron between; put "
                 f"snn.Leaky or another neuron after {self.synapse.path}, or multiply the two "
                 f"weights into one"
             )
-        geometry = None
-        if type(module) is nn.Conv2d:
-            geometry, self.shape = _geometry(shown, module, self._maps(shown))
+        if synapse.geometry is not None:
+            self.shape = (outputs, *synapse.geometry.sides(synapse.weight.shape[2:]))
         else:
             size = int(np.prod(self.shape))
             if len(self.shape) > 1 and (self.layers or self.pool):
                 raise UnsupportedModuleError(f"{shown} follows maps of shape {self.shape}; put "
                                              f"nn.Flatten() in front of it")
-            if size != module.in_features:
-                raise SpecError(f"{shown} has {module.in_features} inputs, but {size} signals "
-                                f"reach it; make it nn.Linear({size}, {module.out_features})")
-            self.shape = (module.out_features,)
-        self.synapse = Synapse.of(path, module, geometry)
+            if size != inputs:
+                raise SpecError(f"{shown} has {inputs} inputs, but {size} signals "
+                                f"reach it; make it nn.Linear({size}, {outputs})")
+            self.shape = (outputs,)
+        self.synapse = synapse
 
     def recur(self, path: str, module: Any) -> None:
         """A module that the next neuron's own spikes pass on their way back to it."""
         self.recurrence = Recurrence.of(f"module {path}", module, self.shape)
 
     def _take_neuron(self, shown: str, module: Any) -> None:
-        if not self.synapse:
-            raise UnsupportedModuleError(f"{shown} has no Linear or Conv2d in front of it; add one")
+        self._check_synapse(shown)
         if id(module) in self.seen:
             raise UnsupportedModuleError(f"{shown} is used twice and would share its membrane; "
                                          f"make one neuron module per layer")
         self.seen.add(id(module))
+        neuron = dynamics(shown, module, self.shape)
+        if self.recurrence is not None:
+            if neuron.recurrence is not None:
+                raise UnsupportedModuleError(f"{shown} recurs twice, by itself and by a module "
+                                             f"beside it; add the two weights")
+            neuron = replace(neuron, recurrence=self.recurrence)
+        self.take_neuron(neuron)
+
+    def take_neuron(self, neuron: Dynamics) -> None:
+        """The neurons of the synapse that was taken, which end the layer."""
+        synapse, pool = self._check_synapse(neuron.shown), self.pool
         self.layers.append(float_layer(
-            self.synapse, self.pool[1] if self.pool else None, shown, module, self.shape,
-            self.recurrence,
+            synapse, pool.pool if pool else None, pool.divisor if pool else 1, neuron
         ))
         self.synapse = self.pool = self.recurrence = None
 
-
-def _geometry(
-    shown: str, conv: nn.Conv2d, shape: tuple[int, int, int]
-) -> tuple[Geometry, tuple[int, int, int]]:
-    """How ``conv`` moves over maps of ``shape``, and the shape of its neurons."""
-    plain = {"dilation": (1, 1), "padding_mode": "zeros"}
-    for option, allowed in plain.items():
-        if getattr(conv, option) != allowed:
-            raise UnsupportedModuleError(
-                f"{shown} has {option}={getattr(conv, option)}, which has no counterpart in "
-                f"hardware; leave it at {allowed}"
-            )
-    if conv.in_channels != shape[0]:
-        raise SpecError(f"{shown} has {conv.in_channels} input channels, but {shape[0]} reach it")
-    kernel = conv.kernel_size
-    match conv.padding:
-        case "valid":
-            padding = (0, 0)
-        case "same":
-            if kernel[0] % 2 == 0 or kernel[1] % 2 == 0:
-                raise UnsupportedModuleError(f"{shown} has padding='same' with an even kernel "
-                                             f"{kernel}, which pads one side more; give numbers")
-            padding = (kernel[0] // 2, kernel[1] // 2)
-        case _:
-            padding: Any = conv.padding
-    sides = [(side + 2 * p - k) // s + 1 for side, p, k, s in
-             zip(shape[1:], padding, kernel, conv.stride, strict=True)]
-    if min(sides) < 1:
-        raise SpecError(f"{shown}: kernel {kernel} is larger than its input {shape[1:]} with "
-                        f"padding {padding}; use a smaller kernel or more padding")
-    stride: Any = conv.stride
-    geometry = Geometry(input_shape=shape, stride=stride, padding=padding, groups=conv.groups)
-    return geometry, (conv.out_channels, sides[0], sides[1])
+    def _check_synapse(self, shown: str) -> Synapse:
+        if not self.synapse:
+            raise UnsupportedModuleError(f"{shown} has no Linear or Conv2d in front of it; add one")
+        return self.synapse
 
 
-def _averaged(synapse: Synapse, pool: SumPool2d) -> Synapse:
-    """``synapse`` and the average pooling of its sums, as one convolution: with stride s, the
-    kernel of a window is the mean of kernels that are shifted by multiples of s."""
+def _pooled(synapse: Synapse, pool: SumPool2d | MaxPool2d, divisor: int) -> Synapse:
+    """``synapse`` and the sum pooling of its sums, divided by ``divisor``, as one convolution: with
+    stride s, the kernel of a window is the sum of kernels shifted by multiples of s."""
     geometry = synapse.geometry
     assert geometry is not None
     (sy, sx), (ph, pw), (kh, kw) = geometry.stride, pool.kernel, synapse.weight.shape[2:]
@@ -258,7 +269,8 @@ def _averaged(synapse: Synapse, pool: SumPool2d) -> Synapse:
         for x in range(pw):
             weight[:, :, y * sy : y * sy + kh, x * sx : x * sx + kw] += synapse.weight
     return replace(
-        synapse, weight=weight / pool.most,
+        synapse, weight=weight / divisor,
+        bias=synapse.bias * (pool.kernel[0] * pool.kernel[1] / divisor),
         geometry=replace(geometry, stride=(sy * pool.stride[0], sx * pool.stride[1])),
     )
 

@@ -395,7 +395,7 @@ def test_casts_and_other_types():
         def forward(self, x):
             zeros = torch.zeros(x.shape[1], 7, dtype=torch.float32)
             spk1, mem1 = self.lif1(self.fc1(x[0].to(torch.float32)) + self.back(zeros))
-            spk2, mem2 = self.lif2(self.fc2(spk1.float()))
+            _, mem2 = self.lif2(self.fc2(spk1.float()))
             for frame in x.float()[1:]:
                 spk1, mem1 = self.lif1(self.fc1(frame) + self.back(spk1.type(torch.float)), mem1)
                 _, mem2 = self.lif2(self.fc2(spk1), mem2)
