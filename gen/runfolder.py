@@ -12,6 +12,7 @@ through :meth:`RunFolder.writing`, which puts a group of files in place at once 
 ``spec.npz``
 ``stimulus.npz``    held-back samples, encoded: :class:`spikewright.gen.Stimulus`
 ``compile.json``    what quantisation did to each layer and to the accuracy
+``imported.json``   the same of a net from elsewhere, and what became of each of its parts
 ``verilog/``        generated RTL
 ``boards/NAME/``    bitstream, nextpnr report, utilisation and Fmax of one board
 ``results.json``    all figures of the run

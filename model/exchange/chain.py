@@ -7,7 +7,7 @@ from torch import nn
 from ...gen.errors import UnsupportedModuleError
 from .recording import Recorder
 from .signals import Activity, Foreign, Frame, Modules, Nothing, Value
-from .walk import NEURONS
+from .walk import ALLOWED, NEURONS, strangers
 
 _REMEDIES = {
     "sum": "hardware has one synapse a layer and no skip connections; give the layer one source",
@@ -74,6 +74,9 @@ def chain(recorder: Recorder, net: nn.Module) -> list[Link]:
             (*(name for name, _ in link.modules), link.recurrence)}
     for path, module in recorder.synapses.items():
         if path not in used:
+            for other, stranger in strangers(net):
+                raise UnsupportedModuleError(f"module {other} ({type(stranger).__name__}) has no "
+                                             f"counterpart in hardware; use {ALLOWED}")
             raise UnsupportedModuleError(
                 f"module {path} ({type(module).__name__}) has no neuron behind it; end the net "
                 f"with snn.Leaky or another neuron, whose activity is the result"

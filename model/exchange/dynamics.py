@@ -11,11 +11,13 @@ from collections.abc import Iterator, Sequence
 
 from torch import nn
 
+from ...gen.errors import SpecError, UnsupportedModuleError
+from .findings import Findings
 from .float_layer import FloatLayer
 from .tracing import Runner, trace
-from .walk import KNOWN, NEURONS, Walk, check_unhooked
+from .walk import ALLOWED, KNOWN, NEURONS, Walk, check_unhooked, strangers
 
-__all__ = ["NEURONS", "float_layers"]
+__all__ = ["NEURONS", "float_layers", "inspect"]
 
 
 def float_layers(
@@ -33,12 +35,79 @@ def float_layers(
     SpecError
         If a weight, decay or threshold is not finite, or a threshold is not above 0.
     """
+    net = getattr(net, "_orig_mod", net)  # of torch.compile
+    walk, traced = Walk(tuple(input_shape)), None
     if run is not None or not is_chain(net):
-        return trace(net, tuple(input_shape), timesteps=timesteps, run=run)
-    walk = Walk(tuple(input_shape))
-    for path, module in modules(net):
-        walk.take(path, module)
-    return walk.finish()
+        traced = trace(net, tuple(input_shape), timesteps=timesteps, run=run)
+    for path, module, recurrent in (
+        traced.parts(net) if traced else ((*part, False) for part in modules(net))
+    ):
+        if recurrent:
+            walk.recur(path, module)
+        else:
+            walk.take(path, module)
+    layers = walk.finish()
+    if traced:
+        traced.prove(layers)
+    return layers
+
+
+def inspect(
+    net: nn.Module, input_shape: Sequence[int], *, timesteps: int | None = None
+) -> tuple[list[FloatLayer], Findings]:
+    """The layers of ``net``, none if a part does not map, and what became of each part."""
+    findings, walk = Findings(), Walk(tuple(input_shape))
+    try:
+        parts = (
+            [(*part, False) for part in modules(net)] if is_chain(net) else
+            list(trace(net, tuple(input_shape), timesteps=timesteps).parts(net))
+        )
+    except (UnsupportedModuleError, SpecError) as error:
+        for path, module in strangers(net):
+            findings.refuse(path, type(module).__name__, "it has no counterpart in hardware; use "
+                            + ALLOWED)
+        if findings.maps:
+            findings.refuse("net", type(net).__name__, str(error))
+        return [], findings
+    for path, module, recurrent in parts:
+        kind = type(module).__name__
+        try:
+            if recurrent:
+                walk.recur(path, module)
+                findings.add(path, kind, "recurrence, one timestep later")
+            else:
+                walk.take(path, module)
+                findings.add(path, kind, _becomes(walk, module))
+        except (UnsupportedModuleError, SpecError) as error:
+            findings.refuse(path, kind, str(error))
+            walk.skip(path, module)
+    if findings.maps:
+        try:
+            return float_layers(net, input_shape, timesteps=timesteps), findings
+        except (UnsupportedModuleError, SpecError) as error:
+            findings.refuse("net", type(net).__name__, str(error))
+    return [], findings
+
+
+def _becomes(walk: Walk, module: nn.Module) -> str:
+    """What ``walk`` made of ``module``, which it took last."""
+    match module:
+        case nn.Linear():
+            return f"{module.out_features}×{module.in_features} weights"
+        case nn.Conv2d():
+            return f"convolution to {walk.shape}"
+        case nn.BatchNorm1d() | nn.BatchNorm2d():
+            return f"folded into {walk.synapse.path if walk.synapse else 'weights'}"
+        case nn.AvgPool2d() | nn.MaxPool2d():
+            return f"pooling to {walk.shape}" if walk.pool and not walk.synapse else (
+                f"a larger kernel, to {walk.shape}")
+        case nn.Flatten() | nn.Unflatten():
+            return f"signals {walk.shape}"
+        case _ if isinstance(module, NEURONS):
+            layer = walk.layers[-1]
+            return f"layer {layer.name}: {len(layer.decay)} neurons, reset {layer.reset.value}"
+        case _:
+            return "nothing"
 
 
 def is_chain(net: nn.Module) -> bool:

@@ -80,6 +80,21 @@ class Synapse:
         rows = np.broadcast_to(factor, outputs).reshape(-1, *[1] * (self.weight.ndim - 1))
         return replace(self, weight=self.weight * rows, bias=self.bias * factor + shift)
 
+    def pooled(self, pool: SumPool2d | MaxPool2d, divisor: int) -> Self:
+        """A convolution and the sum pooling of its sums, divided by ``divisor``, as one: with
+        stride s, the kernel of a window is the sum of kernels shifted by multiples of s."""
+        geometry = self.geometry
+        assert geometry is not None
+        (sy, sx), (ph, pw), (kh, kw) = geometry.stride, pool.kernel, self.weight.shape[2:]
+        weight = np.zeros((*self.weight.shape[:2], kh + (ph - 1) * sy, kw + (pw - 1) * sx))
+        for y in range(ph):
+            for x in range(pw):
+                weight[:, :, y * sy : y * sy + kh, x * sx : x * sx + kw] += self.weight
+        return replace(
+            self, weight=weight / divisor, bias=self.bias * (ph * pw / divisor),
+            geometry=replace(geometry, stride=(sy * pool.stride[0], sx * pool.stride[1])),
+        )
+
     def per_neuron(self, neurons: int) -> _Floats:
         """The bias of each of so many neurons."""
         return np.repeat(self.bias, neurons // len(self.bias))

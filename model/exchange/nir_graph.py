@@ -74,6 +74,9 @@ def read(source: Any) -> Graph:
     from nir.serialization import hdf2dict
 
     path = Path(source)
+    if not path.is_file():
+        raise SpecError(f"{path} cannot be read as NIR (there is no such file); give a file that "
+                        f"nir.write made")
     try:
         with h5py.File(path, "r") as file:
             content = hdf2dict(file["node"])

@@ -17,7 +17,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from snntorch._neurons.neurons import SpikingNeuron
@@ -25,10 +25,10 @@ from torch import nn
 
 from ...gen.errors import UnsupportedModuleError
 from . import reference
-from .chain import chain
+from .chain import Link, chain
 from .float_layer import FloatLayer
 from .recording import Call, Recorder
-from .walk import NEURONS, Walk
+from .walk import NEURONS
 
 #: Runs a net on an input (timesteps, batch, …).
 Runner = Callable[[nn.Module, torch.Tensor], Any]
@@ -41,11 +41,35 @@ _CLOSE = 1e-6
 _STATE = re.compile(r"(mem|syn|spk|state)\w*")
 
 
+class Trace(NamedTuple):
+    """What a net was seen to do: its ``links``, each neuron's ``calls``, and the ``frames``
+    (timesteps, batch, …) that it read."""
+
+    links: list[Link]
+    calls: list[list[Call]]
+    frames: torch.Tensor
+
+    def parts(self, net: nn.Module) -> Iterator[tuple[str, nn.Module, bool]]:
+        """The modules of ``net`` in the signals' order, by path; True: a recurrent one, which
+        stands before its neuron."""
+        own = dict(net.named_modules())
+        for link in self.links:
+            for path, module in link.modules:
+                yield path, own.get(path, module), False
+            if link.recurrence:
+                yield link.recurrence, own[link.recurrence], True
+            yield link.neuron, own[link.neuron], False
+
+    def prove(self, layers: list[FloatLayer]) -> None:
+        """UnsupportedModuleError unless ``layers`` reproduce the run's spikes."""
+        _prove(layers, self.calls, self.frames)
+
+
 def trace(
     net: nn.Module, input_shape: tuple[int, ...], *, timesteps: int | None = None,
     run: Runner | None = None,
-) -> list[FloatLayer]:
-    """The layers that ``net`` computes, in order; ``net`` is left as it was.
+) -> Trace:
+    """What ``net`` does with its input; ``net`` is left as it was.
 
     Parameters
     ----------
@@ -59,23 +83,10 @@ def trace(
     ------
     UnsupportedModuleError
         Naming the module or the operation and its line, and the remedy.
-    SpecError
-        If a number is not finite, or a shape does not fit.
     """
-    net = getattr(net, "_orig_mod", net)  # of torch.compile
-    recorder, read = _run(net, input_shape, timesteps, run)
-    walk = Walk(input_shape)
-    originals = dict(net.named_modules())
+    recorder, frames = _run(net, input_shape, timesteps, run)
     links = chain(recorder, net)
-    for link in links:
-        for name, module in link.modules:
-            walk.take(name, originals.get(name, module))
-        if link.recurrence:
-            walk.recur(link.recurrence, originals[link.recurrence])
-        walk.take(link.neuron, originals[link.neuron])
-    layers = walk.finish()
-    _prove(layers, [recorder.calls[link.neuron] for link in links], read)
-    return layers
+    return Trace(links, [recorder.calls[link.neuron] for link in links], frames)
 
 
 def _run(
@@ -200,7 +211,6 @@ def _float64(net: nn.Module) -> Iterator[None]:
 
 
 def _prove(layers: list[FloatLayer], calls: list[list[Call]], frames: torch.Tensor) -> None:
-    """UnsupportedModuleError unless ``layers`` reproduce the run's spikes."""
     found = reference.run(layers, frames.flatten(2))
     wrong = [trace.spikes != torch.stack([call.spikes.flatten(1) for call in ran])
              for trace, ran in zip(found, calls, strict=True)]

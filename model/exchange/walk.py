@@ -6,11 +6,14 @@ its weights, and so is an AvgPool2d behind a Conv2d: a sum of shifted kernels is
 What has no exact counterpart is refused, with the name of the module and the remedy.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import snntorch as snn
+import torch
+from snntorch._neurons.neurons import SpikingNeuron
 from torch import nn
 
 from ...gen.errors import SpecError, UnsupportedModuleError
@@ -37,6 +40,10 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 #: Modules that a :class:`Walk` looks at as a whole.
 KNOWN = (*NEURONS, *TRANSPARENT, *_SYNAPSES, *_POOLS, *_NORMS, nn.Flatten, nn.Unflatten)
+
+#: The same for people.
+ALLOWED = ("Linear, Conv2d, BatchNorm, AvgPool2d, MaxPool2d, Flatten, Unflatten, Dropout, Identity "
+           "and " + ", ".join(f"snn.{kind.__name__}" for kind in NEURONS))
 
 
 class Pooling(NamedTuple):
@@ -86,10 +93,23 @@ class Walk:
         else:
             raise UnsupportedModuleError(
                 f"{shown} has no counterpart in hardware; build the net as nn.Sequential of "
-                f"Linear, Conv2d, BatchNorm, AvgPool2d, MaxPool2d, Flatten, Unflatten, Dropout, "
-                f"Identity and "
-                f"{', '.join(f'snn.{kind.__name__}' for kind in NEURONS)}"
+                f"{ALLOWED}"
             )
+
+    def skip(self, path: str, module: nn.Module) -> None:
+        """After ``module`` was refused: as if it had been taken, so that others can be judged."""
+        if type(module) in NEURONS:
+            self.synapse = self.pool = self.recurrence = None
+            return
+        try:
+            with torch.no_grad():
+                self.shape = tuple(module(torch.zeros(2, *self.shape)).shape[1:])
+        except Exception:  # it does not fit what is here, so neither may what follows
+            return
+        if not self.synapse:
+            neurons = int(np.prod(self.shape))
+            self.synapse = Synapse(path=path, shown=f"module {path}", bias=np.zeros(neurons),
+                                   weight=np.zeros((neurons, 1)))
 
     def finish(self) -> list[FloatLayer]:
         """All layers, once the last module was taken."""
@@ -166,7 +186,7 @@ class Walk:
         self.shape = pool.output_shape
         divisor = pool.kernel[0] * pool.kernel[1] if average else 1
         if self.synapse:
-            self.synapse = _pooled(self.synapse, pool, divisor)
+            self.synapse = self.synapse.pooled(pool, divisor)
         else:
             self.pool = Pooling(path, pool, divisor)
 
@@ -258,21 +278,16 @@ class Walk:
         return self.synapse
 
 
-def _pooled(synapse: Synapse, pool: SumPool2d | MaxPool2d, divisor: int) -> Synapse:
-    """``synapse`` and the sum pooling of its sums, divided by ``divisor``, as one convolution: with
-    stride s, the kernel of a window is the sum of kernels shifted by multiples of s."""
-    geometry = synapse.geometry
-    assert geometry is not None
-    (sy, sx), (ph, pw), (kh, kw) = geometry.stride, pool.kernel, synapse.weight.shape[2:]
-    weight = np.zeros((*synapse.weight.shape[:2], kh + (ph - 1) * sy, kw + (pw - 1) * sx))
-    for y in range(ph):
-        for x in range(pw):
-            weight[:, :, y * sy : y * sy + kh, x * sx : x * sx + kw] += synapse.weight
-    return replace(
-        synapse, weight=weight / divisor,
-        bias=synapse.bias * (pool.kernel[0] * pool.kernel[1] / divisor),
-        geometry=replace(geometry, stride=(sy * pool.stride[0], sx * pool.stride[1])),
-    )
+def strangers(net: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The neurons of ``net``, and what has parameters of its own, that no :class:`Walk` knows."""
+    inside: list[str] = []
+    for path, module in net.named_modules():
+        if type(module) in KNOWN:
+            inside.append(f"{path}.")  # what a known module is made of
+        elif not path.startswith(tuple(inside)) and (
+            isinstance(module, SpikingNeuron) or module._parameters
+        ):
+            yield path, module
 
 
 def check_unhooked(shown: str, module: nn.Module) -> None:
