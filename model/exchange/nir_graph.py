@@ -70,8 +70,9 @@ def read(source: Any) -> Graph:
     """
     if not isinstance(source, (str, Path)):
         return _graph(source.to_dict())
+    from nir.serialization import hdf2dict  # isort: skip - the package to name if it is missing
+
     import h5py
-    from nir.serialization import hdf2dict
 
     path = Path(source)
     if not path.is_file():
