@@ -54,8 +54,8 @@ def layer_memory(plan: LayerPlan) -> LayerMemory:
         weights += layer.recurrent.weight.size * layer.recurrent.weight_bits
     if isinstance(synapses, Conv2dPlan):
         banks = synapses.rows.banks * synapses.columns.banks
-        packed = banks * synapses.weight_words * synapses.weight_word_bits
-        sums = banks * synapses.sum_words * synapses.sum_word_bits
+        packed = banks * synapses.weight_words * synapses.lanes * synapses.synapse.weight_bits
+        sums = banks * synapses.sum_words * synapses.lanes * synapses.word_bits
     else:
         assert isinstance(synapses, LinearPlan)
         words = synapses.ways * synapses.rows * synapses.bank_inputs
