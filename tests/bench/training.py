@@ -16,7 +16,7 @@ from spikewright.model import nets
 from spikewright.model.recipe import Recipe
 
 #: Seconds that each net takes turns.
-PATIENCE = 8.0
+PATIENCE = 4.0
 
 
 def plain(net: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
