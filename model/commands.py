@@ -104,10 +104,10 @@ def compile(
     discretisation: Annotated[Literal["euler", "exponential"] | None, typer.Option(
         help="MODEL.nir: how its differential equations become steps.",
         show_default="euler")] = None,
-    readout: Annotated[str | None, typer.Option(
-        help="MODEL: what decides: spike-count, membrane or first-spike.")] = None,
-    encoding: Annotated[str | None, typer.Option(
-        "--input", help="MODEL: what it is fed: spikes, counts or current.")] = None,
+    readout: Annotated[Literal["spike-count", "membrane", "first-spike"] | None, typer.Option(
+        help="MODEL: what decides.", show_default="spike-count")] = None,
+    encoding: Annotated[Literal["events", "counts", "current"] | None, typer.Option(
+        "--input", help="MODEL: what it is fed.", show_default="events")] = None,
     input_bits: Annotated[int | None, typer.Option(help="MODEL: bits of an input.")] = None,
     weight_shift: Annotated[int | None, typer.Option(
         help="MODEL: one weight step is 2 to this power of membrane steps.")] = None,

@@ -1,6 +1,6 @@
 """What was recorded, as the chain of layers that every timestep passes."""
 
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from torch import nn
 
@@ -102,7 +102,7 @@ def _source(path: str, step: int, value: Value) -> tuple[str | None, Modules, st
                     value, recurrence = feed, own.modules[0][0]
                     break
             else:
-                _refuse(path, step, one, other)
+                _refuse(path, step, value)
         case Foreign():
             _refuse(path, step, value)
     match value.origin:
@@ -111,12 +111,11 @@ def _source(path: str, step: int, value: Value) -> tuple[str | None, Modules, st
         case Activity(before, now, "spikes") if now == step and before != path:
             return before, value.modules, recurrence
     _refuse(path, step, value)
-    raise AssertionError
 
 
-def _refuse(path: str, step: int, *values: Value) -> None:
-    """Says which of ``values`` may not reach the neuron at ``path``."""
-    below = list(values)
+def _refuse(path: str, step: int, value: Value) -> NoReturn:
+    """Says what of ``value`` may not reach the neuron at ``path``."""
+    below = [value]
     for value in below:  # grows
         match value.origin:
             case Activity(before, _, what) if what != "spikes":
@@ -130,12 +129,17 @@ def _refuse(path: str, step: int, *values: Value) -> None:
                     f"there is no feedback across layers and no delay in hardware; use snn.RLeaky "
                     f"or snn.RSynaptic for recurrence within a layer"
                 )
-            case Foreign(name, place, sources) if name != "sum":
+            case Foreign(name, _, sources) if name != "sum" and any(
+                isinstance(source.origin, Foreign) for source in sources
+            ):
+                below.extend(sources)  # what came first is to blame
+            case Foreign(name, place, _) if name != "sum":
                 remedy = _REMEDIES.get(name, "encode inputs before the net, judge spikes behind "
                                              "it, and keep to Linear, Conv2d, poolings and views")
+                what = name if name.startswith(("a ", "module ")) else f"the result of {name}"
                 raise UnsupportedModuleError(
-                    f"module {path} takes the result of {name} at {place}, which has no "
-                    f"counterpart in hardware; {remedy}"
+                    f"module {path} takes {what} at {place}, which has no counterpart in "
+                    f"hardware; {remedy}"
                 )
             case Foreign(_, _, sources):
                 below.extend(sources)

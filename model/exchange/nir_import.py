@@ -13,7 +13,10 @@ a synapse from a        recurrence, in the timestep after the spike; a diagonal 
 neuron back to itself   one; as a subgraph or not
 ======================  ==========================================================================
 
-What our own export wrote comes back bit for bit, by its metadata.
+What our own export wrote comes back bit for bit, by its metadata. From Python::
+
+    found = load("net.nir", dt=1e-3)
+    spec = compile(found.layers, found.input_shape, timesteps=25, bits=4)
 """
 
 import json

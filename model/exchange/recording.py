@@ -247,7 +247,7 @@ class Recorder(TorchFunctionMode):
             return known
         if not x.any():
             return Value(Nothing(), tuple(x.shape[1:]))
-        return _foreign("a tensor that is no signal of the net", [], x)
+        return _foreign("a tensor that torch did not make of the net's input", [], x)
 
     def _known(self, x: torch.Tensor) -> Value | None:
         entry = self._values.get(id(x))

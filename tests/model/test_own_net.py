@@ -148,6 +148,8 @@ def test_people_see_what_does_not_map(files, capsys):
     (("own.py:Net", *SHAPE, "--epochs", "3"), "nothing to train on; drop --epochs"),
     (("own.py:Net", *SHAPE, "--timesteps", "3", "--data", "digits"), "as spikes:FILE.npz"),
     (("run", "--check"), "taken for a run folder; these belong to MODEL files; drop --check"),
+    (("own.py:Net", *SHAPE, "--readout", "loudest"), "'loudest' is not one of"),
+    (("own.py:Net", *SHAPE, "--input", "counts", "--input-bits", "99"), "bits"),
     (("none.nir",), "there is no such file"),
     (("none.nir", "--net", "a:b"), "says all of that itself; drop --net"),
 ])
