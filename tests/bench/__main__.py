@@ -10,7 +10,7 @@ from rich.table import Table
 
 from spikewright.gen.errors import DataError, SpikewrightError
 
-from . import activity, cycle_model, estimates, rivals, sast, silicon, training
+from . import activity, conversion, cycle_model, estimates, rivals, sast, silicon, training
 
 RESULTS = Path(__file__).with_name("results.json")
 
@@ -25,6 +25,7 @@ PARTS = {
     "cycle_model": cycle_model.measure,
     "training": training.measure,
     "sast": sast.measure,
+    "ann_to_snn": conversion.measure,
 }
 
 

@@ -24,11 +24,12 @@ from .designs import dense
 
 SPECS = Path(__file__).with_name("specs")
 
-#: The convolutional net's hardware: sweeps of 48 neurons, all taps of an event at once where
-#: events are many.
+#: The convolutional net's hardware: sweeps of 48 neurons beside the events of the next timestep,
+#: and all taps of an event at once where events are many.
 CONVOLUTIONAL = (
-    LayerFolding(lanes=16, units=48, banks=(1, 3)), LayerFolding(lanes=16, units=48),
-    LayerFolding(lanes=8, units=8), LayerFolding(lanes=32, units=8), LayerFolding(units=2),
+    LayerFolding(lanes=16, units=48, banks=(1, 3), overlap=True),
+    LayerFolding(lanes=16, units=48, banks=(2, 3), overlap=True),
+    LayerFolding(lanes=8, units=24), LayerFolding(lanes=32, units=8), LayerFolding(units=2),
 )
 
 
