@@ -41,8 +41,15 @@ def train(
     samples, held_back = merged(samples, merge), merged(held_back, merge)
     training.seeded(recipe.training.seed)
     net, readout = nets.build(recipe, shape, classes, merge=merge), recipe.readout.contract
+    network = None
+    if recipe.training.penalty.cycles:
+        network = rounding.outline(
+            float_layers(net, shape), input_shape=shape,
+            timesteps=recipe.encoding.timesteps // merge, input=recipe.encoding.input,
+            readout=readout,
+        )
     trainer = training.Trainer(net, _forward(net, recipe), samples, shape, recipe.training,
-                               readout=readout)
+                               readout=readout, network=network)
     log: dict[str, Any] = {
         "recipe": recipe.name,
         "seed": recipe.training.seed,
@@ -123,7 +130,8 @@ def compile(run: RunFolder, recipe: Recipe, data_root: Path | None) -> dict[str,
         trainer = training.Trainer(
             module, module.activity, samples, shape,
             recipe.training.model_copy(update={"weight_decay": 0.0}),
-            readout=readout, epochs=options.epochs, learning_rate=options.learning_rate,
+            readout=readout, network=spec, epochs=options.epochs,
+            learning_rate=options.learning_rate,
         )
         _run_epochs(trainer, f"training in {options.bits}-bit integers")
         spec = module.spec()

@@ -58,6 +58,7 @@ class QuantizedNet(nn.Module):
         return Activity(
             votes(self._spec.readout, last.spikes, last.membranes * unit),
             tuple(trace.spikes for trace in traces),
+            x,
         )
 
     def trace(self, x: torch.Tensor) -> list[LayerTrace]:

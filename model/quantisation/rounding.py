@@ -113,6 +113,25 @@ def post_training(
     return Quantised(spec, tuple(floats), tuple(steps))
 
 
+def outline(
+    floats: Sequence[FloatLayer],
+    *,
+    input_shape: tuple[int, ...],
+    timesteps: int,
+    input: Input = EVENTS,
+    readout: Readout = SPIKE_COUNT,
+) -> NetworkSpec:
+    """What hardware for ``floats`` is like whatever they will be trained to: every weight and bias
+    is 0. Its timing is that of the network that results."""
+    empty = [
+        replace(layer, weight=0 * layer.weight, bias=0 * layer.bias,
+                recurrent=None if layer.recurrent is None else 0 * layer.recurrent)
+        for layer in floats
+    ]
+    return post_training(empty, Quantisation(weight_shift=16), input_shape=input_shape,
+                         timesteps=timesteps, input=input, readout=readout).spec
+
+
 def weight_step(weight: npt.NDArray[np.float64], options: Quantisation) -> float:
     """Δ for ``weight``; 1 if every weight is 0."""
     magnitude = np.abs(weight)

@@ -7,6 +7,7 @@ from spikewright.gen.errors import RunFolderError
 from spikewright.model import compile, nets
 from spikewright.model.recipe import Recipe
 from spikewright.model.training import checkpoint
+from spikewright.model.training.penalty import Penalty
 from spikewright.model.training.trainer import (
     Trainer,
     accuracy,
@@ -73,7 +74,7 @@ def test_membranes_of_a_held_current():
 def test_a_penalty_makes_hidden_layers_quieter():
     fired = []
     for penalty in (0.0, 1.0):
-        trainer = _trainer(spike_penalty=penalty)
+        trainer = _trainer(penalty=Penalty(spikes=penalty))
         for _ in range(4):
             trainer.train_epoch()
         with torch.no_grad():
