@@ -19,6 +19,7 @@ from .data.sources import load
 from .data.stimuli import encode, merged
 from .exchange.dynamics import float_layers
 from .quantisation import rounding
+from .quantisation.report import report
 from .recipe import Recipe
 from .training import checkpoint
 from .training import trainer as training
@@ -133,7 +134,7 @@ def compile(run: RunFolder, recipe: Recipe, data_root: Path | None) -> dict[str,
             readout=readout, network=spec, epochs=options.epochs,
             learning_rate=options.learning_rate,
         )
-        _run_epochs(trainer, f"training in {options.bits}-bit integers")
+        _run_epochs(trainer, "training in integers")
         spec = module.spec()
     trace = simulate(spec, held_back.spikes, engine="golden")
     result = {
@@ -146,14 +147,8 @@ def compile(run: RunFolder, recipe: Recipe, data_root: Path | None) -> dict[str,
         "weights": spec.weights,
         "synops_per_sample": trace.synops / len(trace),
         "input_spikes_per_sample": float(trace.counters["events_in"][:, 0].mean()),
-        **rounding.report(quantised, spec),
+        **report(quantised, spec, trace),
     }
-    for layer, fired in zip(result["layers"], trace.counters["events_out"].T, strict=True):
-        layer["spikes"] = float(fired.mean())
-        if not fired.any() and layer["threshold"] is not None:
-            result["warnings"].append(f"layer {layer['layer']} is silent: none of its neurons "
-                                      f"fired for any held-back sample; train it with larger "
-                                      f"weights or a lower threshold")
     with run.writing("compile") as folder:
         specfile.save(spec, folder / "spec.json")
         held_back.save(folder / "stimulus.npz")

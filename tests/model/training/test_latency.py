@@ -91,7 +91,7 @@ def _convolutions():
 
 def test_training_on_cycles_alone_lowers_them():
     spec, folding, signals = _convolutions()
-    net = QuantizedNet(spec, [surrogates.build("atan")] * 2, [0.1] * 2)
+    net = QuantizedNet(spec, [surrogates.build("atan")] * 2, [np.full(1, 0.1)] * 2)
     latency, x = Latency(spec, folding), _by_time(signals)
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-4)
     for _ in range(20):
