@@ -71,12 +71,23 @@ def train(
 
 def compile(
     run: Annotated[Path, typer.Argument(help="Run folder that `spikewright train` made.")],
-    bits: Annotated[int | None, typer.Option(help="Bits of a weight, 2 to 8.")] = None,
+    bits: Annotated[str | None, typer.Option(
+        help="Bits of a weight, 2 to 8: one number for all layers, or one per layer, as in "
+             "4,3,8.")] = None,
+    budget_kbits: Annotated[float | None, typer.Option(
+        help="Search for the bits of every layer, so that weights and membranes take at most so "
+             "many thousands of bits.")] = None,
     method: Annotated[str | None, typer.Option(
         help="ptq: round after training; qat: train on with the rounded net.")] = None,
+    per: Annotated[str | None, typer.Option(
+        help="layer or channel: what has a weight step of its own.")] = None,
+    decay: Annotated[str | None, typer.Option(
+        help="fixed-point, or power-of-two: decays that a shift and a subtraction compute."
+        )] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of qat.")] = None,
-    membrane_bits: Annotated[int | None, typer.Option(
-        help="Saturate membranes at this many bits; by default none can overflow.")] = None,
+    membrane_bits: Annotated[str | None, typer.Option(
+        help="Saturate membranes at this many bits, one number or one per layer; by default none "
+             "can overflow.")] = None,
     data: _Data = None,
     data_root: _DataRoot = None,
     as_json: Json = False,
@@ -90,11 +101,14 @@ def compile(
 
     folder = RunFolder.open(run)
     recipe = read_recipe(folder).from_source(_absolute(data)).override(
-        "quantisation", bits=bits, method=method, epochs=epochs, membrane_bits=membrane_bits
+        "quantisation", bits=bits, budget_kbits=budget_kbits, method=method, per=per,
+        decay=decay, epochs=epochs, membrane_bits=membrane_bits,
     )
     result = runs.compile(folder, recipe, data_root)
+    weight_bits = dict.fromkeys(layer["weight_bits"] for layer in result["layers"])
     table = Table(title=f"compiled {folder.path}: {recipe.quantisation.method} at "
-                        f"{recipe.quantisation.bits} bits")
+                        f"{', '.join(map(str, weight_bits))} bits, "
+                        f"{result['memory_bits'] / 1000:.1f} kbit")
     columns = {"layer": "layer", "fan_in": "fan-in", "neurons": "neurons", "weight_step": "step",
                "sparsity": "zeros", "threshold": "θ", "membrane_bits": "bits", "spikes": "spikes"}
     for heading in columns.values():

@@ -20,6 +20,7 @@ from .data.stimuli import encode, merged
 from .exchange.dynamics import float_layers
 from .quantisation import rounding
 from .quantisation.report import report
+from .quantisation.search import search
 from .recipe import Recipe
 from .training import checkpoint
 from .training import trainer as training
@@ -119,13 +120,19 @@ def compile(run: RunFolder, recipe: Recipe, data_root: Path | None) -> dict[str,
     checkpoint.restore_weights(net, state)
     nets.refine(net, merge)
     start = time.perf_counter()
-    quantised = rounding.post_training(
-        float_layers(net, shape), options, input_shape=shape,
+    rounded = partial(
+        rounding.post_training, float_layers(net, shape), input_shape=shape,
         timesteps=recipe.encoding.timesteps, name=recipe.name,
         input=recipe.encoding.input, readout=readout,
     )
+    found = None
+    if options.budget_kbits is not None:
+        say("searching for the bits of every layer")
+        found = search(rounded, options, samples, 1000 * options.budget_kbits)
+        options = found.options
+    quantised = rounded(options)
     spec = quantised.spec
-    rounded = simulate(spec, held_back.spikes, engine="golden").accuracy(held_back.labels)
+    ptq = simulate(spec, held_back.spikes, engine="golden").accuracy(held_back.labels)
     if options.method == "qat":
         module = quantised.trainable()
         trainer = training.Trainer(
@@ -141,13 +148,14 @@ def compile(run: RunFolder, recipe: Recipe, data_root: Path | None) -> dict[str,
         "digest": spec.digest,
         "samples": len(held_back),
         "float_accuracy": training.accuracy(net, _forward(net, recipe), held_back, readout),
-        "ptq_accuracy": rounded,
+        "ptq_accuracy": ptq,
         "accuracy": trace.accuracy(held_back.labels),
         "options": options.model_dump(mode="json"),
+        "search": None if found is None else found.figures(),
         "weights": spec.weights,
         "synops_per_sample": trace.synops / len(trace),
         "input_spikes_per_sample": float(trace.counters["events_in"][:, 0].mean()),
-        **report(quantised, spec, trace),
+        **report(quantised, spec, trace, options.budget_kbits),
     }
     with run.writing("compile") as folder:
         specfile.save(spec, folder / "spec.json")

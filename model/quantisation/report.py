@@ -11,6 +11,7 @@ from ...gen.bounds import MembraneBounds
 from ...gen.spec import Layer, NetworkSpec
 from ...gen.trace import Trace
 from ..exchange.float_layer import FloatLayer
+from .memory import stored_bits
 from .rounding import Quantised, Steps
 
 #: Shares from which on there is a warning: of weights beyond the largest integer, of membranes
@@ -21,7 +22,10 @@ CLIPPED, SATURATED, ALWAYS = 0.1, 1e-3, 0.5
 DECAY_ERROR = 0.02
 
 
-def report(quantised: Quantised, spec: NetworkSpec, trace: Trace | None = None) -> dict[str, Any]:
+def report(
+    quantised: Quantised, spec: NetworkSpec, trace: Trace | None = None,
+    budget_kbits: float | None = None,
+) -> dict[str, Any]:
     """What quantisation did, JSON-ready: ``layers``, and ``warnings`` in words.
 
     Parameters
@@ -35,21 +39,32 @@ def report(quantised: Quantised, spec: NetworkSpec, trace: Trace | None = None) 
         sample; ``saturations``, membranes clamped in a sample; and the shares of its neurons that
         fired for no sample, ``silent``, and in every timestep, ``always``.
 
-    Of each layer, ``weight_error`` is the root mean square of integer × Δ − float over that of
-    float, ``clipped`` the share of weights beyond the ends of the integers, ``decay_adders`` what
-    a neuron's decay takes in hardware (None: a multiplier, as the neurons' decays differ).
+    budget_kbits
+        What the network was to take at most; training may have widened it.
+
+    ``memory_bits`` is what the network stores, and every layer of it, as
+    :func:`.memory.stored_bits` counts. Of each layer, ``weight_error`` is the root mean square of
+    integer × Δ − float over that of float, ``clipped`` the share of weights beyond the ends of the
+    integers, ``decay_adders`` what a neuron's decay takes in hardware (None: a multiplier, as the
+    neurons' decays differ).
     """
     layers, warnings = [], []
+    memory = stored_bits(spec)
     for n, (layer, floats, step, bounds) in enumerate(zip(
         spec.layers, quantised.floats, quantised.steps, spec.bounds, strict=True
     )):
-        figures = _figures(layer, floats, step, bounds)
+        figures = {**_figures(layer, floats, step, bounds), "memory_bits": memory[n]}
         if trace is not None:
             figures |= _activity(trace, n)
         layers.append(figures)
         warnings += [f"layer {layer.name} {warning}"
                      for warning in _warnings(layer, floats, bounds, figures)]
-    return {"layers": layers, "warnings": warnings}
+    if budget_kbits is not None and sum(memory) > 1000 * budget_kbits:
+        warnings.append(
+            f"the network takes {sum(memory) / 1000:g} kbit, as training widened its membranes or "
+            f"biases beyond the budget of {budget_kbits:g}; lower budget_kbits by as much"
+        )
+    return {"memory_bits": sum(memory), "layers": layers, "warnings": warnings}
 
 
 def _figures(layer: Layer, floats: FloatLayer, step: Steps, bounds: MembraneBounds) -> dict:

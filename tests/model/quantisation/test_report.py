@@ -100,6 +100,17 @@ def test_saturation_is_warned_of():
     assert any("layer0 saturates" in warning for warning in told["warnings"])
 
 
+def test_memory_beyond_the_budget_is_warned_of():
+    quantised = quantise(_net(), (12,), 4)
+    told = report(quantised, quantised.spec)
+    assert told["memory_bits"] == sum(layer["memory_bits"] for layer in told["layers"])
+    kbits = told["memory_bits"] / 1000
+    assert report(quantised, quantised.spec, budget_kbits=kbits)["warnings"] == []
+    over = report(quantised, quantised.spec, budget_kbits=kbits - 0.01)["warnings"]
+    assert len(over) == 1
+    assert f"takes {kbits:g} kbit" in over[0]
+
+
 def test_clipping_is_warned_of():
     told = _told(_net(), scale="percentile", percentile=50)
     assert told["layers"][0]["clipped"] > 0.3
