@@ -114,9 +114,10 @@ def _warnings(
     """What is wrong with ``layer``, after its name."""
     synapse, neuron = layer.synapse, layer.neuron
     fires = neuron.threshold is not None
-    if fires and bounds.membrane[1] <= np.min(neuron.threshold):
+    lowest = int(neuron.per_neuron("threshold", layer.neurons).min())
+    if bounds.membrane[1] <= lowest and fires:
         yield (f"can never fire: its membranes reach {bounds.membrane[1]} at most, its lowest "
-               f"threshold is {np.min(neuron.threshold)}; train it with larger weights or a lower "
+               f"threshold is {lowest}; train it with larger weights or a lower "
                f"threshold")
     elif fires and figures.get("silent") == 1:
         yield ("is silent: none of its neurons fired for any sample; train it with larger weights "

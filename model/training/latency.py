@@ -17,6 +17,7 @@ import torch
 from torch.nn import functional
 
 from ...gen.folding import Folding
+from ...gen.linear import LinearPlan
 from ...gen.plan import LayerPlan, layer_plans
 from ...gen.rtl.readout import answer_latency
 from ...gen.rtl.router import TIMESTEPS, queue_latency
@@ -166,9 +167,10 @@ class _Layer:
         self.taken.append(torch.where(self.events[t] <= 1, self.first[t], taken))
 
     def _own_first(self, t: int) -> torch.Tensor:
-        plan = self.plan
+        synapses = self.plan.synapses
+        assert isinstance(synapses, LinearPlan)  # no convolution recurs all to all
         return self.begin[t - 1] + (
-            self.last_spikes + queue_latency(plan.units // plan.synapses.ways))
+            self.last_spikes + queue_latency(self.plan.units // synapses.ways))
 
     def _sweep(self, t: int, behind: _Layer | None) -> torch.Tensor:
         plan, synapses = self.plan, self.plan.synapses

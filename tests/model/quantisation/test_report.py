@@ -90,7 +90,7 @@ def test_saturation_is_warned_of():
     assert narrow.membrane_bits is not None
     spec = replace(quantised.spec, layers=(
         replace(quantised.spec.layers[0], neuron=replace(
-            narrow, membrane_bits=int(np.max(narrow.threshold)).bit_length() + 1)),
+            narrow, membrane_bits=int(narrow.per_neuron("threshold", 5).max()).bit_length() + 1)),
         quantised.spec.layers[1]))
     trace = simulate(spec, SIGNALS, engine="golden")
     told = report(quantised, spec, trace)
