@@ -3,8 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,8 @@ from ..gen.rtl.network import Network
 from ..gen.runfolder import write_json
 from ..gen.spec import NetworkSpec
 from . import netlist
-from .build import HIDE_ELEMENTS, NETLIST, REPORT, cache_folder, call, complaint, utilisation
+from .build import HIDE_ELEMENTS, NETLIST, REPORT, call, complaint, utilisation
+from .cache import cache_folder, working_folder
 from .pins import Pins
 from .registry import ECP5, ICE40, Family
 from .toolchain import find_tool
@@ -52,7 +51,7 @@ def measure(
     """Utilisation, and with ``place`` also Fmax, of ``spec`` by itself on ``target``.
 
     As nextpnr reports them; the flip-flops include one for each bit of a port. Kept under
-    :func:`~.build.cache_folder`, by design and tools.
+    :func:`~.cache.cache_folder`, by design and tools.
 
     Raises
     ------
@@ -70,13 +69,12 @@ def measure(
         text, script, placing, yosys.version, nextpnr.version,
         hashlib.sha256(Path(netlist.__file__).read_bytes()).hexdigest(),
     ]).encode()).hexdigest()
-    entry = cache_folder() / "alone" / key / FIGURES
+    cache = cache_folder() / "alone"
+    entry = cache / key / FIGURES
     if use_cache and entry.exists():
         return json.loads(entry.read_text(encoding="utf-8"))
 
-    entry.parent.mkdir(parents=True, exist_ok=True)
-    working = Path(tempfile.mkdtemp(prefix="alone-", dir=entry.parent.parent))
-    try:
+    with working_folder(cache) as working:
         (working / "top.il").write_text(text, encoding="utf-8")
         for stage, tool, arguments in (
             ("synthesis", yosys, ["-q", "-p", script]), ("place-and-route", nextpnr, placing),
@@ -97,8 +95,7 @@ def measure(
             "tools": {tool.name: tool.version for tool in (yosys, nextpnr)},
         }
         write_json(working / FIGURES, figures)
+        entry.parent.mkdir(exist_ok=True)
         os.replace(working / FIGURES, entry)
         os.replace(working / REPORT, entry.with_name(REPORT))
-    finally:
-        shutil.rmtree(working, ignore_errors=True)
     return figures

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,11 +16,11 @@ from amaranth.build.run import BuildPlan
 from ..gen.errors import ToolError
 from ..gen.folding import Folding
 from ..gen.folding_options import folded
-from ..gen.linear import LinearPlan
 from ..gen.plan import layer_plans
 from ..gen.runfolder import write_json
 from ..gen.spec import NetworkSpec
 from . import netlist
+from .cache import cache_folder, working_folder
 from .fit import does_not_fit, require_memory
 from .protocol import require_inputs
 from .registry import ECP5, Board, Family
@@ -63,7 +62,7 @@ def build(
     """Builds ``spec``, folded by ``folding``, for ``board``.
 
     ``seed`` varies the placement. ``progress`` is called with each of :data:`STAGES` as it begins.
-    Builds are kept under :func:`cache_folder`, by the design and the versions of the tools.
+    Builds are kept under :func:`~.cache.cache_folder`, by the design and the versions of the tools.
 
     Raises
     ------
@@ -75,8 +74,7 @@ def build(
         If the folding or the number of inputs does not belong to the network or the link.
     """
     plans = layer_plans(spec, folding)
-    first = plans[0].synapses
-    require_inputs(spec, first.ways if isinstance(first, LinearPlan) else 1)
+    require_inputs(spec, plans[0].synapses.ways)
     require_memory(spec, plans, board)
     tools = [find_tool(name) for name in board.family.tools]
     plan = board.make_platform().prepare(
@@ -93,15 +91,7 @@ def build(
     if use_cache and (figures := _intact(entry, board)) is not None:
         return Build(entry, figures, cached=True)
 
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        working = Path(tempfile.mkdtemp(prefix="build-", dir=cache))
-    except OSError as error:
-        raise ToolError(
-            f"cache folder {cache} cannot be written ({error.strerror}); set SPIKEWRIGHT_CACHE to "
-            f"a folder that can"
-        ) from error
-    try:
+    with working_folder(cache) as working:
         plan.extract(working)
         seconds = _run(plan, tools, working, spec, board, progress)
         bitstream = working / board.family.bitstream
@@ -129,16 +119,7 @@ def build(
             # Another process may have put the same build there meanwhile.
             if _intact(entry, board) is None:
                 raise
-    finally:
-        shutil.rmtree(working, ignore_errors=True)
     return Build(entry, figures, cached=False)
-
-
-def cache_folder() -> Path:
-    """``$SPIKEWRIGHT_CACHE``, else ``spikewright`` in the user's cache folder."""
-    if given := os.environ.get("SPIKEWRIGHT_CACHE"):
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spikewright"
 
 
 def _key(plan: BuildPlan, tools: list[Tool]) -> str:

@@ -17,11 +17,13 @@ from .registry import ECP5, ICE40, Family
 @dataclass(frozen=True)
 class Estimate:
     """``logic``: 4-input LUTs, or logic cells of an iCE40. ``blocks``: block memories. ``large``:
-    memories of an UltraPlus that were asked for by name."""
+    memories of an UltraPlus that were asked for by name. ``multipliers``: most that an ECP5 needs,
+    as one operand may turn out to be constant; designs for an iCE40 are built without."""
 
     logic: int
     blocks: int
     large: int
+    multipliers: int
 
 
 @dataclass(frozen=True)
@@ -43,23 +45,26 @@ _COSTS = {
     }),
     ICE40.name: _Cost(64, {
         "one": 96, "arithmetic": 0.125, "choices": 0.93, "registers": 1.30, "memory": 1.53,
-        "rom": 0.043,
+        "rom": 0.043, "products": 1.0,
     }),
 }
 
 _MEMORY = re.compile(r"^  memory width (\d+) size (\d+) \\(\S+)$", re.M)
 _WRITTEN = re.compile(r'cell \$memwr_v2 .*\n(?:    .*\n)*?    parameter \\MEMID "\\\\([^"]+)"')
 _CELL = re.compile(r"^  cell (\S+) \S+\n((?:    .*\n)*)", re.M)
+_MUL = re.compile(r"^  cell \$mul \S+\n((?:    .*\n)*)", re.M)
+_OPERAND = re.compile(r"parameter \\[AB]_WIDTH (\d+)")
 _WIDTH = re.compile(r"parameter \\(?:Y_WIDTH|WIDTH) (\d+)")
 
-#: Operators → what they are counted as; shifts by constants and the like cost nothing.
+#: Width of an operand of an ECP5's multiplier.
+_MULTIPLIER_BITS = 18
+
+#: Operators → what they are counted as; shifts by constants and the like cost nothing, and gates
+#: disappear in the LUTs of their neighbours.
 _KINDS = {
     **dict.fromkeys(("$add", "$sub", "$neg", "$gt", "$lt", "$ge", "$le"), "arithmetic"),
     "$mux": "choices", "$pmux": "choices",
-    **dict.fromkeys(("$and", "$or", "$xor", "$not", "$eq", "$ne", "$reduce_or", "$reduce_bool",
-                     "$reduce_and", "$reduce_xor", "$logic_not"), "logic"),
-    "$mul": "products", "$dff": "registers", "$dffe": "registers", "$sdff": "registers",
-    "$sdffe": "registers",
+    **dict.fromkeys(("$dff", "$dffe", "$sdff", "$sdffe"), "registers"),
 }
 
 
@@ -99,9 +104,24 @@ def memories(rtlil: str) -> Iterator[Memory]:
             yield Memory(int(width), int(depth), name in written)
 
 
+def _multiplications(rtlil: str) -> Iterator[tuple[int, int]]:
+    """Widths of the operands of every multiplication."""
+    for body in _MUL.findall(rtlil):
+        first, second = map(int, _OPERAND.findall(body))
+        yield first, second
+
+
+def multipliers(rtlil: str, family: Family) -> int:
+    """Most multipliers that Yosys uses: on an ECP5, for all operands wider than a bit."""
+    if family is not ECP5:
+        return 0
+    return sum(-(-a // _MULTIPLIER_BITS) * -(-b // _MULTIPLIER_BITS)
+               for a, b in _multiplications(rtlil) if min(a, b) > 1)
+
+
 def features(rtlil: str, family: Family) -> dict[str, float]:
-    """What the logic of a design is estimated from: bits of each kind of operator, and memories
-    that become logic."""
+    """What the logic of a design is estimated from: bits of each kind of operator, of the partial
+    products of multiplications, and of memories that become logic."""
     found: Counter[str] = Counter()
     for kind, body in _CELL.findall(rtlil):
         if kind in _KINDS:
@@ -109,6 +129,7 @@ def features(rtlil: str, family: Family) -> dict[str, float]:
             found[_KINDS[kind]] += int(width[1]) if width else 1
             if _KINDS[kind] == "arithmetic":
                 found["chains"] += 1
+    found["products"] = sum(a * b for a, b in _multiplications(rtlil) if min(a, b) > 1)
     for memory in memories(rtlil):
         if not memory.blocks(family):
             found["memory" if memory.written else "rom"] += memory.width * memory.depth
@@ -123,4 +144,5 @@ def estimate(rtlil: str, family: Family) -> Estimate:
         logic=round(sum(coefficients[name] * found.get(name, 0) for name in coefficients)),
         blocks=sum(memory.blocks(family) for memory in memories(rtlil)),
         large=rtlil.count("cell \\SB_SPRAM256KA "),
+        multipliers=multipliers(rtlil, family),
     )

@@ -1,5 +1,6 @@
 """Which folding of a network suits a board: what each needs, how fast it is, and which is best."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -11,9 +12,8 @@ from amaranth.back import rtlil
 from ..gen.errors import DoesNotFitError
 from ..gen.folding import Folding, LayerFolding, Storage
 from ..gen.layers import Layer
-from ..gen.linear import LinearPlan
 from ..gen.plan import LayerPlan, layer_plans
-from ..gen.rtl.weights import SPRAM_DEPTH, SPRAM_WIDTH, SPRAMS
+from ..gen.rtl.weights import SPRAMS, large_memories
 from ..gen.spec import NetworkSpec
 from ..gen.synapses import Linear
 from .estimate import Estimate, estimate
@@ -45,36 +45,49 @@ def nothing_fits(spec: NetworkSpec, board: Board) -> DoesNotFitError:
     return does_not_fit(
         spec, board,
         f"one lane a layer needs about {needs.logic} of {part.logic} LUTs (of which "
-        f"{FILL:.0%} can be filled), {needs.blocks} of {part.blocks} block memories and "
-        f"{needs.large} of {part.large} large ones",
+        f"{FILL:.0%} can be filled), {needs.blocks} of {part.blocks} block memories, "
+        f"{needs.large} of {part.large} large ones and {needs.multipliers} of {part.multipliers} "
+        f"multipliers",
     )
 
 
 def require_memory(spec: NetworkSpec, plans: tuple[LayerPlan, ...], board: Board) -> None:
     """Refuses a network whose weights alone are more than the memories hold.
 
-    However they are folded, weights can be packed no tighter than their bits, so this is certain.
+    However they are folded, weights can be packed no tighter than their bits, so this is certain;
+    how many large memories they fill follows from the folding.
 
     Raises
     ------
     DoesNotFitError
     """
-    def large(plan: LayerPlan) -> bool:
-        synapses = plan.synapses
-        return isinstance(synapses, LinearPlan) and synapses.storage is Storage.SPRAM
-
+    large = {plan.layer.name: _large_memories(plan) for plan in plans
+             if plan.synapses.storage is Storage.SPRAM}
     needed = sum(
         -(-plan.layer.weights * plan.layer.synapse.weight_bits // board.family.block_bits)
-        for plan in plans if not large(plan)
+        for plan in plans if plan.layer.name not in large
     )
     if needed > board.part.blocks:
         raise does_not_fit(
             spec, board,
             f"its {spec.weights} weights need {needed} of {board.part.blocks} block memories",
         )
-    if any(map(large, plans)) and not board.part.large:
+    if large and not board.part.large:
         raise does_not_fit(spec, board, "it has no large memories for weights; use fixed or "
                                         "loadable storage")
+    if (needed := sum(large.values())) > board.part.large:
+        each = ", ".join(f"{name} {count}" for name, count in large.items())
+        raise does_not_fit(
+            spec, board,
+            f"weights in {Storage.SPRAM.value} storage need {needed} of {board.part.large} large "
+            f"memories ({each}); use fixed or loadable storage in a layer",
+        )
+
+
+def _large_memories(plan: LayerPlan) -> int:
+    synapses = plan.synapses
+    return synapses.ways * large_memories(
+        synapses.lanes * synapses.weight_bits, synapses.bank_words)
 
 
 @lru_cache(maxsize=256)
@@ -103,32 +116,31 @@ class Candidate:
     def fits(self) -> bool:
         part = self.board.part
         return (self.needs.blocks <= part.blocks and self.needs.large <= part.large
+                and self.needs.multipliers <= part.multipliers
                 and self.needs.logic <= FILL * part.logic)
-
-
-def _sprams(layer: Layer, lanes: int) -> int:
-    """Large memories that the weights fill, side by side and one after another."""
-    words = -(-layer.neurons // lanes) * layer.inputs
-    return -(-lanes * layer.synapse.weight_bits // SPRAM_WIDTH) * -(-words // SPRAM_DEPTH)
 
 
 def choices(layer: Layer, storage: Storage) -> list[LayerFolding]:
     """Foldings of a layer, from the smallest to the fastest: more lanes, as far as they make an
-    event shorter, and then more ways."""
+    event shorter, then more ways, or a convolution's sweep beside its events."""
     if isinstance(layer.synapse, Linear):
         found: list[LayerFolding] = []
+        reached = math.inf
         for lanes in sorted({-(-layer.neurons // rows) for rows in range(1, layer.neurons + 1)}):
             rows = -(-layer.neurons // lanes)
-            if storage is Storage.SPRAM and _sprams(layer, lanes) > SPRAMS:
+            if storage is Storage.SPRAM and large_memories(
+                    lanes * layer.synapse.weight_bits, rows * layer.inputs) > SPRAMS:
                 continue
             # A step up is worth looking at if it is a quarter faster, or the last.
-            if not found or rows == 1 or 5 * rows <= 4 * -(-layer.neurons // found[-1].lanes):  # pyright: ignore
+            if rows == 1 or 5 * rows <= 4 * reached:
                 found.append(LayerFolding(lanes=lanes, storage=storage))
+                reached = rows
         if storage is Storage.FIXED:
             found += [replace(found[-1], ways=ways) for ways in WAYS[1:] if ways <= layer.inputs]
         return found
     channels = layer.synapse.weight.shape[0] // layer.synapse.groups
-    return [LayerFolding(lanes=n) for n in range(1, channels + 1) if channels % n == 0]
+    found = [LayerFolding(lanes=n) for n in range(1, channels + 1) if channels % n == 0]
+    return [*found, replace(found[-1], overlap=True)]
 
 
 def storages(spec: NetworkSpec, board: Board) -> list[Storage]:
@@ -205,9 +217,7 @@ def dense_cycles(spec: NetworkSpec, folding: Folding) -> float:
     """Cycles that the busiest layer needs if every one of its inputs spikes: a measure of speed
     where no traffic is known. The other layers break ties."""
     each = sorted(
-        plan.layer.inputs * (plan.synapses.rows / plan.synapses.ways
-                             if isinstance(plan.synapses, LinearPlan)
-                             else plan.synapses.event_cycles)
+        plan.layer.inputs * plan.synapses.event_cycles / plan.synapses.ways
         for plan in layer_plans(spec, folding)
     )
     return each[-1] + 1e-6 * sum(each)

@@ -1,5 +1,6 @@
 """The command ``fit``."""
 
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -30,8 +31,9 @@ def fit(
     """Choose lanes and ways for a board from what the network's spikes need.
 
     Counts the cycles of held-back samples with the cycle model, and what each design needs of the
-    board's part from the design itself: block memories exactly, logic within about 10 %. Prints the
-    designs that no other one beats, and the `build` command of the one chosen.
+    board's part from the design itself: block memories exactly, logic within about 10 %, and the
+    most multipliers. Prints the designs that no other one beats, and the `build` command of the one
+    chosen.
 
     Example: `spikewright fit runs/demo --board ulx3s-85f --fps 10000`
     """
@@ -49,6 +51,7 @@ def fit(
     signals = folder.stimulus().spikes[:samples]
     spikes = simulate(spec, signals, engine="golden").spikes
 
+    @cache
     def cycles(folding: Folding) -> Any:
         plans = layer_plans(spec, folding)
         return timeline(plans, traffic(plans, signals, spikes)).cycles
@@ -80,7 +83,7 @@ def _figures(point: Any) -> dict[str, Any]:
         "cycles": float(point.cycles.mean()), "most_cycles": int(point.cycles.max()),
         "fps": point.rate,
         "logic": candidate.needs.logic, "block_memories": candidate.needs.blocks,
-        "large_memories": candidate.needs.large,
+        "large_memories": candidate.needs.large, "multipliers": candidate.needs.multipliers,
     }
 
 

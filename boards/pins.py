@@ -20,7 +20,8 @@ class Pins(Elaboratable):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.component = self.component  # pyright: ignore
+        # The stubs know of no component in general that it can be elaborated.
+        m.submodules.component = self.component  # pyright: ignore[reportArgumentType]
         for pin, value, is_input in self._joined:
             held = Signal(len(pin), reset_less=True, name=f"{pin.name}__held")
             if is_input:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .linear import LinearPlan, Source
+from .linear import Source
 from .plan import LayerPlan
 from .rtl.streams import address_bits
 
@@ -30,7 +30,7 @@ def beats(plan: LayerPlan, sample: npt.NDArray[Any]) -> Iterator[dict[str, Any]]
     a silent timestep is a bare tick. A timestep has as many beats as its fullest way has events.
     """
     places = addresses(plan.source)
-    ways = plan.synapses.ways if isinstance(plan.synapses, LinearPlan) else 1
+    ways = plan.synapses.ways
     empty: dict[str, Any] = {"event": 0}
     for t, step in enumerate(sample):
         inputs = np.flatnonzero(step)

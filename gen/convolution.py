@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .errors import FoldingError
+from .folding import Storage
 
 if TYPE_CHECKING:
     from .layers import Conv2d, SumPool2d
@@ -115,6 +116,8 @@ class Conv2dPlan:
     units : int or None
         Sums that the sweep gets per step. Either P·lanes, for P neighbouring positions in x, where
         P divides the banks in x; or a divisor of ``lanes``. None: ``lanes``.
+    overlap : bool
+        Each bank has a memory for the sums of even timesteps and one for those of odd ones.
     value_bits : int
         Width of the events' values; 0 for plain spikes.
     pool : SumPool2d or None
@@ -134,10 +137,11 @@ class Conv2dPlan:
     front
         Cycles an operation spends between its issue and the banks: 2, or 3 with values.
     available_cycles
-        From a timestep's last cycle of events to its sums being available: front + 4.
+        From a timestep's last cycle of events to its sums being available: front + 4, or front + 3
+        with ``overlap``, whose sweep reads the banks a cycle after its step.
     takes, take_distance
         Cycles that a sweep takes from the events, one for each sum row, and steps from one to the
-        next.
+        next; none with ``overlap``.
     latency
         Cycles from a step of the sweep to its sums.
     positions
@@ -152,6 +156,8 @@ class Conv2dPlan:
         Positions beyond the width do not exist.
     most_synops
         Sums that one cycle can update.
+    ways, storage
+        Events per cycle, 1, and where the weights are, in :attr:`~.folding.Storage.FIXED` memory.
     word_bits
         Of one sum in memory, without the low bits that ``weight_shift`` makes zero.
     sum_words, sum_word_bits, weight_words, weight_word_bits
@@ -163,12 +169,16 @@ class Conv2dPlan:
         If a number is out of range or does not divide; with the nearest one that works.
     """
 
+    ways = 1
+    storage = Storage.FIXED
+
     def __init__(self, name: str, synapse: Conv2d, *, sum_bits: int, lanes: int | None = None,
                  banks: tuple[int, int] | None = None, units: int | None = None,
-                 value_bits: int = 0, pool: SumPool2d | None = None):
+                 overlap: bool = False, value_bits: int = 0, pool: SumPool2d | None = None):
         self.name = name
         self.synapse = synapse
         self.sum_bits = sum_bits
+        self.overlap = overlap
         self.value_bits = value_bits
         self.signal_shape = synapse.input_shape if pool is None else pool.input_shape
         self.output_shape = synapse.output_shape
@@ -187,10 +197,10 @@ class Conv2dPlan:
         self.event_cycles = self.group_blocks * self.rows.passes * self.columns.passes
 
         #: From a step of the sweep to its sums, which are in membrane steps.
-        self.latency, self.sum_shift = 2, 0
+        self.latency, self.sum_shift = 3 + overlap, 0
         self.front = 3 if value_bits else 2
-        self.available_cycles = self.front + 4
-        self.latency = 3
+        self.available_cycles = self.front + 4 - overlap
+        self.in_registers = False
 
         self.units = self.lanes if units is None else units
         self._check_units()
@@ -199,11 +209,12 @@ class Conv2dPlan:
         self.row_groups = -(-width // self.positions)
         self.sum_rows = self.output_shape[1] * self.row_groups * self.blocks
         self.steps = self.sum_rows * self.row_steps
-        self.takes, self.take_distance = self.sum_rows, self.row_steps
+        self.takes, self.take_distance = 0 if overlap else self.sum_rows, self.row_steps
 
         self.most_synops = self.rows.banks * self.columns.banks * self.lanes
         self.sum_words = 2 * self.rows.slots * self.columns.slots * self.blocks
-        self.word_bits = sum_bits - synapse.weight_shift
+        # Sums that are always 0 have no bit above the shift.
+        self.word_bits = max(sum_bits - synapse.weight_shift, 1)
         self.sum_word_bits = self.lanes * self.word_bits
         self.weight_words = synapse.weight[0, 0].size * self.signal_shape[0] * self.group_blocks
         self.weight_word_bits = self.lanes * synapse.weight_bits

@@ -67,10 +67,25 @@ CYCLE_COUNTERS = ("busy", "sweeping", "stalled", "starved")
 
 FUNCTIONAL_COUNTERS = tuple(counter.name for counter in COUNTERS if counter.functional)
 
+_PEAKS = tuple(counter.name for counter in COUNTERS if counter.peak)
+
+
+def decode(
+    words: npt.NDArray[np.int64]
+) -> tuple[dict[str, npt.NDArray[np.int64]], dict[str, npt.NDArray[np.int64]]]:
+    """Counters by name, from ``words`` (…, words) in the order of the hardware's counter port:
+    those of the layers, each (…, layers), and those of the network, each (…,)."""
+    of_layers, of_network = np.split(words, [-len(NETWORK_COUNTERS)], axis=-1)
+    of_layers = of_layers.reshape(*words.shape[:-1], -1, len(COUNTERS))
+    return (
+        {counter.name: of_layers[..., n] for n, counter in enumerate(COUNTERS)},
+        {counter.name: of_network[..., n] for n, counter in enumerate(NETWORK_COUNTERS)},
+    )
+
 
 def total(counter: str, values: npt.NDArray[np.int64]) -> int:
     """``counter`` over samples: counts add up, a high-water mark is the highest of them."""
-    return int(values.max() if counter == "queue_peak" else values.sum())
+    return int(values.max() if counter in _PEAKS else values.sum())
 
 
 def functional(

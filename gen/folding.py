@@ -36,6 +36,10 @@ class LayerFolding:
     banks
         Conv2d layers only: accumulator banks in y and in x. None is full banking, ⌈kernel/stride⌉
         each, which adds all taps of an event at once.
+    overlap
+        Conv2d layers only: sums of even and of odd timesteps have memories of their own, so that a
+        sweep takes no cycle from the events of the next timestep. Costs up to as many block
+        memories again as the sums have, and a LUT or two per bit of a bank's word.
     storage
         Where the weights are; convolutions have fixed ones.
     """
@@ -44,6 +48,7 @@ class LayerFolding:
     ways: int = 1
     units: int | None = None
     banks: tuple[int, int] | None = None
+    overlap: bool = False
     storage: Storage = Storage.FIXED
 
 

@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from .convolution import Conv2dPlan
 from .errors import FoldingError
 from .folding import Folding, LayerFolding
 from .plan import layer_plans
@@ -81,9 +80,8 @@ def folded(spec: NetworkSpec, folding: Folding) -> dict[str, dict[str, int]]:
     figures: dict[str, dict[str, int]] = {"lanes": {}, "ways": {}, "units": {}, "adders": {}}
     for plan in layer_plans(spec, folding):
         synapses, name = plan.synapses, plan.layer.name
-        conv = isinstance(synapses, Conv2dPlan)
         figures["lanes"][name] = synapses.lanes
-        figures["ways"][name] = 1 if conv else synapses.ways
+        figures["ways"][name] = synapses.ways
         figures["units"][name] = plan.units
-        figures["adders"][name] = synapses.most_synops if conv else synapses.lanes * synapses.ways
+        figures["adders"][name] = synapses.most_synops
     return figures

@@ -80,10 +80,10 @@ class LayerCycles:
         """Timestep t, when those before it are known of all layers, and it of the one below."""
         if t < len(self.first_):
             self._arrive(t, below)
-            if self.plan.synapses.takes:
-                self._add_in_memory(t)
-            else:
+            if self.plan.synapses.in_registers:
                 self._add_in_registers(t)
+            else:
+                self._add_in_memory(t)
         self._sweep(t, behind)
 
     def _arrive(self, t: int, below: LayerCycles | None) -> None:

@@ -55,8 +55,8 @@ class LinearPlan:
         Where the weights are.
     own_base
         Where in a bank the layer's own spikes begin; without recurrence, the size of a bank.
-    bank_inputs
-        Addresses of a bank.
+    bank_inputs, bank_words
+        Addresses of a bank, and words of its weights.
     weight_bits, sum_shift, sum_bits
         Width of a stored weight; sums are held divided by ``2**sum_shift``, in ``sum_bits``.
     add_stage
@@ -82,6 +82,11 @@ class LinearPlan:
             raise FoldingError(
                 f"layer {layer.name}: banks are for convolutions; leave them out, or give ways"
             )
+        if folding.overlap:
+            raise FoldingError(
+                f"layer {layer.name}: overlap is for convolutions; leave it out, and give all "
+                f"lanes, whose sums are registers from which a sweep takes nothing"
+            )
         if not 1 <= folding.ways <= MAX_WAYS:
             raise FoldingError(
                 f"layer {layer.name}: {folding.ways} ways; allowed are 1 to {MAX_WAYS}"
@@ -101,6 +106,7 @@ class LinearPlan:
         self.own_base = -(-len(source.order) // self.ways)
         own = -(-self.steps * units // self.ways) if isinstance(layer.recurrent, Linear) else 0
         self.bank_inputs = self.own_base + own
+        self.bank_words = self.rows * self.bank_inputs
         self._columns = matrix
         self.most_synops = self.ways * self.lanes
         self.weight_bits = max(2, signed_bits(int(matrix.min()), int(matrix.max())))
@@ -109,7 +115,7 @@ class LinearPlan:
         self.sum_bits = max(sum_bits - self.sum_shift, self.weight_bits)
         #: Accumulators of a single row are registers.
         self.in_registers = self.rows == 1
-        self.add_stage = 3 + (self.value_bits > 1) + (self.ways > 1)
+        self.add_stage = 3 + bool(self.value_bits) + (self.ways > 1)
         #: Accumulators of few rows have no time for a register between memory and adder.
         self.read_registered = self.rows >= 3
         if self.in_registers:

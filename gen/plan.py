@@ -175,7 +175,8 @@ class LayerPlan:
         pool = None if isinstance(layer.pool, MaxPool2d) else layer.pool
         return Conv2dPlan(
             layer.name, layer.synapse, sum_bits=bounds.sum_bits, lanes=folding.lanes,
-            banks=folding.banks, units=folding.units, value_bits=source.value_bits, pool=pool,
+            banks=folding.banks, units=folding.units, overlap=folding.overlap,
+            value_bits=source.value_bits, pool=pool,
         )
 
     def _order(self) -> np.ndarray:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .linear import LinearPlan
 from .plan import LayerPlan
 from .synapses import Linear
 
@@ -45,7 +44,7 @@ def ways(plans: Sequence[LayerPlan]) -> tuple[LayerWays, ...]:
     found = []
     addresses = np.arange(plans[0].layer.inputs)
     for n, plan in enumerate(plans):
-        count = plan.synapses.ways if isinstance(plan.synapses, LinearPlan) else 1
+        count = plan.synapses.ways
         own = None
         if isinstance(plan.layer.recurrent, Linear):
             own = _addresses(plan.order) % count

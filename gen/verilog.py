@@ -10,7 +10,6 @@ from amaranth.hdl import Shape, Signal, unsigned
 from .coding import InputKind
 from .counters import COUNTERS, NETWORK_COUNTERS
 from .folding import Storage
-from .linear import LinearPlan
 from .rtl.flat import FlatNetwork
 from .rtl.network import Network
 from .rtl.streams import address_bits
@@ -66,8 +65,7 @@ def ports(network: Network) -> list[Port]:
     if "value" in slot.members:
         bits = Shape.cast(slot.members["value"]).width
         listed.insert(6, Port("in_value", "input", ways * bits, f"of the spike{each}"))
-    if any(isinstance(layer.synapses, LinearPlan) and layer.synapses.storage is not Storage.FIXED
-           for layer in network.plans):
+    if any(layer.synapses.storage is not Storage.FIXED for layer in network.plans):
         listed += [
             Port("load_begin", "input", 1, "weights begin anew with the next byte"),
             Port("load_valid", "input", 1, "a byte of weights is there; none is refused"),

@@ -99,7 +99,7 @@ def checked(spec: NetworkSpec, signals: npt.NDArray) -> npt.NDArray:
             f"{signals.shape[1]} timesteps given; the input of network {spec.name} is held for "
             f"all {spec.timesteps} timesteps, so give one"
         )
-    if not held and not 1 <= signals.shape[1] <= spec.timesteps:
+    if not 1 <= spec.steps(signals) <= spec.timesteps:
         raise DataError(
             f"{signals.shape[1]} timesteps given; network {spec.name} is proven for 1 to "
             f"{spec.timesteps}; shorten the input or compile with more"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,8 +10,7 @@ import numpy.typing as npt
 from amaranth.sim import Simulator
 
 from ..beats import beats
-from ..coding import InputKind
-from ..counters import COUNTERS, CYCLE_COUNTERS, NETWORK_COUNTERS
+from ..counters import CYCLE_COUNTERS, decode
 from ..errors import SpikewrightError
 from ..rtl.network import Network
 from ..spec import NetworkSpec
@@ -28,8 +28,7 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
     the result of the one before is out and its counters are read.
     """
     network = Network(spec, options.folding)
-    held = spec.input.kind is InputKind.CURRENT
-    shape = (len(spikes), spec.timesteps if held else spikes.shape[1])
+    shape = (len(spikes), spec.steps(spikes))
     out = tuple(np.zeros((*shape, layer.neurons), np.bool_) for layer in spec.layers)
     membranes = tuple(np.zeros((*shape, layer.neurons), np.int64) for layer in spec.layers)
     scores = np.zeros((len(spikes), spec.classes), np.int64)
@@ -38,18 +37,14 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
     timesteps = np.zeros(len(spikes), np.int64)
     finished = 0
 
-    async def send(ctx):
+    async def drive(ctx):
         for sample, steps in enumerate(spikes):
             while finished < sample:
                 await ctx.tick()
             ctx.set(network.clear, 1)
             await ctx.tick()
             ctx.set(network.clear, 0)
-            ctx.set(network.i.valid, 1)
-            for beat in beats(network.plans[0], steps):
-                ctx.set(network.i.payload, beat)
-                await ctx.tick().until(network.i.ready)
-            ctx.set(network.i.valid, 0)
+            await send(ctx, network, steps)
 
     async def receive(ctx):
         nonlocal finished
@@ -62,20 +57,13 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
                 done = payload.last
             prediction[sample] = payload.winner
             ctx.set(network.o.ready, 0)
-            # Words have their turns one a cycle and a read takes two, so every other one is next.
-            count = network.counter_count
-            for word in [*range(0, count, 2), *range(1, count, 2)]:
-                ctx.set(network.counter_address, word)
-                ctx.set(network.counter_read, 1)
-                words[sample, word], = await ctx.tick().sample(network.counter_data).until(
-                    network.counter_valid)
-                ctx.set(network.counter_read, 0)
+            words[sample] = await read_counters(ctx, network)
             finished += 1
             options.progress(1)
 
     simulator = Simulator(network)
     simulator.add_clock(1e-6)
-    simulator.add_testbench(send)
+    simulator.add_testbench(drive)
     simulator.add_testbench(receive)
     for index, layer in enumerate(network.layers):
         simulator.add_testbench(
@@ -95,14 +83,9 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
         with file, simulator.write_vcd(file):
             simulator.run()
 
-    of_network = dict(zip((counter.name for counter in NETWORK_COUNTERS),
-                          words[:, -len(NETWORK_COUNTERS):].T, strict=True))
-    layers = words[:, :-len(NETWORK_COUNTERS)].reshape(
-        len(spikes), len(spec.layers), len(COUNTERS))
-    cycles = of_network["cycles"]
-    counters = {counter.name: layers[:, :, n] for n, counter in enumerate(COUNTERS)}
+    counters, of_network = decode(words)
     accounted = sum(counters[name] for name in CYCLE_COUNTERS)
-    assert (accounted == cycles[:, np.newaxis]).all(), "cycle counters do not add up"
+    assert (accounted == of_network["cycles"][:, np.newaxis]).all(), "cycle counters do not add up"
     return Trace(
         engine="amaranth",
         spikes=out,
@@ -113,6 +96,36 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
         timesteps=timesteps if spec.readout.early_exit else None,
         **of_network,
     )
+
+
+async def send(ctx, network: Network, sample: npt.NDArray,
+               pause: Callable[[], bool] = lambda: False) -> None:
+    """Sends ``sample``, (timesteps, inputs), to ``network``; returns when its last beat is taken.
+
+    Beats follow one another as fast as they are taken, or a cycle later for each time that
+    ``pause()`` is true.
+    """
+    for beat in beats(network.plans[0], sample):
+        while pause():
+            ctx.set(network.i.valid, 0)
+            await ctx.tick()
+        ctx.set(network.i.payload, beat)
+        ctx.set(network.i.valid, 1)
+        await ctx.tick().until(network.i.ready)
+    ctx.set(network.i.valid, 0)
+
+
+async def read_counters(ctx, network: Network) -> npt.NDArray[np.int64]:
+    """All counter words of ``network``, for :func:`~..counters.decode`."""
+    count = network.counter_count
+    words = np.zeros(count, np.int64)
+    # Words have their turns one a cycle and a read takes two, so every other one is next.
+    for word in [*range(0, count, 2), *range(1, count, 2)]:
+        ctx.set(network.counter_address, word)
+        ctx.set(network.counter_read, 1)
+        words[word], = await ctx.tick().sample(network.counter_data).until(network.counter_valid)
+        ctx.set(network.counter_read, 0)
+    return words
 
 
 def _observer(

@@ -19,9 +19,8 @@ from .sums import SumsSignature
 class Conv2dSynapses(wiring.Component):
     """Adds the weights of events into the sums of their timestep, beside the sweep of another.
 
-    Sums stand in a grid of banks (see :mod:`spikewright.gen.convolution`), each a memory of two
-    halves: events of timestep t + 1 are added in one while the sweep takes timestep t from the
-    other.
+    Sums stand in a grid of banks (see :mod:`spikewright.gen.convolution`) of two halves each:
+    events of timestep t + 1 are added in one while the sweep takes timestep t from the other.
 
     **Events.** An event takes ``plan.event_cycles`` cycles, wherever it is and whatever came before
     it; a tick without an event takes 1. There is no bubble: a beat's first cycle is the one after
@@ -29,16 +28,17 @@ class Conv2dSynapses(wiring.Component):
     timestep before the last have not been released.
 
     **Sweep.** The first step of each of the ``plan.sum_rows`` sum rows takes its cycle from the
-    events: all that is in front of the banks stands still. Other steps take none. Sums come
+    events: all that is in front of the banks stands still. Other steps take none, and no step does
+    with ``plan.overlap``, which gives each half a memory of its own. Sums come
     ``plan.latency`` cycles after their step, in the order of ``plan.neurons()``. The last step of
     a sweep without ``keep`` releases the timestep; a beat that waited for it has its first cycle
     right after.
 
     **From one to the other.** Let n be the last cycle of a timestep's last beat. The operation
     needs ``plan.front`` more cycles in which no step takes; ``available`` is high from 4 cycles
-    after the last of them: from ``n + plan.available_cycles`` if nothing is taken meanwhile. A
-    timestep that is ready before the one ahead of it was released stands available in the cycle
-    after that release.
+    (with ``plan.overlap`` 3) after the last of them: from ``n + plan.available_cycles`` if nothing
+    is taken meanwhile. A timestep that is ready before the one ahead of it was released stands
+    available in the cycle after that release.
 
     Parameters
     ----------
@@ -70,10 +70,10 @@ class Conv2dSynapses(wiring.Component):
         used = Signal(2)
         m.d.comb += [
             sweep.step.eq(self.sums.step), sweep.keep.eq(self.sums.keep),
-            advance.eq(~sweep.take),
+            advance.eq(C(1) if plan.overlap else ~sweep.take),
             places.advance.eq(advance), places.free.eq(~used),
             self.activity.busy.eq(places.issue),
-            self.activity.taking.eq(sweep.take),
+            self.activity.taking.eq(~advance),
             self.activity.stalled.eq(places.waiting & advance & ~places.issue),
             self.activity.starved.eq(~places.waiting & advance),
         ]
@@ -93,16 +93,18 @@ class Conv2dSynapses(wiring.Component):
                 bank.fetch.eq(advance),
                 bank.weight_address.eq(fetching.banks[row][column].weight),
                 bank.add.eq(advance & place.valid),
+                bank.sum.eq(place.sum),
                 bank.take.eq(sweep.take),
                 bank.clear.eq(sweep.clear[row][column]),
-                bank.address.eq(Mux(sweep.take, sweep.address, place.sum)),
+                bank.row.eq(sweep.address),
                 sweep.taken[row][column].eq(bank.taken),
             ]
             if plan.value_bits:
                 m.d.comb += bank.value.eq(head.value)
 
         # A sweep may read once the timestep's last sums are in the memory.
-        ends = [Signal(HeadLayout(), name=f"end_{n}") for n in range(4)]
+        ends = [Signal(HeadLayout(), name=f"end_{n}")
+                for n in range(plan.available_cycles - plan.front)]
         m.d.comb += [ends[0].end.eq(advance & head.end), ends[0].half.eq(head.half),
                      ends[0].last.eq(head.last)]
         m.d.sync += [later.eq(sooner) for sooner, later in pairwise(ends)]
@@ -112,8 +114,8 @@ class Conv2dSynapses(wiring.Component):
         for half in range(2):
             with m.If(self._finish & (places.issued.half == half)):
                 m.d.sync += used[half].eq(1)
-            with m.If(ends[3].end & (ends[3].half == half)):
-                m.d.sync += [ready[half].eq(1), last[half].eq(ends[3].last)]
+            with m.If(ends[-1].end & (ends[-1].half == half)):
+                m.d.sync += [ready[half].eq(1), last[half].eq(ends[-1].last)]
             with m.If(sweep.release & (sweep.half == half)):
                 m.d.sync += [ready[half].eq(0), used[half].eq(0)]
         m.d.comb += [

@@ -14,7 +14,8 @@ from .block_memory import BlockMemory
 class SumBank(wiring.Component):
     """Adds a block of weights to a block of sums, or hands a block of sums out and clears it.
 
-    Throughput: one operation per cycle, on the same or on different words, without a bubble. An
+    Throughput: one operation per cycle, with ``plan.overlap`` an addition and a take, on the same
+    or on different words, without a bubble. An
     operation reads in cycle 0 and its word is in the memory for an operation that reads in cycle
     4; additions that come sooner get the sum forwarded. ``taken`` gets what the memory holds, so
     a take reads at least 4 cycles after the last addition to its word.
@@ -37,19 +38,24 @@ class SumBank(wiring.Component):
     value : In
         Cycle 0; present only with ``value_bits``.
     add : In
-        Cycle 0: add to the sums at ``address``.
+        Cycle 0: add to the sums at ``sum``. Without ``plan.overlap`` never with ``take``, with it
+        never to the half that is taken from.
+    sum : In
+        Its lowest bit is the half.
     take, clear : In
-        Cycle 0: hand out the sums at ``address``, and leave zeros there if ``clear``.
-    address : In
+        Cycle 0: hand out the sums at ``row``, and leave zeros there if ``clear``.
+    row : In
+        As ``sum``.
     taken : Out, lanes × signed
         Cycle 2.
     """
 
     def __init__(self, plan: Conv2dPlan):
         self.plan = plan
+        address = range(plan.sum_words)
         members = {
             "fetch": In(1), "weight_address": In(range(max(plan.weight_words, 2))),
-            "add": In(1), "take": In(1), "clear": In(1), "address": In(range(plan.sum_words)),
+            "add": In(1), "sum": In(address), "take": In(1), "clear": In(1), "row": In(address),
             "taken": Out(data.ArrayLayout(signed(plan.word_bits), plan.lanes)),
         }
         if plan.value_bits:
@@ -58,19 +64,75 @@ class SumBank(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        if self.plan.overlap:
+            self._apart(m)
+        else:
+            self._together(m)
+        return m
+
+    def _together(self, m: Module):
+        """Both halves in one memory: a take goes the way of an addition, and leaves zeros."""
+        m.submodules.sums = sums = BlockMemory(self.taken.shape(), self.plan.sum_words)
+        address = Mux(self.take, self.row, self.sum)
+        operations = self._pipeline(m, self.add | (self.take & self.clear), address)
+        taking = [self.take, *(Signal(name=f"taking_{n}") for n in (1, 2))]
+        m.d.sync += [later.eq(sooner) for sooner, later in pairwise(taking)]
+
+        stored = Signal(self.taken.shape(), reset_less=True)
+        m.d.sync += stored.eq(sums.read_data)
+        total = self._add(m, operations, stored, taking[2])
+        m.d.comb += [
+            sums.read_address.eq(address),
+            self.taken.eq(stored),
+            sums.write.eq(operations[3].written), sums.write_address.eq(operations[3].address),
+            sums.write_data.eq(total),
+        ]
+
+    def _apart(self, m: Module):
+        """A memory for each half: a take has nothing to do with additions, which go to the other,
+        and leaves zeros a cycle later."""
+        operations = self._pipeline(m, self.add, self.sum)
+        now = data.StructLayout({"clear": 1, "address": self.row.shape()})
+        taking = [Signal(now, name=f"taking_{n}") for n in range(3)]
+        m.d.comb += [taking[0].clear.eq(self.take & self.clear), taking[0].address.eq(self.row)]
+        m.d.sync += [later.eq(sooner) for sooner, later in pairwise(taking)]
+
+        halves = [BlockMemory(self.taken.shape(), self.plan.sum_words // 2) for _ in range(2)]
+        stored = [Signal(self.taken.shape(), name=f"stored_{half}", reset_less=True)
+                  for half in range(2)]
+        view = data.View(self.taken.shape(), Mux(
+            operations[2].address[0], stored[1].as_value(), stored[0].as_value()))
+        total = self._add(m, operations, view, C(0))
+        for half, sums in enumerate(halves):
+            m.submodules[f"sums_{half}"] = sums
+            adds = self.add & (self.sum[0] == half)
+            writes = operations[3].written & (operations[3].address[0] == half)
+            clears = taking[1].clear & (taking[1].address[0] == half)
+            m.d.sync += stored[half].eq(sums.read_data)
+            m.d.comb += [
+                sums.read_address.eq(Mux(adds, self.sum[1:], self.row[1:])),
+                sums.write.eq(writes | clears),
+                sums.write_address.eq(
+                    Mux(writes, operations[3].address[1:], taking[1].address[1:])),
+                sums.write_data.eq(Mux(writes, total.as_value(), 0)),
+            ]
+        m.d.comb += self.taken.eq(Mux(
+            taking[2].address[0], stored[1].as_value(), stored[0].as_value()))
+
+    def _pipeline(self, m: Module, written: Value, address: Value) -> list[data.View]:
+        """What is done in cycles 0 to 4, and whether it will be written."""
+        now = data.StructLayout({"written": 1, "address": self.sum.shape()})
+        operations = [Signal(now, name=f"operation_{n}") for n in range(5)]
+        m.d.comb += [operations[0].written.eq(written), operations[0].address.eq(address)]
+        m.d.sync += [later.eq(sooner) for sooner, later in pairwise(operations)]
+        return operations
+
+    def _add(self, m: Module, operations: list[data.View], stored: Signal | data.View,
+             zero: Value) -> Signal | data.View:
+        """Cycle 3: the sums of ``stored`` (cycle 2), or of an addition that is not in the memory
+        yet, with the operand added; or zeros."""
         plan = self.plan
         words = self.taken.shape()
-        m.submodules.sums = sums = BlockMemory(words, plan.sum_words)
-        m.d.comb += sums.read_address.eq(self.address)
-
-        now = data.StructLayout({"written": 1, "take": 1, "address": self.address.shape()})
-        operations = [Signal(now, name=f"operation_{n}") for n in range(5)]
-        m.d.comb += [
-            operations[0].written.eq(self.add | (self.take & self.clear)),
-            operations[0].take.eq(self.take), operations[0].address.eq(self.address),
-        ]
-        m.d.sync += [later.eq(sooner) for sooner, later in pairwise(operations)]
-
         # Events come back to a block of channels after group_blocks cycles at the earliest, so only
         # sums of at least that age can be wanted before they are in the memory. Those of two and
         # three cycles ago are known early enough to share a register.
@@ -79,12 +141,12 @@ class SumBank(wiring.Component):
             if age >= plan.group_blocks else C(0) for age in (1, 2, 3)
         ]
         total = Signal(words)
-        stored, last, before_last, earlier = (
+        last, before_last, earlier = (
             Signal(words, name=name, reset_less=True)
-            for name in ("stored", "last", "before_last", "earlier"))
+            for name in ("last", "before_last", "earlier"))
         use_last, use_earlier = Signal(), Signal()
         m.d.sync += [
-            stored.eq(sums.read_data), before_last.eq(last),
+            before_last.eq(last),
             use_last.eq(repeats[0]), use_earlier.eq(repeats[1] | repeats[2]),
             earlier.eq(Mux(repeats[1], last.as_value(), before_last.as_value())),
         ]
@@ -93,16 +155,11 @@ class SumBank(wiring.Component):
         operand = self._operand(m)
         for lane in range(plan.lanes):
             m.d.comb += total[lane].eq(word[lane] + operand[lane])
-        with m.If(operations[2].take):
+        with m.If(zero):
             m.d.sync += last.eq(0)
         with m.Else():
             m.d.sync += last.eq(total)
-        m.d.comb += [
-            self.taken.eq(stored),
-            sums.write.eq(operations[3].written), sums.write_address.eq(operations[3].address),
-            sums.write_data.eq(last),
-        ]
-        return m
+        return last
 
     def _operand(self, m: Module):
         """What is added in cycle 2: the weights, times the event's value."""

@@ -1,5 +1,7 @@
 """In which order a sweep takes a convolution's sums out of their banks."""
 
+from itertools import pairwise
+
 from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -22,7 +24,8 @@ class SumSweep(wiring.Component):
     step, keep : In
         See :class:`~.sums.SumsSignature`.
     take : Out
-        In the cycle of the step: all banks read at ``address``.
+        In the cycle of the step, with ``plan.overlap`` a cycle later: all banks read at
+        ``address``.
     address : Out
         The half in the lowest bit.
     clear : Out, banks in y × banks in x
@@ -95,32 +98,37 @@ class SumSweep(wiring.Component):
         with m.If(self.release):
             m.d.sync += self.half.eq(~self.half)
         m.d.comb += [
-            self.take.eq(self.step & (piece == 0)),
             self.release.eq(self.step & ~self.keep & piece_end & block_end & group_end & y_end),
+        ]
+        # Banks that the events share want their address at once, or the events would wait longer.
+        domain = m.d.sync if plan.overlap else m.d.comb
+        domain += [
+            self.take.eq(self.step & (piece == 0)),
             self.address.eq(Cat(self.half, (column_base + block)[:len(column_base)])),
         ]
         for index in range(plan.rows.banks):
             for part_index in range(parts):
                 here = ~self.keep & (row == index) & (part == part_index)
                 first = part_index * plan.positions
-                m.d.comb += self.clear[index][first : first + plan.positions].eq(
+                domain += self.clear[index][first : first + plan.positions].eq(
                     here.replicate(plan.positions))
 
         # Bank column p·P + n holds position n of part p.
         now = data.StructLayout({
             "step": 1, "take": 1, "row": row.shape(), "part": part.shape(),
         })
-        steps = [Signal(now, name=f"step_{n}") for n in range(3)]
-        m.d.comb += [steps[0].step.eq(self.step), steps[0].take.eq(self.take),
+        steps = [Signal(now, name=f"step_{n}") for n in range(plan.latency)]
+        m.d.comb += [steps[0].step.eq(self.step), steps[0].take.eq(self.step & (piece == 0)),
                      steps[0].row.eq(row), steps[0].part.eq(part)]
-        m.d.sync += [steps[1].eq(steps[0]), steps[2].eq(steps[1])]
+        m.d.sync += [later.eq(sooner) for sooner, later in pairwise(steps)]
+        arriving = steps[-1]
         size = plan.positions * self.word.size
-        taken = self.taken.as_value().word_select(steps[2].row, plan.columns.banks * self.word.size)
-        taken = taken.word_select(steps[2].part, size)
+        taken = self.taken.as_value().word_select(arriving.row, plan.columns.banks * self.word.size)
+        taken = taken.word_select(arriving.part, size)
         sums = Signal(size, reset_less=True)
-        with m.If(steps[2].take):
+        with m.If(arriving.take):
             m.d.sync += sums.eq(taken)
-        with m.Elif(steps[2].step):
+        with m.Elif(arriving.step):
             m.d.sync += sums.eq(sums >> plan.units * plan.word_bits)
         m.d.comb += self.sums.as_value().eq(sums)
         return m

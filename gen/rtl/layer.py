@@ -13,7 +13,6 @@ from .counters import LayerEvents
 from .linear import LinearSynapses
 from .recurrence import Recurrence
 from .router import SpikeRouter
-from .streams import SpatialLayout, address_bits, event_stream
 from .weights import LoadSignature
 
 
@@ -47,12 +46,12 @@ class SpikingLayer(wiring.Component):
         self.array = NeuronArray(plan)
         if isinstance(synapses, LinearPlan):
             self.synapses = LinearSynapses(synapses)
-            address, ways = address_bits(synapses.own_base), synapses.ways
         else:
             self.synapses = Conv2dSynapses(synapses)
-            address, ways = SpatialLayout(*synapses.signal_shape), 1
+        self.recurrence = Recurrence(plan) if isinstance(plan.layer.recurrent, Linear) else None
+        ways = synapses.ways
         super().__init__({
-            "i": In(event_stream(address, ways, synapses.value_bits)),
+            "i": (self.recurrence or self.synapses).signature.members["i"],
             "o": Out(SpikesSignature(plan)),
             "load": In(LoadSignature()), "full": Out(1),
             "room": In(1), "cut": In(1), "begin": Out(1), "begin_last": Out(1),
@@ -64,7 +63,6 @@ class SpikingLayer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        plan = self.plan
         m.submodules.array = array = self.array
         m.submodules.synapses = synapses = self.synapses
         if isinstance(synapses, LinearSynapses):
@@ -80,8 +78,8 @@ class SpikingLayer(wiring.Component):
         moved = self.i.valid & self.i.ready
         from_below = sum((slot.event for slot in self.i.payload.slots), C(0))
         m.d.comb += self.events.events_in.eq(Mux(moved, from_below, 0))
-        if isinstance(plan.layer.recurrent, Linear):
-            self._recur(m)
+        if self.recurrence is not None:
+            self._recur(m, self.recurrence)
         else:
             wiring.connect(m, wiring.flipped(self.i), synapses.i)
             m.d.comb += array.room.eq(self.room)
@@ -95,11 +93,11 @@ class SpikingLayer(wiring.Component):
         ]
         return m
 
-    def _recur(self, m: Module):
+    def _recur(self, m: Module, recurrence: Recurrence):
         array, synapses = self.array, self.synapses
         rows = SpikeRows(self.plan.order, self.plan.steps - 1)
         m.submodules.own = own = SpikeRouter(rows, self.plan.synapses.ways)
-        m.submodules.recurrence = recurrence = Recurrence(self.plan)
+        m.submodules.recurrence = recurrence
         wiring.connect(m, wiring.flipped(self.i), recurrence.i)
         wiring.connect(m, own.o, recurrence.own)
         wiring.connect(m, recurrence.o, synapses.i)

@@ -65,7 +65,7 @@ class LinearSynapses(wiring.Component):
         self._op = op = Signal(self.i.payload.shape())
         self._row = row = Signal(range(plan.rows) if plan.rows > 1 else 1)
         self._addresses = [
-            Signal(range(plan.rows * plan.bank_inputs + 1), name=f"address_{way}")
+            Signal(range(plan.bank_words + 1), name=f"address_{way}")
             for way in range(plan.ways)
         ]
         #: A row of sums is taken by the sweep in this cycle.
@@ -147,7 +147,7 @@ class LinearSynapses(wiring.Component):
             with m.If(~event):
                 m.d.sync += gated.eq(0)
             terms = [gated[lane] for lane in range(plan.lanes)]
-            if plan.value_bits > 1:
+            if plan.value_bits:
                 value = self._delayed(m, slot.value, 3, f"value_{way}")
                 terms = [_registered(m, term * value, f"product_{way}_{lane}")
                          for lane, term in enumerate(terms)]

@@ -187,16 +187,15 @@ class _Unit(wiring.Component):
             due = exceeds(self.o_membrane, self._parameter("threshold", 1))
         leaked, round_up = self._leak("decay", self.o_membrane, neuron.decay_fraction,
                                       self.plan.leaked_bits)
-        spike, due = self._later(self.o_spike, "spike_store"), self._later(due, "reset_due")
-        theta, bias = self._parameter("threshold", 2), self._parameter("bias", 2)
-        arriving = bias
-        if isinstance(self.plan.layer.recurrent, OneToOne):
-            own = self._parameter("recurrent", 2)
-            arriving = Mux(spike, bias + own, bias)
+        due = self._later(due, "reset_due")
+        bias = self._parameter("bias", 2)
         if current is None:
-            self._store_word(neuron, leaked, round_up, due, theta, arriving, bias)
+            arriving, lowered = self._arriving(self._parameter("threshold", 1))
+            self._store_word(neuron, leaked, round_up, due, arriving, lowered, bias)
         else:
-            self._store_word(neuron, leaked, round_up, due, theta, C(0), C(0))
+            arriving, _ = self._arriving(C(0))
+            lowered = C(0) - self._parameter("threshold", 2)
+            self._store_word(neuron, leaked, round_up, due, C(0), lowered, C(0))
             for n in range(2):
                 current = self._later(current, f"current_{n}")
             leaked, round_up = self._leak("synapse_decay", current, neuron.synapse_decay_fraction,
@@ -221,6 +220,17 @@ class _Unit(wiring.Component):
             for n in range(stages):
                 value = self._later(value, f"{name}_{stages}_{n}")
         return value
+
+    def _arriving(self, theta: Value) -> tuple[Value, Value]:
+        """What is added in every timestep, and that less ``theta``, for the store stage; computed
+        in the leak stage, because the store stage has its own sum."""
+        bias = self._parameter("bias", 1)
+        arriving = bias
+        if isinstance(self.plan.layer.recurrent, OneToOne):
+            arriving = Mux(self.o_spike, bias + self._parameter("recurrent", 1), bias)
+        elif isinstance(bias, Const) and isinstance(theta, Const):
+            return bias, bias - theta  # constants are there at any stage
+        return self._later(arriving, "arriving"), self._later(arriving - theta, "lowered")
 
     def _fire(self, neuron: Neuron, u: Value, flag: Value, theta: Value):
         if neuron.reset is Reset.ZERO_DROP_INPUT and neuron.reset_delay:
@@ -267,10 +277,10 @@ class _Unit(wiring.Component):
         return (terms[0] + terms[1]) >> 1
 
     def _store_word(self, neuron: Neuron, leaked: Value, round_up: Value, due: Value,
-                    theta: Value, arriving: Value, initial: Value):
+                    arriving: Value, lowered: Value, initial: Value):
         offset = arriving
         if neuron.reset is Reset.SUBTRACT:
-            offset = Mux(due, arriving - theta, arriving)
+            offset = Mux(due, lowered, arriving)
         elif neuron.reset is Reset.ZERO_KEEP_INPUT and neuron.reset_delay:
             leaked, round_up = Mux(due, 0, leaked), round_up & ~due
         following = self._sum(leaked, round_up, offset, "word")

@@ -9,11 +9,16 @@ from amaranth.lib.wiring import In, Out
 
 from ..errors import FoldingError
 from ..folding import Storage
-from ..linear import LinearPlan
 from ..plan import LayerPlan
 
 #: Large memories of an iCE40 UltraPlus, and their shape.
 SPRAMS, SPRAM_WIDTH, SPRAM_DEPTH = 4, 16, 1 << 14
+
+
+def large_memories(width: int, depth: int) -> int:
+    """Large memories that ``depth`` words of ``width`` bits fill, side by side and one after
+    another."""
+    return -(-width // SPRAM_WIDTH) * -(-depth // SPRAM_DEPTH)
 
 
 class LoadSignature(wiring.Signature):
@@ -45,8 +50,7 @@ def network_image(plans: Sequence[LayerPlan]) -> bytes:
     """What a network loads: the weights of every layer that can be, one way's after the other's."""
     return b"".join(
         load_image(plan.synapses.weight_words(way), plan.synapses.weight_bits)
-        for plan in plans
-        if isinstance(plan.synapses, LinearPlan) and plan.synapses.storage is not Storage.FIXED
+        for plan in plans if plan.synapses.storage is not Storage.FIXED
         for way in range(plan.synapses.ways)
     )
 
@@ -105,8 +109,8 @@ class WeightStore(wiring.Component):
 
     @property
     def sprams(self) -> int:
-        """Large memories that the words fill, side by side and one after another."""
-        return -(-self.shape.size // SPRAM_WIDTH) * -(-self.depth // SPRAM_DEPTH)
+        """Large memories that the words fill."""
+        return large_memories(self.shape.size, self.depth)
 
     @property
     def image(self) -> bytes:

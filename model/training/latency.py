@@ -17,7 +17,6 @@ import torch
 from torch.nn import functional
 
 from ...gen.folding import Folding
-from ...gen.linear import LinearPlan
 from ...gen.plan import LayerPlan, layer_plans
 from ...gen.rtl.readout import answer_latency
 from ...gen.rtl.router import TIMESTEPS, queue_latency
@@ -124,10 +123,10 @@ class _Layer:
     def timestep(self, t: int, below: _Layer | None, behind: _Layer | None) -> None:
         if t < len(self.work):
             self.first.append(self._arrive(t, below))
-            if self.plan.synapses.takes:
-                self._add_in_memory(t)
-            else:
+            if self.plan.synapses.in_registers:
                 self._add_in_registers(t)
+            else:
+                self._add_in_memory(t)
         self.begin.append(self._sweep(t, behind))
 
     def _arrive(self, t: int, below: _Layer | None) -> torch.Tensor:
@@ -167,10 +166,9 @@ class _Layer:
         self.taken.append(torch.where(self.events[t] <= 1, self.first[t], taken))
 
     def _own_first(self, t: int) -> torch.Tensor:
-        synapses = self.plan.synapses
-        assert isinstance(synapses, LinearPlan)  # no convolution recurs all to all
+        plan = self.plan
         return self.begin[t - 1] + (
-            self.last_spikes + queue_latency(self.plan.units // synapses.ways))
+            self.last_spikes + queue_latency(plan.units // plan.synapses.ways))
 
     def _sweep(self, t: int, behind: _Layer | None) -> torch.Tensor:
         plan, synapses = self.plan, self.plan.synapses

@@ -5,7 +5,6 @@ import numpy.typing as npt
 
 from spikewright.gen import Conv2d, Layer, Linear, NetworkSpec, Neuron
 from spikewright.gen.folding import Folding, LayerFolding
-from spikewright.gen.linear import LinearPlan
 from spikewright.gen.plan import layer_plans
 from spikewright.gen.pooling import SumPool2d
 
@@ -22,10 +21,7 @@ LINEAR = {
 
 def adders(spec: NetworkSpec, folding: Folding, layer: int) -> int:
     """Sums that a layer can update in a cycle: lanes × ways, or lanes × banks."""
-    plan = layer_plans(spec, folding)[layer].synapses
-    if isinstance(plan, LinearPlan):
-        return plan.lanes * plan.ways
-    return plan.lanes * plan.rows.banks * plan.columns.banks
+    return layer_plans(spec, folding)[layer].synapses.most_synops
 
 
 def measured(what: str, spec: NetworkSpec, folding: Folding,

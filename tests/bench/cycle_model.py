@@ -9,35 +9,15 @@ import time
 import numpy as np
 from amaranth.sim import Simulator
 
-from spikewright.gen import Folding, Layer, Linear, NetworkSpec, Neuron, simulate
-from spikewright.gen.beats import beats
+from spikewright.gen import Folding, simulate
 from spikewright.gen.cycles import timeline
+from spikewright.gen.engines.amaranth import send
 from spikewright.gen.folding import LayerFolding
 from spikewright.gen.plan import LayerPlan, layer_plans
 from spikewright.gen.rtl.network import Network
 from spikewright.gen.traffic import LayerTraffic, traffic
 
-TIMESTEPS = 25
-
-
-def network(seed: int = 0) -> NetworkSpec:
-    """784 → 128 → 10 with random weights, whose hidden neurons fire at about 10 %."""
-    rng = np.random.default_rng(seed)
-
-    def layer(name: str, neurons: int, inputs: int, threshold: int) -> Layer:
-        return Layer(
-            name=name,
-            synapse=Linear(weight=rng.integers(-7, 8, (neurons, inputs)), weight_bits=4),
-            neuron=Neuron(decay=230, decay_fraction=8, threshold=threshold),
-        )
-
-    return NetworkSpec(input_shape=(784,), timesteps=TIMESTEPS,
-                       layers=(layer("hidden", 128, 784, 50), layer("output", 10, 128, 30)))
-
-
-def random_spikes(spec: NetworkSpec, samples: int, seed: int = 0) -> np.ndarray:
-    """Each input spikes in one of ten timesteps."""
-    return np.random.default_rng(seed).random((samples, TIMESTEPS, spec.inputs)) < 0.1
+from .designs import rivals_job
 
 
 def model_rate(folding: Folding, samples: int = 1 << 17) -> float:
@@ -45,9 +25,8 @@ def model_rate(folding: Folding, samples: int = 1 << 17) -> float:
 
     The numbers are those of 256 random samples, drawn in any order, timestep by timestep.
     """
-    spec = network()
+    spec, signals = rivals_job(256)
     plans = layer_plans(spec, folding)
-    signals = random_spikes(spec, 256)
     spikes = simulate(spec, signals, engine="golden").spikes
     rng = np.random.default_rng(1)
     many = [LayerTraffic(np.take(given.below, rng.integers(0, 256, samples), axis=1))
@@ -65,20 +44,15 @@ def _rate(plans: tuple[LayerPlan, ...], given: list[LayerTraffic]) -> float:
 def simulator_rate(folding: Folding) -> float:
     """Cycles per second of Amaranth's simulator on the same hardware and one such sample, without
     the time it takes to build it."""
-    spec = network()
+    spec, (sample,) = rivals_job(1)
     dut = Network(spec, folding)
-    sample = random_spikes(spec, 1)[0]
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
     cycles = 0
 
     async def drive(ctx):
         ctx.set(dut.o.ready, 1)
-        ctx.set(dut.i.valid, 1)
-        for beat in beats(dut.plans[0], sample):
-            ctx.set(dut.i.payload, beat)
-            await ctx.tick().until(dut.i.ready)
-        ctx.set(dut.i.valid, 0)
+        await send(ctx, dut, sample)
         await ctx.tick().until(dut.o.valid & dut.o.payload.last)
 
     async def count(ctx):
@@ -95,14 +69,14 @@ def simulator_rate(folding: Folding) -> float:
 
 def measure() -> list[dict]:
     """Cycles per second of both, on hardware with a lane per neuron and with fewer."""
-    spec = network()
+    spec, _ = rivals_job(0)
     rows = []
     for lanes in ((128, 10), (32, 5)):
         folding = Folding.each(*(LayerFolding(lanes=n) for n in lanes), spec=spec)
         model, simulator = model_rate(folding), simulator_rate(folding)
         rows.append({
-            "what": f"784 → 128 → 10, lanes {lanes[0]} and {lanes[1]}, T = {TIMESTEPS}: cycles per "
-                    "second of processor time",
+            "what": f"784 → 128 → 10, lanes {lanes[0]} and {lanes[1]}, T = {spec.timesteps}: "
+                    "cycles per second of processor time",
             "cycle_model": f"{model:.1e}", "amaranth_simulator": f"{simulator:.1e}",
             "times_as_fast": f"{model / simulator:.1e}", "promised": "≥ 1e+06",
         })

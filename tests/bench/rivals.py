@@ -1,15 +1,13 @@
 """The job of :mod:`.peers` on our hardware: from the smallest design to the fastest."""
 
-import numpy as np
-
 from spikewright.gen.folding import Folding, LayerFolding, Storage
 
 from . import verilated
-from .designs import dense
+from .designs import rivals_job
 from .peers import SPIKER, TINY_ODIN, Rival
 from .silicon import placed
 
-TIMESTEPS, DENSITY, SAMPLES = 25, 0.1, 20
+SAMPLES = 20
 
 DESIGNS = {
     "smallest: 1 lane": (LayerFolding(lanes=1), LayerFolding(lanes=1)),
@@ -25,9 +23,7 @@ DESIGNS = {
 
 def compare() -> list[dict]:
     """Inferences and synaptic operations per second and LUT4, beside the rivals'."""
-    rng = np.random.default_rng(0)
-    spec = dense(784, 128, 10, timesteps=TIMESTEPS, threshold=60)
-    samples = rng.random((SAMPLES, TIMESTEPS, 784)) < DENSITY
+    spec, samples = rivals_job(SAMPLES)
     rows = []
     for what, foldings in DESIGNS.items():
         folding = Folding.each(*foldings, spec=spec)
@@ -40,7 +36,7 @@ def compare() -> list[dict]:
         luts = figures["LUTs"]
         ours = Rival(what, luts, figures["fmax_mhz"], inferences, synops)
         rows.append({
-            "what": f"784 → 128 → 10, INT4, T = {TIMESTEPS}, 10 % input spikes: {what}",
+            "what": f"784 → 128 → 10, INT4, T = {spec.timesteps}, 10 % input spikes: {what}",
             "cycles": round(cycles, 1), **figures,
             "inferences_per_second": round(inferences), "GSOP_per_second": round(synops / 1e9, 2),
             "inferences_per_second_and_LUT": round(ours.inferences_per_lut, 3),

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from amaranth.hdl import Shape
 
-from spikewright.boards.build import cache_folder
+from spikewright.boards.cache import cache_folder
 from spikewright.gen import verilog
 from spikewright.gen.beats import beats
-from spikewright.gen.counters import COUNTERS, NETWORK_COUNTERS
+from spikewright.gen.counters import decode
 from spikewright.gen.folding import Folding
 from spikewright.gen.rtl.network import Network
 from spikewright.gen.spec import NetworkSpec
@@ -96,15 +96,10 @@ def run(spec: NetworkSpec, folding: Folding, samples: npt.NDArray) -> Trace:
                               capture_output=True, text=True, check=True)
     numbers = np.array([int(line) for line in done.stdout.splitlines() if line.isdigit()])
     table = numbers.reshape(len(samples), -1)
-    layers = len(spec.layers)
-    own = table[:, 1 : 1 + layers * len(COUNTERS)].reshape(len(samples), layers, len(COUNTERS))
-    prediction = table[:, 0]
+    prediction, (counters, of_network) = table[:, 0], decode(table[:, 1:])
     return Trace(
         engine="verilator", spikes=(), scores=np.eye(spec.classes, dtype=np.int64)[prediction],
-        prediction=prediction,
-        counters={counter.name: own[:, :, n] for n, counter in enumerate(COUNTERS)},
-        **{counter.name: table[:, n - len(NETWORK_COUNTERS)]
-           for n, counter in enumerate(NETWORK_COUNTERS)},
+        prediction=prediction, counters=counters, **of_network,
     )
 
 

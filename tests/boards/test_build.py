@@ -3,7 +3,7 @@ import subprocess
 
 import pytest
 
-from spikewright.boards.build import HIDE_ELEMENTS, STAGES, build, cache_folder
+from spikewright.boards.build import HIDE_ELEMENTS, STAGES, build
 from spikewright.boards.protocol import LinkError
 from spikewright.boards.registry import find_board
 from spikewright.boards.toolchain import find_tool
@@ -127,18 +127,6 @@ def test_what_cannot_be_built_is_refused_before_any_tool_runs(fake_tools):
     with pytest.raises(LinkError, match="the host link has 32768"):
         build(one_layer(40000, 1), find_board("ulx3s-85f"), Folding())
     assert fake_tools.runs() == []
-
-
-def test_cache_folder(monkeypatch, tmp_path):
-    monkeypatch.delenv("SPIKEWRIGHT_CACHE", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache_folder() == tmp_path / "xdg" / "spikewright"
-    monkeypatch.setenv("SPIKEWRIGHT_CACHE", str(tmp_path / "mine"))
-    assert cache_folder() == tmp_path / "mine"
-    monkeypatch.delenv("SPIKEWRIGHT_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", "")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / ".cache" / "spikewright"
 
 
 def test_a_cache_that_cannot_be_written(fake_tools, monkeypatch, tmp_path):

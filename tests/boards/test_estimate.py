@@ -3,13 +3,14 @@
 import pytest
 from amaranth.back import rtlil
 
-from spikewright.boards.alone import LFE5U_85F, UP5K, measure
-from spikewright.boards.estimate import Memory, estimate, memories
+from spikewright.boards.alone import LFE5U_85F, UP5K
+from spikewright.boards.estimate import Memory, estimate, features, memories
 from spikewright.boards.pins import Pins
 from spikewright.boards.registry import ECP5, ICE40
 from spikewright.gen.rtl.network import Network
 
 from ..bench.designs import ESTIMATED
+from ..bench.estimates import packed, rtlil_of
 
 
 # Yosys 0.70: as `memory_libmap` says which memory it maps to what.
@@ -25,21 +26,28 @@ def test_memories_become_what_yosys_makes_of_them(width, depth, written, ecp5, i
 
 
 def test_memories_are_read_from_the_design():
-    spec, folding = ESTIMATED["memory"]
-    network = Pins(Network(spec, folding))
+    network = Pins(Network(ESTIMATED["memory"].spec, ESTIMATED["memory"].folding))
     found = list(memories(rtlil.convert(network, ports=network.ports, emit_src=False)))
     assert Memory(12 * 4, 8 * 64, False) in found  # weights
     assert Memory(32, network.component.counter_count, True) in found
 
 
+def test_a_lane_of_a_layer_that_takes_values_has_a_multiplier():
+    text = rtlil_of(ESTIMATED["values"], LFE5U_85F)
+    assert estimate(text, ECP5).multipliers == 32
+    assert estimate(text, ICE40).multipliers == 0
+    plain = rtlil_of(ESTIMATED["registers"], LFE5U_85F)
+    assert features(text, ICE40)["products"] == 32 * 4 * 5
+    assert features(plain, ICE40)["products"] == 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("target", [LFE5U_85F, UP5K], ids=lambda target: target.device)
-@pytest.mark.parametrize("name", ["memory", "one lane"])
+@pytest.mark.parametrize("name", ["memory", "one lane", "values"])
 def test_estimates_are_near_what_nextpnr_packs(name, target):
-    spec, folding = ESTIMATED[name]
-    network = Pins(Network(spec, folding, counters=False))
-    told = estimate(rtlil.convert(network, ports=network.ports, platform=target, emit_src=False),
-                    target.family)
-    used = measure(spec, folding, target, place=False)["utilisation"]
+    told = estimate(rtlil_of(ESTIMATED[name], target), target.family)
+    used = packed(ESTIMATED[name], target)
     assert told.blocks == used["block memories"]
+    if target.family is ECP5:
+        assert told.multipliers == used["multipliers"]
     assert told.logic == pytest.approx(next(iter(used.values())), rel=0.15)

@@ -1,5 +1,7 @@
 """Foldings for boards: what is tried, what fits, and what is chosen."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,7 @@ from spikewright.boards.fit import (
     storages,
 )
 from spikewright.boards.registry import find_board
+from spikewright.gen.coding import Input, InputKind
 from spikewright.gen.errors import DoesNotFitError
 from spikewright.gen.folding import Folding, LayerFolding, Storage
 from spikewright.gen.plan import layer_plans
@@ -31,7 +34,7 @@ SPEC = two_layers(inputs=40, hidden=16, classes=4)
 def test_choices_grow_from_one_lane_to_several_ways():
     layer = one_layer(50, 30).layers[0]
     found = choices(layer, Storage.FIXED)
-    speeds = [-(-30 // folding.lanes) / folding.ways for folding in found]  # pyright: ignore
+    speeds = [-(-30 // (folding.lanes or 30)) / folding.ways for folding in found]
     assert found[0].lanes == 1
     assert speeds == sorted(set(speeds), reverse=True)
     assert [folding.ways for folding in found if folding.lanes == 30] == [1, 2, 4, 8]
@@ -66,6 +69,34 @@ def test_weights_too_large_for_block_memory_go_to_large_ones():
     require_memory(spec, layer_plans(spec, folding), ICEBREAKER)
     with pytest.raises(DoesNotFitError, match="has no large memories"):
         require_memory(spec, layer_plans(spec, folding), ULX3S)
+
+
+def test_values_take_no_more_multipliers_than_the_part_has():
+    spec = replace(one_layer(40, 56), input=Input(kind=InputKind.COUNTS, bits=4))
+    board = find_board("ulx3s-12f")
+    many, few = (Candidate(spec, board, Folding.lanes(n, spec=spec)) for n in (56, 14))
+    # One a lane, and a few for other things than weights.
+    assert many.needs.multipliers >= 56 > board.part.multipliers > few.needs.multipliers >= 14
+    assert not many.fits
+    assert few.fits
+
+
+def test_more_large_memories_than_the_part_has_are_refused_with_numbers():
+    spec = two_layers(inputs=784, hidden=128, classes=10)
+
+    def require(lanes, **second):
+        folding = Folding.each(LayerFolding(lanes=lanes, storage=Storage.SPRAM),
+                               LayerFolding(lanes=2, **second), spec=spec)
+        require_memory(spec, layer_plans(spec, folding), ICEBREAKER)
+
+    require(16)  # all four
+    with pytest.raises(
+        DoesNotFitError,
+        match=r"spram storage need 5 of 4 large memories \(fc1 4, fc2 1\); use fixed or loadable",
+    ):
+        require(16, storage=Storage.SPRAM)
+    with pytest.raises(DoesNotFitError, match=r"need 6 of 4 large memories \(fc1 6\)"):
+        require(24)
 
 
 def test_weights_beyond_all_memory_are_refused_with_numbers_and_larger_boards():

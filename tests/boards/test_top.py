@@ -6,12 +6,8 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from spikewright.boards.protocol import (
-    BoardFaultError,
-    Command,
+from spikewright.boards.host import (
     CounterWords,
-    Fault,
-    Identity,
     Pong,
     Ready,
     ReplyParser,
@@ -19,6 +15,7 @@ from spikewright.boards.protocol import (
     encode_inference,
     encode_load,
 )
+from spikewright.boards.protocol import BoardFaultError, Command, Fault, Identity
 from spikewright.boards.top import SerialAccelerator
 from spikewright.gen import Folding, Layer, NetworkSpec, Readout, ReadoutKind, simulate
 from spikewright.gen.arithmetic import signed_bits

@@ -70,7 +70,8 @@ def test_every_word_is_exact(most):
 
 def test_low_bits_too_few_by_one_are_refuted(monkeypatch):
     width = Counters._low_width
-    monkeypatch.setattr(Counters, "_low_width", staticmethod(lambda *given: width(*given) - 1))  # pyright: ignore
+    monkeypatch.setattr(Counters, "_low_width", staticmethod(
+        lambda most, words: width(most, words) - 1))
     dut = Counters([LayerEvents()])
     with pytest.raises(RefutedError, match="every word is exact"):
         prove(dut, exact, steps=3 * dut.words)

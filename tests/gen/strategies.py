@@ -220,7 +220,7 @@ def conv_foldings(draw, layer: Layer, behind) -> tuple[LayerFolding, int]:
     units = [n for n in range(1, lanes + 1) if lanes % n == 0]
     units += [lanes * n for n in range(2, banks[1] + 1) if banks[1] % n == 0]
     chosen = draw(st.sampled_from(units))
-    folding = LayerFolding(lanes=lanes, banks=banks, units=chosen)
+    folding = LayerFolding(lanes=lanes, banks=banks, units=chosen, overlap=draw(st.booleans()))
     if not isinstance(behind, MaxPool2d):
         return folding, chosen
     plan = Conv2dPlan(layer.name, synapse, sum_bits=32, lanes=lanes, banks=banks,

@@ -34,7 +34,8 @@ def random_plan(chance, value_bits=0, pool=None, synapse=None):
         [n for n in range(1, lanes) if lanes % n == 0]
         + [lanes * n for n in range(1, banks[1] + 1) if banks[1] % n == 0])
     return Conv2dPlan("conv", synapse, sum_bits=24 + value_bits, lanes=lanes, banks=banks,
-                      units=units, value_bits=value_bits, pool=pool)
+                      units=units, overlap=chance.random() < 0.5, value_bits=value_bits,
+                      pool=pool)
 
 
 @pytest.mark.parametrize("value_bits", [0, 3])
@@ -78,7 +79,7 @@ def test_cycles(seed, value_bits):
 def predicted(plan, timesteps, log):
     """Uses of the cycles, and `available`, from the cycles of transfers and steps alone."""
     cycles = len(log.uses)
-    takes = set(log.steps[:: plan.row_steps])
+    takes = set() if plan.overlap else set(log.steps[:: plan.row_steps])
     ends = []
     sweeps = 0
     for timestep in timesteps:

@@ -6,9 +6,18 @@ from amaranth.sim import Simulator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spikewright.gen import Folding, Reset, first_difference, simulate
-from spikewright.gen.beats import beats
-from spikewright.gen.counters import COUNTERS, CYCLE_COUNTERS, NETWORK_COUNTERS
+from spikewright.gen import (
+    Conv2d,
+    Folding,
+    Layer,
+    NetworkSpec,
+    Neuron,
+    Reset,
+    first_difference,
+    simulate,
+)
+from spikewright.gen.counters import CYCLE_COUNTERS, decode
+from spikewright.gen.engines.amaranth import read_counters, send
 from spikewright.gen.folding import LayerFolding
 from spikewright.gen.linear import LinearPlan
 from spikewright.gen.rtl.network import Network
@@ -16,6 +25,7 @@ from spikewright.gen.rtl.router import TIMESTEPS
 
 from .examples import of_everything, two_layers
 from .memories import poison
+from .stalls import run_stalled
 from .strategies import BUILT, foldings, networks, spike_trains
 
 
@@ -62,6 +72,17 @@ def test_equals_golden_on_a_net_of_everything():
     assert_equal(spec, images, Folding(layers=(("hidden", LayerFolding(ways=3)),)))
 
 
+def test_equals_golden_where_no_event_reaches_a_weight_but_zero():
+    """All others lie beyond the border, so that every sum is 0."""
+    synapse = Conv2d(weight=np.array([[[[1], [0], [2]]]]), weight_bits=3, weight_shift=3,
+                     input_shape=(1, 1, 1), padding=(1, 0))
+    layer = Layer(name="conv", synapse=synapse,
+                  neuron=Neuron(decay=1, decay_fraction=1, threshold=2, bias=1))
+    spec = NetworkSpec(input_shape=(1, 1, 1), layers=(layer,), timesteps=4)
+    hardware = assert_equal(spec, np.ones((1, 4, 1), bool))
+    assert hardware.counters["synops"].tolist() == [[4]]
+
+
 def test_a_single_wrong_weight_is_found(monkeypatch):
     """The comparison can fail: one weight memory word is wrong by one."""
     right = LinearPlan.weight_words
@@ -82,65 +103,18 @@ def test_a_single_wrong_weight_is_found(monkeypatch):
     assert difference.timestep == int(np.flatnonzero(spikes[0, :, 3])[0])
 
 
-def run_stalled(network, samples, pauses, seed):
-    """Scores and winners of inferences sent back to back, and all counters read afterwards.
-
-    ``pauses`` are the probabilities that the source, and the sink, pause in a cycle.
-    """
-    chance = np.random.default_rng(seed)
-    scores = np.zeros((len(samples), network.spec.classes), np.int64)
-    winners = np.zeros(len(samples), np.int64)
-    words = np.zeros(network.counter_count, np.int64)
-
-    async def drive(ctx):
-        for sample in samples:
-            for beat in beats(network.plans[0], sample):
-                while chance.random() < pauses[0]:
-                    await ctx.tick()
-                ctx.set(network.i.payload, beat)
-                ctx.set(network.i.valid, 1)
-                await ctx.tick().until(network.i.ready)
-                ctx.set(network.i.valid, 0)
-
-    async def take(ctx):
-        for sample, index in np.ndindex(scores.shape):
-            while chance.random() < pauses[1]:
-                await ctx.tick()
-            ctx.set(network.o.ready, 1)
-            payload, = await ctx.tick().sample(network.o.payload).until(network.o.valid)
-            ctx.set(network.o.ready, 0)
-            assert payload.index == index
-            assert payload.last == (index == network.spec.classes - 1)
-            scores[sample, index], winners[sample] = payload.score, payload.winner
-        for word in range(len(words)):
-            ctx.set(network.counter_address, word)
-            ctx.set(network.counter_read, 1)
-            words[word], = await ctx.tick().sample(network.counter_data).until(
-                network.counter_valid)
-            ctx.set(network.counter_read, 0)
-
-    simulator = Simulator(network)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(drive)
-    simulator.add_testbench(take)
-    simulator.run()
-    return scores, winners, words
-
-
 def assert_stalls_change_nothing(spec, samples, folding, pauses, seed):
     golden = simulate(spec, samples, engine="golden")
     network = Network(spec, folding)
     scores, winners, words = run_stalled(network, samples, pauses, seed)
     assert scores.tolist() == golden.scores.tolist()
     assert winners.tolist() == golden.prediction.tolist()
-    table = words[: -len(NETWORK_COUNTERS)].reshape(len(spec.layers), len(COUNTERS))
-    counted = {counter.name: table[:, n] for n, counter in enumerate(COUNTERS)}
+    counted, of_network = decode(words)
     for name, total in golden.counters.items():
         assert counted[name].tolist() == total.sum(axis=0).tolist(), name
     assert counted["events_out"][:-1].tolist() == counted["events_in"][1:].tolist()
     assert (counted["queue_peak"] <= TIMESTEPS).all()
-    cycles = words[-len(NETWORK_COUNTERS)]
-    assert (sum(counted[name] for name in CYCLE_COUNTERS) == cycles).all()
+    assert (sum(counted[name] for name in CYCLE_COUNTERS) == of_network["cycles"]).all()
 
 
 @settings(deadline=None, max_examples=12, suppress_health_check=list(HealthCheck))
@@ -199,31 +173,20 @@ def test_clear_zeroes_every_counter():
     network = Network(two_layers(), Folding())
     words = []
 
-    async def read_all(ctx):
-        for word in range(network.counter_count):
-            ctx.set(network.counter_address, word)
-            ctx.set(network.counter_read, 1)
-            value, = await ctx.tick().sample(network.counter_data).until(network.counter_valid)
-            words.append(value)
-            ctx.set(network.counter_read, 0)
-
     async def bench(ctx):
-        ctx.set(network.i.valid, 1)
         ctx.set(network.o.ready, 1)
-        for beat in beats(network.plans[0], np.ones((4, 20), bool)):
-            ctx.set(network.i.payload, beat)
-            await ctx.tick().until(network.i.ready)
-        ctx.set(network.i.valid, 0)
+        await send(ctx, network, np.ones((4, 20), bool))
         await ctx.tick().until(network.o.valid & network.o.payload.last)
-        await read_all(ctx)
+        words.append(await read_counters(ctx, network))
         ctx.set(network.clear, 1)
         await ctx.tick()
         ctx.set(network.clear, 0)
-        await read_all(ctx)
+        words.append(await read_counters(ctx, network))
 
     simulator = Simulator(network)
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()
-    assert sum(words[: network.counter_count]) > 0
-    assert sum(words[network.counter_count :]) == 0
+    counted, cleared = words
+    assert counted.sum() > 0
+    assert cleared.sum() == 0

@@ -21,8 +21,8 @@ from spikewright.gen import (
     ReadoutKind,
     SumPool2d,
 )
-from spikewright.gen.beats import beats
-from spikewright.gen.counters import COUNTERS, NETWORK_COUNTERS
+from spikewright.gen.counters import decode
+from spikewright.gen.engines.amaranth import read_counters, send
 from spikewright.gen.errors import FoldingError
 from spikewright.gen.folding import LayerFolding
 from spikewright.gen.plan import layer_plans
@@ -130,6 +130,7 @@ def _folding(rng: np.random.Generator, layer: Layer) -> LayerFolding:
         return LayerFolding(
             lanes=lanes, units=int(rng.choice([1, lanes, 2 * lanes])),
             banks=None if rng.random() < 0.5 else tuple(rng.integers(1, 3, 2).tolist()),
+            overlap=bool(rng.random() < 0.5),
         )
     lanes = layer.neurons if rng.random() < 0.5 else int(rng.integers(1, layer.neurons + 1))
     units = [None, 1, lanes, int(rng.integers(1, lanes + 1))][rng.integers(4)]
@@ -171,22 +172,11 @@ def observe(design: Design) -> Observation:
             ctx.set(network.clear, 1)
             await ctx.tick()
             ctx.set(network.clear, 0)
-            ctx.set(network.i.valid, 1)
-            for beat in beats(network.plans[0], steps):
-                ctx.set(network.i.payload, beat)
-                await ctx.tick().until(network.i.ready)
-            ctx.set(network.i.valid, 0)
+            await send(ctx, network, steps)
             ctx.set(network.o.ready, 1)
             await ctx.tick().until(network.o.valid & network.o.payload.last)
             ctx.set(network.o.ready, 0)
-            # Words have their turns one a cycle and a read takes two, so every other one is next.
-            count = network.counter_count
-            for word in [*range(0, count, 2), *range(1, count, 2)]:
-                ctx.set(network.counter_address, word)
-                ctx.set(network.counter_read, 1)
-                words[sample, word], = await ctx.tick().sample(network.counter_data).until(
-                    network.counter_valid)
-                ctx.set(network.counter_read, 0)
+            words[sample] = await read_counters(ctx, network)
 
     async def watch(ctx):
         flags = Cat(Cat(
@@ -217,8 +207,5 @@ def observe(design: Design) -> Observation:
     simulator.run()
     moments = [{name: np.array([sample[n][name] for sample in found]).T for name in MOMENTS}
                for n in range(len(network.layers))]
-    layers = words[:, : -len(NETWORK_COUNTERS)].reshape(samples, len(network.layers), -1)
-    counters = {counter.name: layers[:, :, n] for n, counter in enumerate(COUNTERS)}
-    counters |= zip((counter.name for counter in NETWORK_COUNTERS),
-                    words[:, -len(NETWORK_COUNTERS) :].T, strict=True)
-    return Observation(moments, counters)
+    of_layers, of_network = decode(words)
+    return Observation(moments, of_layers | of_network)

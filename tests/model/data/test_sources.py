@@ -3,7 +3,12 @@ import pytest
 
 from spikewright.gen.errors import DataError
 from spikewright.model.data.settings import Data
-from spikewright.model.data.sources import from_npz, load
+from spikewright.model.data.sources import Dataset, EventDataset, from_npz, load
+
+
+def recordings(dataset: Dataset) -> EventDataset:
+    assert isinstance(dataset, EventDataset)
+    return dataset
 
 
 def test_event_file_round_trip(event_file, event_arrays):
@@ -86,7 +91,7 @@ def test_event_files_are_split_in_order(event_file, event_arrays):
     splits = load(Data(source=f"events:{event_file}", train=25))
     assert splits.train.labels.tolist() == event_arrays["labels"][:25].tolist()
     assert splits.held_back.labels.tolist() == event_arrays["labels"][25:].tolist()
-    assert (splits.held_back[0][0]["t"] == event_arrays["t"][1500:1560]).all()  # pyright: ignore
+    assert (recordings(splits.held_back)[0][0]["t"] == event_arrays["t"][1500:1560]).all()
     assert len(load(Data(source=f"events:{event_file}")).train) == 32
 
 
@@ -104,7 +109,7 @@ def test_digits_are_split_once_and_for_all():
     first, again = (load(Data(train=1437)) for _ in range(2))
     assert (len(first.train), len(first.held_back)) == (1437, 360)
     assert (first.train.labels == again.train.labels).all()
-    assert (first.held_back[5][0] == again.held_back[5][0]).all()  # pyright: ignore
+    assert (recordings(first.held_back)[5][0] == recordings(again.held_back)[5][0]).all()
     assert np.bincount(first.held_back.labels).min() >= 34
 
 
@@ -130,7 +135,7 @@ def test_nmnist_through_tonic(tmp_path, monkeypatch):
     monkeypatch.setenv("SPIKEWRIGHT_DATA", str(tmp_path))
     splits = load(Data(source="nmnist"))
     assert splits.train.labels.tolist() == splits.held_back.labels.tolist() == list(range(10))
-    events, label = splits.held_back[4]  # pyright: ignore
+    events, label = recordings(splits.held_back)[4]
     assert label == 4
     assert [events[k].tolist() for k in "xypt"] == [[3, 4], [33, 5], [True, False], [7, 65536]]
 
@@ -143,11 +148,11 @@ def test_dvs_gesture_through_tonic(tmp_path):
             np.save(folder / f"{label}.npy", np.array([[1, 2, 1, 5], [127, 0, 0, 6 + label]]))
     splits = load(Data(source="dvs-gesture"), tmp_path)
     assert splits.train.labels.tolist() == [0, 3]
-    events, _ = splits.train[1]  # pyright: ignore
+    events, _ = recordings(splits.train)[1]
     assert [events[k].tolist() for k in "xypt"] == [[1, 127], [2, 0], [True, False], [5000, 9000]]
     (tmp_path / "DVSGesture" / "ibmGestureTrain" / "user01_led" / "0.npy").write_text("x")
     with pytest.raises(DataError, match="cannot be read"):
-        splits.train[0]  # pyright: ignore
+        recordings(splits.train)[0]
 
 
 def test_cifar10_dvs_holds_back_the_last_of_each_class(tmp_path):
@@ -160,4 +165,4 @@ def test_cifar10_dvs_holds_back_the_last_of_each_class(tmp_path):
     assert splits.train.labels.tolist() == [0] * 18 + [6] * 18
     assert splits.held_back.labels.tolist() == [0, 0, 6, 6]
     with pytest.raises(DataError, match=r"aedat|cannot be read"):
-        splits.train[0]  # pyright: ignore
+        recordings(splits.train)[0]

@@ -113,7 +113,7 @@ def _membranes(net, x):
         for state in ("mem", "syn", "spk"):
             if hasattr(module, state):
                 setattr(module, state, torch.zeros_like(x[0]))
-        pairs = [(module(current), module.mem.clone()) for current in x]  # pyright: ignore
+        pairs = [(module(current), torch.clone(module.mem)) for current in x]
         x = torch.stack([s for s, _ in pairs])
         spikes.append(x)
         membranes.append(torch.stack([m for _, m in pairs]))

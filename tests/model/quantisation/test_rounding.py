@@ -43,7 +43,8 @@ def test_training_starts_from_the_rounded_net(bits, scale, per):
         inside = np.abs(floats.weight) <= ((1 << (bits - 1)) - 1) * step
         error = np.abs(layer.synapse.weight * step - floats.weight)
         assert (error[inside] <= np.broadcast_to(step, error.shape)[inside] / 2 * (1 + 1e-9)).all()
-        error = np.abs(np.asarray(layer.neuron.threshold) * steps / 16 - floats.threshold)
+        assert layer.neuron.threshold is not None
+        error = np.abs(layer.neuron.threshold * steps / 16 - floats.threshold)
         assert (error <= steps / 32 * (1 + 1e-9)).all()
 
 
@@ -71,8 +72,8 @@ def _loopy(kind, all_to_all, **options):
         nn.Linear(5, 3), snn.Leaky(beta=0.9, reset_mechanism="none"),
     )
     with torch.no_grad():
-        for synapse in (net[0], net[4]):
-            synapse.weight *= 4  # so that every layer fires  # pyright: ignore
+        for weight in ("0.weight", "4.weight"):
+            net.get_parameter(weight).mul_(4)  # so that every layer fires
     return net
 
 
@@ -86,10 +87,11 @@ def test_recurrent_weights_are_rounded_to_steps_of_their_own(bits, all_to_all, k
     assert module.spec() == quantised.spec
     assert module.layers[0].bias.shape == (3,)  # one for each channel
     layer, floats = quantised.spec.layers[1], quantised.floats[1]
+    assert floats.recurrent is not None
     membrane_step = quantised.steps[1] / 2**layer.synapse.weight_shift
     if all_to_all:
         step = membrane_step * 2**layer.recurrent.weight_shift
-        inside = np.abs(floats.recurrent) <= ((1 << (bits - 1)) - 1) * step  # pyright: ignore
+        inside = np.abs(floats.recurrent) <= ((1 << (bits - 1)) - 1) * step
         assert inside.any()
     else:
         step, inside = membrane_step, np.ones(5, bool)

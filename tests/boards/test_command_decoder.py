@@ -1,0 +1,141 @@
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spikewright.boards.command_decoder import CommandDecoder
+from spikewright.boards.host import encode_inference
+from spikewright.boards.protocol import Command, Fault, Identity
+from spikewright.gen import Folding, Layer, NetworkSpec, Neuron
+from spikewright.gen.beats import beats
+from spikewright.gen.coding import Input, InputKind
+from spikewright.gen.folding import LayerFolding
+from spikewright.gen.plan import layer_plans
+from spikewright.gen.rtl.streams import SpatialLayout
+from spikewright.gen.synapses import Conv2d
+
+from ..gen.examples import two_layers
+from ..gen.streams import check_stream
+from .identities import identity
+
+
+def image_net(kernel: int, channels: int = 2) -> NetworkSpec:
+    """A convolution of 5×3 pixels whose events carry values up to 5 bits."""
+    shape = (channels, 5, 3)
+    return NetworkSpec(
+        input_shape=shape, timesteps=4, input=Input(kind=InputKind.COUNTS, bits=5),
+        layers=(Layer(name="conv", synapse=Conv2d(
+            weight=np.ones((3, channels, kernel, kernel)), weight_bits=4, input_shape=shape),
+            neuron=Neuron(decay=15, decay_fraction=4, threshold=40)),),
+    )
+
+
+def with_empty_fields(beats, value_bits):
+    """``beats`` as the decoder gives them: a slot without event keeps what it held."""
+    held, empty = {}, {"address": 0, **({"value": 0} if value_bits else {})}
+    for beat in beats:
+        for way, slot in enumerate(beat["slots"]):
+            held[way] = {**held.get(way, empty), **slot}
+        yield {**beat, "slots": [dict(held[way]) for way in sorted(held)]}
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(("spec", "ways"), [
+    (two_layers(inputs=1), 1), (two_layers(inputs=20), 1), (two_layers(inputs=300), 1),
+    (two_layers(inputs=300), 4), (two_layers(inputs=20), 3), (image_net(2), 1),
+    (image_net(2, channels=1), 1),
+], ids=["1", "20", "300", "300 in 4 ways", "20 in 3 ways", "image", "image of one channel"])
+def test_decoder_makes_the_beats_of_the_signals(seed, spec, ways):
+    rng = np.random.default_rng(seed)
+    shape = (6, 4, spec.inputs)
+    present = rng.random(shape) < rng.choice([0.02, 0.3, 1.0], (6, 4, 1))
+    samples = present * rng.integers(1, spec.input.most + 1, shape)
+    plan = layer_plans(spec, Folding(layers=((spec.layers[0].name, LayerFolding(ways=ways)),)))[0]
+    known = Identity.of(spec, ways=ways, score_bits=4, counter_words=9, window=64, buffer=64)
+    data = b"".join(encode_inference(spec, sample, ways) for sample in samples)
+    expected = list(with_empty_fields(
+        (beat for sample in samples for beat in beats(plan, sample)), known.value_bits))
+    dut = CommandDecoder(known, plan.source.shape)
+    if plan.source.shape is not None:
+        layout = SpatialLayout(*plan.source.shape)
+        for beat in expected:
+            for slot in beat["slots"]:
+                if slot["address"] == 0:
+                    slot["address"] = dict.fromkeys(layout.members, 0)
+    check_stream(dut, data, expected, stalls=(0.3, 0.4), seed=seed)
+
+
+def decode(known: Identity, data: bytes, pending=0):
+    """All beats and faults that ``data`` causes; requests are granted at once."""
+    dut = CommandDecoder(known)
+    sent, faults = [], Fault(0)
+
+    async def bench(ctx):
+        ctx.set(dut.o.ready, 1)
+        ctx.set(dut.request.ready, 1)
+        ctx.set(dut.pending, pending)
+        for byte in data:
+            ctx.set(dut.i.payload, byte)
+            ctx.set(dut.i.valid, 1)
+            await ctx.tick().until(dut.i.ready)
+        ctx.set(dut.i.valid, 0)
+        await ctx.tick().repeat(3)
+
+    async def watch(ctx):
+        nonlocal faults
+        async for _, _, valid, payload, seen in ctx.tick().sample(
+            dut.o.valid, dut.o.payload, dut.faults
+        ):
+            faults |= Fault(seen)
+            if valid:
+                slot = payload.slots[0]
+                sent.append((slot.address, slot.event, payload.tick, payload.last))
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.add_testbench(watch, background=True)
+    simulator.run()
+    return sent, faults
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.one_of(st.integers(0, 255), st.sampled_from([0x80, 0x01, 0x02, 5, 19])),
+                max_size=60))
+def test_no_bytes_break_the_networks_contract(data):
+    known = identity(inputs=20, timesteps=3)
+    sent, _ = decode(known, bytes(data))
+    ticks, seen = 0, set()
+    for address, event, tick, last in sent:
+        if event:
+            assert address < known.inputs
+            assert address not in seen
+            seen.add(address)
+        if tick:
+            ticks, seen = ticks + 1, set()
+            assert ticks <= known.timesteps
+            if last:
+                ticks = 0
+
+
+@pytest.mark.parametrize(("data", "fault"), [
+    ([0x00], Fault.UNKNOWN),
+    ([0x7F], Fault.UNKNOWN),
+    ([0x80, 20], Fault.ADDRESS),
+    ([0xFF, 0xFF], Fault.ADDRESS),
+    ([0x80, 5, 0x80, 5], Fault.ADDRESS),
+    ([0x80, 5, 0x80, 4], Fault.ADDRESS),
+    ([0x80, 5, Command.TICK, 0x80, 4], Fault(0)),
+    ([Command.TICK] * 3 + [Command.LAST] + [Command.TICK] * 3, Fault(0)),
+    ([Command.TICK] * 4, Fault.TIMESTEPS),
+    ([Command.LOAD, 1, 0x00, 0x7F], Fault(0)),
+])
+def test_faults(data, fault):
+    assert decode(identity(timesteps=4), bytes(data))[1] == fault
+
+
+def test_reset_ends_the_inference_with_the_event_it_holds():
+    sent, faults = decode(identity(), bytes([0x80, 3, Command.RESET, Command.RESET]))
+    assert sent == [(3, 1, 1, 1), (3, 0, 1, 1)]
+    assert not faults
