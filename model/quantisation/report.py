@@ -12,7 +12,8 @@ from ...gen.spec import Layer, NetworkSpec
 from ...gen.trace import Trace
 from ..exchange.float_layer import FloatLayer
 from .memory import stored_bits
-from .rounding import Quantised, Steps
+from .rounding import Quantised
+from .steps import Steps
 
 #: Shares from which on there is a warning: of weights beyond the largest integer, of membranes
 #: that were clamped, of neurons that fire in every timestep.

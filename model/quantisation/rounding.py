@@ -32,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ...gen.errors import SpecError
+from ...gen.errors import RecipeError, SpecError
 from ...gen.spec import (
     Conv2d,
     Input,
@@ -51,18 +51,10 @@ from ..readouts import SPIKE_COUNT
 from .layer import QuantizedLayer
 from .net import QuantizedNet
 from .settings import Quantisation, each_layer
+from .steps import Steps, given_steps, integers, weight_steps
 
 #: Inputs that are spikes.
 EVENTS = Input()
-
-#: Δ of a layer: (1,), or of each output channel.
-Steps = npt.NDArray[np.float64]
-
-#: The finest Δ of a channel, of the layer's largest.
-_FINEST = 1 / 16
-
-#: Shares of the largest weight that are tried as the largest integer.
-_CLIPS = np.linspace(0.2, 1.0, 81)
 
 
 @dataclass(frozen=True)
@@ -109,25 +101,28 @@ def post_training(
     Raises
     ------
     RecipeError
-        If ``options`` have more or fewer bits than there are layers, or name another.
+        If ``options`` do not have bits for each of these layers.
     SpecError
         Naming the layer, if the contract cannot represent it.
     """
     names = [layer.name for layer in floats]
     compared = readout.kind is ReadoutKind.MEMBRANE
-    choices = [
-        _Options(options, 4 if bits is None else bits, width)
-        for bits, width in zip(each_layer("bits", options.bits, names),
-                               each_layer("membrane_bits", options.membrane_bits, names),
-                               strict=True)
-    ]
+    choices = []
+    for n, (bits, width) in enumerate(zip(
+        each_layer("bits", options.bits, names),
+        each_layer("membrane_bits", options.membrane_bits, names), strict=True,
+    )):
+        if bits is None:
+            raise RecipeError(f"bits has no number for layer {names[n]}; name every layer, or "
+                              f"give one number for all")
+        choices.append(_Options(options, bits, width))
     if steps is None:
         found = [
             weight_steps(layer.weight, chosen.bits, options, common=compared and n == len(floats))
             for n, (layer, chosen) in enumerate(zip(floats, choices, strict=True), 1)
         ]
     else:
-        found = _given_steps(steps, floats, compared=compared)
+        found = given_steps(steps, floats, compared=compared)
     layers = [_layer(layer, step, chosen)
               for layer, step, chosen in zip(floats, found, choices, strict=True)]
     last = layers[-1]
@@ -161,54 +156,6 @@ def outline(
     ]
     return post_training(empty, Quantisation(weight_shift=16), input_shape=input_shape,
                          timesteps=timesteps, input=input, readout=readout).spec
-
-
-def weight_steps(
-    weight: npt.NDArray[np.float64], bits: int, options: Quantisation, *, common: bool = False
-) -> Steps:
-    """Δ for ``weight`` (output channels, …): one of each channel if ``options`` are so, unless one
-    in ``common`` is needed; 1 if every weight is 0."""
-    separate = options.per == "channel" and not common
-    rows = np.abs(weight).reshape(len(weight) if separate else 1, -1)
-    largest = rows.max(1)
-    if not largest.any():
-        return np.ones(1)
-    top = (1 << (bits - 1)) - 1
-    if options.scale == "percentile":
-        found = np.percentile(rows, options.percentile, axis=1)
-        found = np.where(found > 0, found, largest) / top
-    else:
-        signed = weight.reshape(rows.shape)
-        candidates = largest * _CLIPS[:, np.newaxis] / top
-        errors = [
-            np.square(_integers(signed, np.where(step > 0, step, 1)[:, np.newaxis], bits)
-                      * step[:, np.newaxis] - signed).sum(1) for step in candidates
-        ]
-        found = np.take_along_axis(candidates, np.argmin(errors, 0)[np.newaxis], 0)[0]
-    return np.maximum(found, found.max() * _FINEST)
-
-
-def _given_steps(
-    steps: Sequence[float | Steps], floats: Sequence[FloatLayer], *, compared: bool
-) -> list[Steps]:
-    """``steps`` as :class:`Quantised` holds them, or SpecError."""
-    found = [np.atleast_1d(np.asarray(step, np.float64)) for step in steps]
-    if len(found) != len(floats) or not all((np.isfinite(s) & (s > 0)).all() for s in found):
-        raise SpecError(f"steps are {list(steps)}; one number above 0 for each of the "
-                        f"{len(floats)} layers is needed")
-    for layer, step in zip(floats, found, strict=True):
-        if step.shape not in ((1,), (len(layer.weight),)):
-            raise SpecError(f"layer {layer.name}: steps have shape {step.shape}; give one, or one "
-                            f"for each of {len(layer.weight)} output channels")
-    if compared and (found[-1] != found[-1][0]).any():
-        raise SpecError(f"layer {floats[-1].name}: its membranes are compared with one another, so "
-                        f"they need one step; give one number in place of {len(found[-1])}")
-    return found
-
-
-def _integers(values: npt.NDArray[np.float64], step: float | Steps, bits: int) -> Steps:
-    limit = 1 << (bits - 1)
-    return np.clip(np.rint(values / step), -limit, limit - 1)
 
 
 @dataclass(frozen=True)
@@ -271,7 +218,7 @@ def _fixed_point(decay: npt.NDArray[np.float64], options: Quantisation) -> Any:
 def _synapse(layer: FloatLayer, step: Steps, options: _Options) -> Linear | Conv2d:
     each = step.reshape(-1, *[1] * (layer.weight.ndim - 1))
     common: Any = {
-        "weight": _integers(layer.weight, each, options.bits).astype(np.int64),
+        "weight": integers(layer.weight, each, options.bits).astype(np.int64),
         "weight_bits": options.bits,
         "weight_shift": options.shared.weight_shift,
     }
@@ -287,12 +234,12 @@ def _recurrent(layer: FloatLayer, lsb: Steps, options: _Options) -> Linear | One
         return OneToOne(weight=np.rint(layer.recurrent / lsb))  # type: ignore[arg-type]
     unit = lsb[:, np.newaxis]
     errors = [
-        np.square(_integers(layer.recurrent, unit * 2**shift, options.bits) * unit * 2**shift
+        np.square(integers(layer.recurrent, unit * 2**shift, options.bits) * unit * 2**shift
                   - layer.recurrent).sum()
         for shift in WEIGHT_SHIFTS
     ]
     shift = WEIGHT_SHIFTS[int(np.argmin(errors))]
     return Linear(
-        weight=_integers(layer.recurrent, unit * 2**shift, options.bits).astype(np.int64),
+        weight=integers(layer.recurrent, unit * 2**shift, options.bits).astype(np.int64),
         weight_bits=options.bits, weight_shift=shift,
     )

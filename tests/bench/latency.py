@@ -9,6 +9,7 @@ import json
 import os
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,16 @@ from spikewright.model.training.trainer import Trainer, seeded
 
 SEEDS = range(3)
 
-#: Prices of a spike and of a cycle.
-PRICES = {"spikes": (3e-3, 1e-2, 3e-2), "cycles": (3e-3, 1e-2, 3e-2)}
+#: Prices of a spike, and of a cycle.
+PRICES = {"digits": (3e-3, 1e-2, 3e-2), "digits_deep": (3e-3, 1e-2), "nmnist": (3e-3, 1e-2)}
 
 #: What the cycles are of: all neurons in parallel, and four input events a cycle, so that not all
-#: of the time goes into input.
-HARDWARE = {"digits": Hardware(ways="4,1"), "nmnist": Hardware(ways="4,1")}
+#: of the time goes into input; of two hidden layers, the second on eight lanes, so that a spike of
+#: the first takes eight cycles, one of the second only one.
+HARDWARE = {
+    "digits": Hardware(ways="4,1"), "digits_deep": Hardware(lanes="64,8,10", ways="4,1,1"),
+    "nmnist": Hardware(ways="4,1"),
+}
 
 #: Results so far, so that a study that was stopped goes on.
 CACHE = Path("runs/latency")
@@ -44,9 +49,11 @@ CACHE = Path("runs/latency")
 def recipe(name: str) -> Recipe:
     """The bundled recipe with fewer epochs; N-MNIST at half its resolution and without
     augmentation."""
-    chosen = Recipe.load(name)
-    if name == "digits":
+    if name in ("digits", "digits_deep"):
+        hidden = [64] if name == "digits" else [64, 64]
+        chosen = Recipe.load("digits").override("net", hidden=hidden)
         return chosen.override("training", epochs=20).override("quantisation", epochs=8)
+    chosen = Recipe.load(name)
     path = Path(os.environ.get("SPIKEWRIGHT_DATA", "")) / "nmnist" / "train.npz"
     if not path.is_file():
         raise DataError("set SPIKEWRIGHT_DATA to a folder with nmnist/train.npz")
@@ -109,7 +116,7 @@ def _run(trainer: Trainer) -> None:
 def study(name: str) -> list[dict[str, Any]]:
     """Every price and seed on data ``name``; one row each."""
     case, hardware = Case.of(name), HARDWARE[name]
-    prices = [("none", 0.0), *((kind, price) for kind, each in PRICES.items() for price in each)]
+    prices = [("none", 0.0), *product(("spikes", "cycles"), PRICES[name])]
     path = CACHE / f"{name}.json"
     rows = json.loads(path.read_text()) if path.exists() else []
     for seed in SEEDS:

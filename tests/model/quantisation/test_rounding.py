@@ -14,8 +14,8 @@ from spikewright.gen.errors import RecipeError, SpecError
 from spikewright.model import nets, quantise
 from spikewright.model.quantisation import rounding
 from spikewright.model.quantisation.report import report
-from spikewright.model.quantisation.rounding import weight_steps
 from spikewright.model.quantisation.settings import Quantisation
+from spikewright.model.quantisation.steps import weight_steps
 
 
 def _net(seed=0, scale=1.0, neurons=5):
@@ -194,6 +194,7 @@ def test_a_power_of_two_takes_one_subtraction(decay, fraction):
 
 @pytest.mark.parametrize(("option", "words"), [
     ({"bits": [4, 3, 2]}, "bits has 3 numbers for 2 layers .layer0, layer2.; give one for each"),
+    ({"bits": {"layer2": 3}}, "bits has no number for layer layer0; name every layer"),
     ({"bits": {"fc1": 3}}, "bits names layer 'fc1'; the net has layer0, layer2"),
     ({"membrane_bits": [20]}, "membrane_bits has 1 numbers for 2 layers"),
     ({"bits": [4, 9]}, "bits"), ({"bits": "4,x"}, "bits"),
@@ -204,7 +205,7 @@ def test_wrong_bits(option, words):
 
 
 def test_bits_of_layers_by_name_and_as_an_option():
-    for bits in ([4, 3], "4,3", {"layer2": 3}):
+    for bits in ([4, 3], "4,3", {"layer2": 3, "layer0": 4}):
         spec = quantise(_net(), (12,), 4, bits=bits, membrane_bits={"layer2": 18}).spec
         assert [layer.synapse.weight_bits for layer in spec.layers] == [4, 3]
         assert [layer.neuron.membrane_bits for layer in spec.layers] == [None, 18]
