@@ -13,6 +13,7 @@ from typing import Any
 
 from amaranth.build.run import BuildPlan
 
+from ..gen.cache import cache_folder
 from ..gen.errors import ToolError
 from ..gen.folding import Folding
 from ..gen.folding_options import folded
@@ -20,7 +21,7 @@ from ..gen.plan import layer_plans
 from ..gen.runfolder import write_json
 from ..gen.spec import NetworkSpec
 from . import netlist
-from .cache import cache_folder, working_folder
+from .cache import working_folder
 from .fit import does_not_fit, require_memory
 from .protocol import require_inputs
 from .registry import ECP5, Board, Family
@@ -99,7 +100,8 @@ def build(
             "board": board.name,
             "device": board.part.device,
             "network": spec.digest,
-            **{name: list(folded(spec, folding)[name].values()) for name in ("lanes", "ways")},
+            **{name: list(folded(spec, folding)[name].values())
+               for name in ("lanes", "ways", "slices")},
             "seed": seed,
             **_read_report(working / REPORT, board),
             "seconds": seconds,

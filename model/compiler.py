@@ -1,8 +1,8 @@
-"""From an snnTorch net to a :class:`~spikewright.gen.spec.NetworkSpec`.
+"""From a net of torch to a :class:`~spikewright.gen.spec.NetworkSpec`.
 
 ::
 
-    from . import compile
+    from spikewright.model import compile
 
     net = nn.Sequential(nn.Flatten(), nn.Linear(200, 64), snn.Leaky(beta=0.9, init_hidden=True),
                         nn.Linear(64, 10), snn.Leaky(beta=0.9, init_hidden=True))
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import nn
 
+    from .exchange.float_layer import FloatLayer
+    from .exchange.tracing import Runner
     from .quantisation.rounding import Quantised
 
 
@@ -28,7 +30,7 @@ OPTIONS = ("bits", "decay", "decay_fraction", "membrane_bits", "per", "percentil
 
 
 def compile(
-    net: "nn.Module",
+    net: "nn.Module | Sequence[FloatLayer]",
     input_shape: int | Sequence[int],
     timesteps: int,
     *,
@@ -36,6 +38,7 @@ def compile(
     steps: "Sequence[float | npt.NDArray] | None" = None,
     input: Input | None = None,
     readout: Readout | None = None,
+    run: "Runner | None" = None,
     **options: Any,
 ) -> NetworkSpec:
     """``net`` in integers.
@@ -43,9 +46,11 @@ def compile(
     Parameters
     ----------
     net
-        A trained ``nn.Sequential`` of Linear, Conv2d, AvgPool2d, MaxPool2d, Flatten, Dropout,
-        Identity and snn.Leaky, Lapicque, Synaptic, RLeaky and RSynaptic, or a
-        :class:`~spikewright.model.quantisation.net.QuantizedNet`, which is taken as it stands.
+        A trained module of Linear, Conv2d, BatchNorm, AvgPool2d, MaxPool2d, Flatten, Dropout and
+        snn.Leaky, Lapicque, Synaptic, RLeaky and RSynaptic: an ``nn.Sequential``, or any other,
+        whose forward pass is traced (:mod:`.exchange.tracing`). Or a
+        :class:`~spikewright.model.quantisation.net.QuantizedNet`, which is taken as it stands; or
+        layers in real numbers, such as those of a NIR file (:mod:`.exchange.nir_import`).
     input_shape
         Of one timestep of inputs, such as (polarity, y, x).
     timesteps
@@ -56,6 +61,9 @@ def compile(
     input, readout
         How samples enter and what decides; spikes and their counts if not given. Under a membrane
         readout, a last neuron with ``reset_mechanism="none"`` only integrates.
+    run
+        ``run(net, x)`` runs a net whose input is laid out in its own way on x (timesteps, batch,
+        *input_shape), to be traced.
     options
         Of :data:`OPTIONS`; :class:`.quantisation.settings.Quantisation` explains them.
 
@@ -70,8 +78,8 @@ def compile(
 
     if not isinstance(net, QuantizedNet):
         return quantise(net, input_shape, timesteps, name=name, steps=steps, input=input,
-                        readout=readout, **options).spec
-    fixed = {"steps": steps, "input": input, "readout": readout}
+                        readout=readout, run=run, **options).spec
+    fixed = {"steps": steps, "input": input, "readout": readout, "run": run}
     given = [*options, *(key for key, value in fixed.items() if value is not None)]
     if given:
         raise RecipeError(f"a QuantizedNet is quantised already; drop {', '.join(given)}")
@@ -85,7 +93,7 @@ def compile(
 
 
 def quantise(
-    net: "nn.Module",
+    net: "nn.Module | Sequence[FloatLayer]",
     input_shape: int | Sequence[int],
     timesteps: int,
     *,
@@ -93,6 +101,7 @@ def quantise(
     steps: "Sequence[float | npt.NDArray] | None" = None,
     input: Input | None = None,
     readout: Readout | None = None,
+    run: "Runner | None" = None,
     **options: Any,
 ) -> "Quantised":
     """As :func:`compile`, with all that :func:`spikewright.model.quantisation.report.report` and
@@ -110,9 +119,13 @@ def quantise(
     for option in options:
         if option not in OPTIONS:
             raise RecipeError(f"compile has no option {option}; allowed are {', '.join(OPTIONS)}")
+    layers = (
+        net if isinstance(net, Sequence) else
+        float_layers(net, _shape(input_shape), timesteps=timesteps, run=run)
+    )
     return post_training(
-        float_layers(net, _shape(input_shape)), checked(Quantisation, options, "compile"),
-        input_shape=_shape(input_shape), timesteps=timesteps, name=name, steps=steps,
+        layers, checked(Quantisation, options, "compile"), input_shape=_shape(input_shape),
+        timesteps=timesteps, name=name, steps=steps,
         input=input or Input(), readout=readout or Readout(),
     )
 

@@ -120,7 +120,7 @@ def _warnings(
         yield (f"can never fire: its membranes reach {bounds.membrane[1]} at most, its lowest "
                f"threshold is {lowest}; train it with larger weights or a lower "
                f"threshold")
-    elif fires and figures.get("silent") == 1:
+    if fires and figures.get("silent") == 1:
         yield ("is silent: none of its neurons fired for any sample; train it with larger weights "
                "or a lower threshold")
     if fires and figures.get("always", 0) >= ALWAYS:

@@ -10,7 +10,18 @@ from rich.table import Table
 
 from spikewright.gen.errors import DataError, SpikewrightError
 
-from . import activity, cycle_model, estimates, latency, rivals, rounding, silicon
+from . import (
+    activity,
+    conversion,
+    cycle_model,
+    estimates,
+    latency,
+    rivals,
+    rounding,
+    sast,
+    silicon,
+    training,
+)
 
 RESULTS = Path(__file__).with_name("results.json")
 
@@ -25,6 +36,9 @@ PARTS = {
     "cycle_model": cycle_model.measure,
     "latency": latency.measure,
     "rounding": rounding.measure,
+    "training": training.measure,
+    "sast": sast.measure,
+    "ann_to_snn": conversion.measure,
 }
 
 

@@ -59,6 +59,7 @@ def _address(dut: NeuronPlaces, row: int, unit: int, way: int) -> int:
     signal = int(rows.order[row, unit])
     if signal < 0:
         return -1
+    assert rows.shape is not None
     channel, y, x = (int(part) for part in np.unravel_index(signal, rows.shape))
     return dut.place.const({"channel": channel, "y": y, "x": x}).as_value().value
 

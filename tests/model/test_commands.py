@@ -83,7 +83,9 @@ def test_convolutions_on_counts_trained_at_merged_timesteps(tmp_path, recipe_fil
     assert [layer.neurons for layer in spec.layers] == [4 * 5 * 6, 8, 4]
 
 
-def test_images_as_a_current(tmp_path, monkeypatch):
+@pytest.fixture
+def image_folder(tmp_path):
+    """60 images of 6 × 5 pixels: class c has its row 2c bright."""
     labels = np.arange(60, dtype=np.uint8) % 3
     images = np.zeros((60, 6, 5), np.uint8)
     images[np.arange(60), 2 * labels] = 200
@@ -91,6 +93,46 @@ def test_images_as_a_current(tmp_path, monkeypatch):
         sizes = b"".join(n.to_bytes(4, "big") for n in array.shape)
         content = b"\0\0\x08" + bytes([array.ndim]) + sizes + array.tobytes()
         (tmp_path / f"train-{name}-ubyte").write_bytes(content)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("encoding", "readout"), [
+    ('kind = "rate"\ntimesteps = 5\nseed = 3', "spike-count"),
+    ('kind = "latency"\ntimesteps = 4\nthreshold = 0.3', "first-spike"),
+    ('kind = "delta"\ntimesteps = 12\nthreshold = 0.2', "membrane"),
+])
+def test_images_in_every_code(image_folder, monkeypatch, encoding, readout):
+    recipe = image_folder / "codes.toml"
+    recipe.write_text(f"""
+        [data]
+        source = "mnist"
+        [encoding]
+        {encoding}
+        [net]
+        hidden = [6]
+        beta = 0.9
+        [readout]
+        kind = "{readout}"
+        [training]
+        epochs = 1
+        [quantisation]
+        epochs = 1
+    """)
+    path = image_folder / "run"
+    train(str(recipe), data_root=image_folder, output=path)
+    compile(path, data_root=image_folder)
+    spec = _equal_engines(path)
+    assert spec.input == Input()
+    stimulus = RunFolder.open(path).stimulus()
+    assert stimulus.spikes.shape == (10, spec.timesteps, 10 if "delta" in encoding else 30)
+    assert stimulus.spikes.any()
+    monkeypatch.setenv("SPIKEWRIGHT_DATA", str(image_folder))
+    again = from_dataset("mnist", RunFolder.open(path))
+    assert (again.spikes == stimulus.spikes).all()
+
+
+def test_images_as_a_current(image_folder, monkeypatch):
+    tmp_path = image_folder
     recipe = tmp_path / "images.toml"
     recipe.write_text("""
         [data]
@@ -279,3 +321,41 @@ def test_stimuli_that_do_not_fit(tmp_path, run, event_arrays):
     np.savez(path, **{**event_arrays, "sensor_size": np.array([7, 5, 2])})
     with pytest.raises(DataError, match=r"inputs \(2, 5, 7\); its network takes \(2, 5, 6\)"):
         from_events(str(path), folder)
+
+
+def test_an_interrupted_compile_goes_on(tmp_path, run, recipe_file, monkeypatch):
+    from spikewright.model.training.trainer import Trainer
+
+    train(str(recipe_file), output=tmp_path / "again")
+    compile(tmp_path / "again")
+    original, trained = Trainer.train_epoch, []
+
+    def stop_in_epoch_two(self):
+        if self.epoch == 1:
+            raise KeyboardInterrupt
+        return original(self)
+
+    def counted(self):
+        trained.append(self.epoch)
+        return original(self)
+
+    monkeypatch.setattr(Trainer, "train_epoch", stop_in_epoch_two)
+    with pytest.raises(KeyboardInterrupt):
+        compile(run)
+    assert "spec.json" not in RunFolder.open(run)
+    monkeypatch.setattr(Trainer, "train_epoch", counted)
+    compile(run)
+    assert trained == [1]
+    assert RunFolder.open(run).spec() == RunFolder.open(tmp_path / "again").spec()
+    compile(run, bits=3)  # other options: from the beginning
+    assert trained == [1, 0, 1]
+
+
+def test_a_run_says_on_what_it_was_trained(run, event_arrays, event_file):
+    log = RunFolder.open(run).read_json("training.json", "train")
+    assert log["versions"].keys() >= {"python", "spikewright", "torch", "snntorch"}
+    compile(run, method="ptq")
+    assert RunFolder.open(run).read_json("compile.json", "")["data"] == log["data"]
+    np.savez(event_file, **{**event_arrays, "p": 1 - event_arrays["p"]})
+    with pytest.raises(RunFolderError, match="begun on other samples"):
+        train(output=run, resume=True)
