@@ -77,12 +77,23 @@ def compile(
     run: Annotated[Path, typer.Argument(
         metavar="RUN|MODEL", help="Run folder that `spikewright train` made; or a net of your own: "
         "MODEL.nir, MODEL.pt, FILE.py:NAME or PACKAGE.MODULE:NAME.")],
-    bits: Annotated[int | None, typer.Option(help="Bits of a weight, 2 to 8.")] = None,
+    bits: Annotated[str | None, typer.Option(
+        help="Bits of a weight, 2 to 8: one number for all layers, or one per layer, as in "
+             "4,3,8.")] = None,
+    budget_kbits: Annotated[float | None, typer.Option(
+        help="Search for the bits of every layer, so that weights and membranes take at most so "
+             "many thousands of bits.")] = None,
     method: Annotated[str | None, typer.Option(
         help="ptq: round after training; qat: train on with the rounded net.")] = None,
+    per: Annotated[str | None, typer.Option(
+        help="layer or channel: what has a weight step of its own.")] = None,
+    decay: Annotated[str | None, typer.Option(
+        help="fixed-point, or power-of-two: decays that a shift and a subtraction compute."
+        )] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of qat.")] = None,
-    membrane_bits: Annotated[int | None, typer.Option(
-        help="Saturate membranes at this many bits; by default none can overflow.")] = None,
+    membrane_bits: Annotated[str | None, typer.Option(
+        help="Saturate membranes at this many bits, one number or one per layer; by default none "
+             "can overflow.")] = None,
     data: _Data = None,
     data_root: _DataRoot = None,
     check: Annotated[bool, typer.Option(
@@ -127,7 +138,7 @@ def compile(
 
     Example: `spikewright compile net.pt --net net.py:Net --input-shape 2,34,34 --check`
     """
-    common = {"bits": bits, "membrane_bits": membrane_bits}
+    common = {"bits": bits, "membrane_bits": membrane_bits, "per": per, "decay": decay}
     own = {
         "output": output, "net": net, "input_shape": input_shape, "timesteps": timesteps, "dt": dt,
         "readout": readout, "input": encoding, "input_bits": input_bits,
@@ -137,12 +148,13 @@ def compile(
     }
     if is_model(str(run)):
         _refuse_options(f"{run} is no run folder, so there is nothing to train on",
-                        method=None if method == "ptq" else method, epochs=epochs)
+                        method=None if method == "ptq" else method, epochs=epochs,
+                        budget_kbits=budget_kbits)
         compile_own(str(run), {**common, **own}, data, as_json=as_json)
     else:
         _refuse_options(f"{run} is taken for a run folder; these belong to MODEL files", **own)
-        _compile_run(run, {**common, "method": method, "epochs": epochs}, data, data_root,
-                     as_json=as_json)
+        trained = {"method": method, "epochs": epochs, "budget_kbits": budget_kbits}
+        _compile_run(run, {**common, **trained}, data, data_root, as_json=as_json)
 
 
 def _refuse_options(reason: str, **options: Any) -> None:
@@ -164,8 +176,9 @@ def _compile_run(
                   f"float {100 * result['float_accuracy']:.2f} %, "
                   f"rounded {100 * result['ptq_accuracy']:.2f} %, "
                   f"integer {100 * result['accuracy']:.2f} %")
+    bits = dict.fromkeys(layer["weight_bits"] for layer in result["layers"])
     title = (f"compiled {folder.path}: {recipe.quantisation.method} at "
-             f"{recipe.quantisation.bits} bits")
+             f"{', '.join(map(str, bits))} bits, {result['memory_bits'] / 1000:.1f} kbit")
     warnings = [f"warning: {warning}" for warning in result["warnings"]]
     finish({"run": str(folder.path), **result}, layer_table(title, result["layers"]), accuracies,
            *warnings, as_json=as_json)

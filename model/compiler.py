@@ -16,6 +16,7 @@ from ..gen.errors import RecipeError, SpecError
 from ..gen.spec import Input, NetworkSpec, Readout
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from torch import nn
 
     from .exchange.float_layer import FloatLayer
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 
 #: Fields of :class:`.quantisation.settings.Quantisation` that say how floats become integers.
-OPTIONS = ("bits", "decay_fraction", "membrane_bits", "percentile", "rounding", "scale",
-           "weight_shift")
+OPTIONS = ("bits", "decay", "decay_fraction", "membrane_bits", "per", "percentile", "rounding",
+           "scale", "weight_shift")
 
 
 def compile(
@@ -34,7 +35,7 @@ def compile(
     timesteps: int,
     *,
     name: str = "snn",
-    steps: Sequence[float] | None = None,
+    steps: "Sequence[float | npt.NDArray] | None" = None,
     input: Input | None = None,
     readout: Readout | None = None,
     run: "Runner | None" = None,
@@ -55,7 +56,8 @@ def compile(
     timesteps
         Most timesteps of an inference.
     steps
-        Real value of one weight step of each layer; searched for if not given.
+        Real value of one weight step of each layer, or of each of its output channels; searched
+        for if not given.
     input, readout
         How samples enter and what decides; spikes and their counts if not given. Under a membrane
         readout, a last neuron with ``reset_mechanism="none"`` only integrates.
@@ -96,13 +98,13 @@ def quantise(
     timesteps: int,
     *,
     name: str = "snn",
-    steps: Sequence[float] | None = None,
+    steps: "Sequence[float | npt.NDArray] | None" = None,
     input: Input | None = None,
     readout: Readout | None = None,
     run: "Runner | None" = None,
     **options: Any,
 ) -> "Quantised":
-    """As :func:`compile`, with all that :func:`spikewright.model.quantisation.rounding.report` and
+    """As :func:`compile`, with all that :func:`spikewright.model.quantisation.report.report` and
     quantisation-aware training need beside the spec::
 
         module = quantise(net, (2, 10, 10), 12, bits=4).trainable()

@@ -18,7 +18,7 @@ from .exchange.findings import Findings
 from .exchange.float_layer import FloatLayer
 from .exchange.loading import load_net
 from .exchange.nir_neurons import Discretisation
-from .quantisation import rounding
+from .quantisation.report import report
 
 #: Share of ones in the spikes that stand in for samples where there are none.
 _RATE = 0.2
@@ -92,7 +92,7 @@ def check(net: Read, name: str, options: dict[str, Any]) -> dict[str, Any]:
     if net.findings.maps:
         try:
             quantised = _quantise(net, name, options, timesteps=net.timesteps or 1)
-            layers = rounding.report(quantised, quantised.spec)["layers"]
+            layers = report(quantised, quantised.spec)["layers"]
         except (SpecError, UnsupportedModuleError) as error:
             net.findings.refuse("integers", "quantisation", str(error))
     return {**net.findings.json(), "input_shape": list(net.input_shape),
@@ -135,7 +135,7 @@ def compile_to(
         "random_samples": random,
         "weights": spec.weights,
         "parts": net.findings.json()["parts"],
-        **rounding.report(quantised, spec),
+        **report(quantised, spec),
     }
     if run.names():
         run.clear()

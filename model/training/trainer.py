@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from ...gen.errors import RunFolderError
-from ...gen.spec import Readout
+from ...gen.spec import NetworkSpec, Readout
 from ...gen.stimulus import Stimulus
 from ..data.augmentation import distort
 from ..readouts import SPIKE_COUNT, Activity, scores
@@ -50,6 +50,8 @@ class Trainer:
         Batch, loss and so on.
     readout
         How activity is judged.
+    network
+        What hardware will run, weights aside; only a penalty on its cycles needs it.
     epochs, learning_rate
         In place of those of ``settings``, for quantisation-aware training.
     """
@@ -63,6 +65,7 @@ class Trainer:
         settings: Training,
         *,
         readout: Readout = SPIKE_COUNT,
+        network: NetworkSpec | None = None,
         epochs: int | None = None,
         learning_rate: float | None = None,
     ):
@@ -82,7 +85,7 @@ class Trainer:
             rates = {"correct_rate": settings.correct_rate,
                      "incorrect_rate": settings.incorrect_rate}
         self.loss = getattr(SF, settings.loss)(**rates)
-        self.penalties = penalties.chosen(settings)
+        self.penalties = penalties.chosen(settings.penalty, network)
         #: Epochs behind us.
         self.epoch = 0
 

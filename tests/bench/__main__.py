@@ -10,7 +10,18 @@ from rich.table import Table
 
 from spikewright.gen.errors import DataError, SpikewrightError
 
-from . import activity, conversion, cycle_model, estimates, rivals, sast, silicon, training
+from . import (
+    activity,
+    conversion,
+    cycle_model,
+    estimates,
+    latency,
+    rivals,
+    rounding,
+    sast,
+    silicon,
+    training,
+)
 
 RESULTS = Path(__file__).with_name("results.json")
 
@@ -23,6 +34,8 @@ PARTS = {
     "estimates": estimates.compare,
     "rivals": rivals.compare,
     "cycle_model": cycle_model.measure,
+    "latency": latency.measure,
+    "rounding": rounding.measure,
     "training": training.measure,
     "sast": sast.measure,
     "ann_to_snn": conversion.measure,
