@@ -7,7 +7,6 @@ only as nearly as its sums repeat.)
 
 import math
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -77,7 +76,7 @@ class Trainer:
         self.learning_rate = learning_rate or settings.learning_rate
         self.x = torch.from_numpy(samples.spikes)
         self.y = torch.from_numpy(samples.labels)
-        self.optimizer = optimizer(
+        self.optimizer = torch.optim.AdamW(
             module.parameters(), lr=self.learning_rate, weight_decay=settings.weight_decay
         )
         rates = {}
@@ -157,10 +156,6 @@ class Trainer:
             raise RunFolderError(
                 f"the checkpoint does not belong to the recipe ({first_line(error)}); train anew"
             ) from error
-
-
-#: AdamW, all of a parameter's update in one pass over it.
-optimizer = partial(torch.optim.AdamW, fused=True)
 
 
 def seeded(seed: int) -> None:

@@ -1,6 +1,5 @@
-"""Training steps beside plain snnTorch's: the same net, loss, algorithm and machine, one thread
-each, in turns. Plain snnTorch is its tutorials' loop, the whole net timestep after timestep, and
-PyTorch's AdamW as it comes; ours is what Trainer does, whose AdamW is fused."""
+"""Training steps beside plain snnTorch's: the same net, loss, optimizer and machine, one thread
+each, in turns. Plain snnTorch is its tutorials' loop, the whole net timestep after timestep."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +13,6 @@ from torch import nn
 
 from spikewright.model import nets
 from spikewright.model.recipe import Recipe
-from spikewright.model.training.trainer import optimizer
 
 #: Seconds that each net takes turns.
 PATIENCE = 4.0
@@ -66,7 +64,7 @@ def measure() -> list[dict]:
         net = make()
         run = {
             "snntorch": _step(net, plain, x, y, torch.optim.AdamW(net.parameters(), lr=1e-4)),
-            "spikewright": _step(net, ours, x, y, optimizer(net.parameters(), lr=1e-4)),
+            "spikewright": _step(net, ours, x, y, torch.optim.AdamW(net.parameters(), lr=1e-4)),
         }
         best = dict.fromkeys(run, float("inf"))
         start = time.process_time()
