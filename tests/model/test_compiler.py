@@ -220,7 +220,7 @@ def test_unrepresentable(net, words):
 
 @pytest.mark.parametrize(("options", "words"), [
     ({"bits": 9}, "bits"), ({"bits": 1}, "bits"),
-    ({"colour": 3}, "no option colour; allowed are bits, decay_fraction"),
+    ({"colour": 3}, "no option colour; allowed are bits, decay, decay_fraction"),
     ({"method": "qat"}, "no option method"),
     ({"rounding": "sideways"}, "rounding"), ({"decay_fraction": 17}, "decay_fraction"),
 ])
