@@ -7,11 +7,13 @@ through :meth:`RunFolder.writing`, which puts a group of files in place at once 
 ==================  =============================================================================
 ``recipe.json``     how the net was trained, resolved: data, encoding, net, training, quantisation
 ``checkpoint.pt``   torch weights (read with ``weights_only=True``)
-``training.json``   metrics per epoch, seed, versions
+``training.json``   metrics per epoch, seed, versions, digests of the samples
 ``spec.json``,      the network in integers: :mod:`spikewright.gen.specfile`
 ``spec.npz``
 ``stimulus.npz``    held-back samples, encoded: :class:`spikewright.gen.Stimulus`
 ``compile.json``    what quantisation did to each layer and to the accuracy
+``qat.pt``          training in integers, to go on from
+``transfer.json``   what the weights lose from smooth spikes to hardware
 ``verilog/``        generated RTL
 ``boards/NAME/``    bitstream, nextpnr report, utilisation and Fmax of one board
 ``results.json``    all figures of the run

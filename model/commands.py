@@ -1,4 +1,4 @@
-"""Commands ``train`` and ``compile``. Nothing heavy is imported before one of them runs."""
+"""Commands ``train``, ``compile`` and ``transfer``. None imports anything heavy before it runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from ..gen.console import Json, finish
+from ..gen.console import Json, finish, table
 from ..gen.errors import RecipeError, RunFolderError
 from ..gen.runfolder import RunFolder
 
@@ -59,14 +59,14 @@ def train(
         run = _fresh(output or Path("runs") / chosen.name, overwrite)
     result = runs.train(run, chosen, data_root, resume=resume, overwrite=overwrite)
     run.record("train", result)
-    table = Table(title=f"trained {run.path}")
-    table.add_column("figure")
-    table.add_column("value", justify="right")
+    shown = Table(title=f"trained {run.path}")
+    shown.add_column("figure")
+    shown.add_column("value", justify="right")
     for key in ("accuracy", "train_accuracy"):
-        table.add_row(key.replace("_", " "), f"{100 * result[key]:.2f} %")
+        shown.add_row(key.replace("_", " "), f"{100 * result[key]:.2f} %")
     for key in ("epochs", "train_samples", "held_back_samples", "seconds"):
-        table.add_row(key.replace("_", " "), f"{result[key]:g}")
-    finish({"run": str(run.path), **result}, table, as_json=as_json)
+        shown.add_row(key.replace("_", " "), f"{result[key]:g}")
+    finish({"run": str(run.path), **result}, shown, as_json=as_json)
 
 
 def compile(
@@ -93,20 +93,49 @@ def compile(
         "quantisation", bits=bits, method=method, epochs=epochs, membrane_bits=membrane_bits
     )
     result = runs.compile(folder, recipe, data_root)
-    table = Table(title=f"compiled {folder.path}: {recipe.quantisation.method} at "
+    shown = Table(title=f"compiled {folder.path}: {recipe.quantisation.method} at "
                         f"{recipe.quantisation.bits} bits")
     columns = {"layer": "layer", "fan_in": "fan-in", "neurons": "neurons", "weight_step": "step",
                "sparsity": "zeros", "threshold": "θ", "membrane_bits": "bits", "spikes": "spikes"}
     for heading in columns.values():
-        table.add_column(heading, justify="right")
+        shown.add_column(heading, justify="right")
     for layer in result["layers"]:
-        table.add_row(*(_cell(layer[c]) for c in columns))
+        shown.add_row(*(_cell(layer[c]) for c in columns))
     accuracies = (f"accuracy on {result['samples']} held-back samples: "
                   f"float {100 * result['float_accuracy']:.2f} %, "
                   f"rounded {100 * result['ptq_accuracy']:.2f} %, "
                   f"integer {100 * result['accuracy']:.2f} %")
     warnings = [f"warning: {warning}" for warning in result["warnings"]]
-    finish({"run": str(folder.path), **result}, table, accuracies, *warnings, as_json=as_json)
+    finish({"run": str(folder.path), **result}, shown, accuracies, *warnings, as_json=as_json)
+
+
+def transfer(
+    run: Annotated[Path, typer.Argument(help="Run folder that `spikewright train` made.")],
+    simulate: Annotated[int, typer.Option(
+        min=1, help="Held-back samples that the generated hardware is simulated for.")] = 1,
+    data_root: _DataRoot = None,
+    as_json: Json = False,
+) -> None:
+    """What the trained weights lose on the way from smooth spikes to hardware: nothing is trained
+    between the rows.
+
+    Example: `spikewright transfer runs/sast`
+    """
+    from . import transfer as gap
+    from .data.stimuli import read_recipe
+
+    folder = RunFolder.open(run)
+    result = gap.measure(folder, read_recipe(folder), data_root, simulated=simulate)
+    shown = table(
+        f"{folder.path} on {result['samples']} held-back samples",
+        ("computed with", "accuracy %", "lost, points", "SynOps a sample", "cycles a sample"),
+        [(row["row"], 100 * row["accuracy"], 100 * row["gap"], row["synops"], row.get("cycles"))
+         for row in result["rows"]],
+    )
+    meaning = (f"SynOps: spikes × neurons that each reaches. The cycle model's figures were "
+               f"repeated, spike for spike and cycle for cycle, by simulating the generated "
+               f"hardware on {result['simulated']} of the samples.")
+    finish({"run": str(folder.path), **result}, shown, meaning, as_json=as_json)
 
 
 def _cell(value: Any) -> str:

@@ -10,11 +10,11 @@ from torch import nn
 
 from ..gen.errors import RecipeError
 from ..gen.spec import Readout
-from . import surrogates
 from .architecture import Convolution, Dense, Pooling, parse
 from .exchange.dynamics import NEURONS
 from .readouts import SPIKE_COUNT, Activity, votes
 from .recipe import Recipe
+from .scan import over_time
 
 
 def build(
@@ -126,7 +126,7 @@ def _neuron(recipe: Recipe, shape: list[int] | None) -> nn.Module:
     common: dict[str, Any] = {
         "threshold": net.threshold,
         "reset_mechanism": net.reset_mechanism,
-        "spike_grad": surrogates.build(recipe.surrogate.name, **recipe.surrogate.given()),
+        "spike_grad": recipe.surrogate.build(),
         "init_hidden": True,
     }
     if net.neuron == "lapicque":
@@ -153,7 +153,7 @@ def _output(recipe: Recipe) -> nn.Module:
     beta: Any = recipe.net.beta if recipe.readout.beta is None else recipe.readout.beta
     return snn.Leaky(
         beta=beta, reset_mechanism="none", init_hidden=True,
-        spike_grad=surrogates.build(recipe.surrogate.name, **recipe.surrogate.given()),
+        spike_grad=recipe.surrogate.build(),
     )
 
 
@@ -176,20 +176,7 @@ def unroll(
         if not isinstance(module, NEURONS):
             x = module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
             continue
-        x, membranes = _over_time(module, x.expand(timesteps or len(x), *x.shape[1:]))
+        x, membranes = over_time(module, x.expand(timesteps or len(x), *x.shape[1:]))
         spikes.append(x.flatten(2))
     assert membranes is not None
     return Activity(votes(readout, spikes[-1], membranes.flatten(2)), tuple(spikes))
-
-
-def _over_time(neuron: Any, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Spikes and membranes of ``neuron`` for currents x (timesteps, batch, …)."""
-    for state in ("mem", "syn", "spk"):
-        if hasattr(neuron, state):
-            setattr(neuron, state, torch.zeros_like(x[0]))
-    spikes, membranes = [], []
-    for current in x:
-        out = neuron(current)
-        spikes.append(out[0] if isinstance(out, tuple) else out)
-        membranes.append(neuron.mem)
-    return torch.stack(spikes), torch.stack(membranes)

@@ -45,6 +45,20 @@ class Recipe(Part):
         return self
 
     @model_validator(mode="after")
+    def _smooth(self) -> Self:
+        if self.surrogate.forward == "hard":
+            return self
+        if self.net.neuron in ("rleaky", "rsynaptic"):
+            raise ValueError(f"surrogate.forward is 'smooth', but snnTorch passes no gradient "
+                             f"through the reset of {self.net.neuron!r}, so gradients would not be "
+                             f"exact; use 'leaky', 'lapicque' or 'synaptic'")
+        if self.readout.kind == "first-spike" or self.training.loss == "ce_temporal_loss":
+            raise ValueError("surrogate.forward is 'smooth', and such spikes have no time; use "
+                             "readout.kind 'spike-count' or 'membrane' and another loss than "
+                             "'ce_temporal_loss'")
+        return self
+
+    @model_validator(mode="after")
     def _merge(self) -> Self:
         merge, encoding = self.training.merge, self.encoding
         if merge == 1:
@@ -60,6 +74,12 @@ class Recipe(Part):
             raise ValueError(f"training.merge is {merge}, which neuron {self.net.neuron!r} cannot "
                              f"take; use 'leaky' or 'synaptic', or leave it at 1")
         return self
+
+    @property
+    def hard(self) -> Self:
+        """The recipe of the same net with spikes of 0 and 1, as hardware has them."""
+        surrogate = self.surrogate.model_copy(update={"forward": "hard"})
+        return self.model_copy(update={"surrogate": surrogate})
 
     @classmethod
     def check(cls, fields: Any, where: str) -> Self:

@@ -1,11 +1,23 @@
-"""What `spikewright train` and `compile` do to a run folder, for Python too."""
+"""What `spikewright train` and `compile` do to a run folder, for Python too.
 
+A run repeats from what its folder holds: ``recipe.json``, the seed, the versions of the packages
+and SHA-256 digests of the encoded samples in ``training.json``. What was stopped goes on after its
+last whole epoch and ends bit for bit where it would have ended: training in floats from
+``checkpoint.pt`` when `train --resume` says so, training in integers from ``qat.pt`` whenever
+`compile` is run again with the same options, on the same weights and samples.
+"""
+
+import hashlib
+import json
+import platform
 import time
+from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from ..gen import specfile
@@ -13,6 +25,7 @@ from ..gen.console import progress, say
 from ..gen.engines import simulate
 from ..gen.errors import RunFolderError
 from ..gen.runfolder import RunFolder, write_json
+from ..gen.spec import NetworkSpec
 from ..gen.stimulus import Stimulus
 from . import nets
 from .data.sources import load
@@ -22,7 +35,7 @@ from .quantisation import rounding
 from .recipe import Recipe
 from .training import checkpoint
 from .training import trainer as training
-from .training.trainer import Forward, Trainer
+from .training.trainer import Forward
 
 
 def train(
@@ -37,11 +50,12 @@ def train(
         If the data, the net or the folder to resume do not fit the recipe.
     """
     samples, held_back, shape, classes = _samples(recipe, data_root)
+    digests = {"train": _digest(samples), "held_back": _digest(held_back)}
     merge = recipe.training.merge
     samples, held_back = merged(samples, merge), merged(held_back, merge)
     training.seeded(recipe.training.seed)
     net, readout = nets.build(recipe, shape, classes, merge=merge), recipe.readout.contract
-    trainer = training.Trainer(net, _forward(net, recipe), samples, shape, recipe.training,
+    trainer = training.Trainer(net, forward(net, recipe), samples, shape, recipe.training,
                                readout=readout)
     log: dict[str, Any] = {
         "recipe": recipe.name,
@@ -50,13 +64,21 @@ def train(
         "timesteps": recipe.encoding.timesteps,
         "classes": classes,
         "samples": {"train": len(samples), "held_back": len(held_back)},
-        "versions": {name: metadata.version(name) for name in ("torch", "snntorch", "tonic")},
+        "data": digests,
+        "versions": _versions(),
+        "device": str(trainer.device),
         "finished": False,
         "history": [],
     }
     if resume:
         trainer.restore(checkpoint.load(run.file("checkpoint.pt", "train")))
-        log["history"] = run.read_json("training.json", "train")["history"]
+        before = run.read_json("training.json", "train")
+        if before.get("data", digests) != digests:
+            raise RunFolderError(
+                f"{run.path} was begun on other samples of {recipe.data.source} than lie there "
+                f"now; bring them back, or train anew with --overwrite"
+            )
+        log["history"] = before["history"]
     elif overwrite:
         run.clear()
     with progress(f"training {recipe.name}", trainer.epochs) as advance:
@@ -90,6 +112,41 @@ def train(
     }
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A net that was trained, as hardware runs it: with spikes of 0 and 1, and every timestep of
+    the recipe by itself. ``recipe`` says the same."""
+
+    net: nn.Sequential
+    recipe: Recipe
+    samples: Stimulus
+    held_back: Stimulus
+    shape: tuple[int, ...]
+    classes: int
+
+
+def trained_net(run: RunFolder, recipe: Recipe, data_root: Path | None) -> Trained:
+    """The net trained in ``run``, and the samples of ``recipe``.
+
+    Raises
+    ------
+    DataError, RunFolderError
+        If the data is missing, or the training unfinished.
+    """
+    log = run.read_json("training.json", "train")
+    if not log["finished"]:
+        raise RunFolderError(f"{run.path} was stopped after epoch {len(log['history'])}; go on "
+                             f"with: spikewright train --resume -o {run.path}")
+    state = checkpoint.load(run.file("checkpoint.pt", "train"))
+    samples, held_back, shape, classes = _samples(recipe, data_root)
+    training.seeded(recipe.training.seed)
+    merge = recipe.training.merge
+    net = nets.build(recipe.hard, shape, classes, merge=merge)
+    checkpoint.restore_weights(net, state)
+    nets.refine(net, merge)
+    return Trained(net, recipe.hard, samples, held_back, shape, classes)
+
+
 def compile(run: RunFolder, recipe: Recipe, data_root: Path | None) -> dict[str, Any]:
     """Makes integers of the net trained in ``run``; figures, of the held-back samples too.
 
@@ -98,43 +155,29 @@ def compile(run: RunFolder, recipe: Recipe, data_root: Path | None) -> dict[str,
     DataError, RunFolderError, SpecError
         If the data is missing, the training unfinished, or the contract cannot hold the net.
     """
-    log = run.read_json("training.json", "train")
-    if not log["finished"]:
-        raise RunFolderError(f"{run.path} was stopped after epoch {len(log['history'])}; go on "
-                             f"with: spikewright train --resume -o {run.path}")
-    state = checkpoint.load(run.file("checkpoint.pt", "train"))
-    samples, held_back, shape, classes = _samples(recipe, data_root)
-    options = recipe.quantisation
-    training.seeded(recipe.training.seed)
-    merge = recipe.training.merge
-    net, readout = nets.build(recipe, shape, classes, merge=merge), recipe.readout.contract
-    checkpoint.restore_weights(net, state)
-    nets.refine(net, merge)
     start = time.perf_counter()
+    trained = trained_net(run, recipe, data_root)
+    net, recipe, held_back = trained.net, trained.recipe, trained.held_back
+    options, readout = recipe.quantisation, recipe.readout.contract
     quantised = rounding.post_training(
-        float_layers(net, shape), options, input_shape=shape,
+        float_layers(net, trained.shape), options, input_shape=trained.shape,
         timesteps=recipe.encoding.timesteps, name=recipe.name,
         input=recipe.encoding.input, readout=readout,
     )
     spec = quantised.spec
     rounded = simulate(spec, held_back.spikes, engine="golden").accuracy(held_back.labels)
     if options.method == "qat":
-        module = quantised.trainable()
-        trainer = training.Trainer(
-            module, module.activity, samples, shape,
-            recipe.training.model_copy(update={"weight_decay": 0.0}),
-            readout=readout, epochs=options.epochs, learning_rate=options.learning_rate,
-        )
-        _run_epochs(trainer, f"training in {options.bits}-bit integers")
-        spec = module.spec()
+        spec = _trained_in_integers(run, trained, quantised)
     trace = simulate(spec, held_back.spikes, engine="golden")
     result = {
         "digest": spec.digest,
         "samples": len(held_back),
-        "float_accuracy": training.accuracy(net, _forward(net, recipe), held_back, readout),
+        "float_accuracy": training.accuracy(net, forward(net, recipe), held_back, readout),
         "ptq_accuracy": rounded,
         "accuracy": trace.accuracy(held_back.labels),
         "options": options.model_dump(mode="json"),
+        "data": {"train": _digest(trained.samples), "held_back": _digest(held_back)},
+        "versions": _versions(),
         "weights": spec.weights,
         "synops_per_sample": trace.synops / len(trace),
         "input_spikes_per_sample": float(trace.counters["events_in"][:, 0].mean()),
@@ -155,17 +198,61 @@ def compile(run: RunFolder, recipe: Recipe, data_root: Path | None) -> dict[str,
     return result
 
 
-def _forward(net: nn.Sequential, recipe: Recipe) -> Forward:
+def forward(net: nn.Sequential, recipe: Recipe) -> Forward:
     """How ``net`` runs over time."""
     held = recipe.encoding.timesteps if recipe.encoding.kind == "current" else None
     return partial(nets.unroll, net, timesteps=held, readout=recipe.readout.contract)
 
 
-def _run_epochs(trainer: Trainer, description: str) -> None:
+def _trained_in_integers(
+    run: RunFolder, trained: Trained, quantised: rounding.Quantised
+) -> NetworkSpec:
+    """What quantisation-aware training makes of ``quantised``; ``run`` holds its state after every
+    epoch, and it goes on from there."""
+    recipe = trained.recipe
+    options = recipe.quantisation
+    module = quantised.trainable()
+    trainer = training.Trainer(
+        module, module.activity, trained.samples, trained.shape,
+        recipe.training.model_copy(update={"weight_decay": 0.0}),
+        readout=recipe.readout.contract, epochs=options.epochs,
+        learning_rate=options.learning_rate,
+    )
+    begun = {
+        "recipe": recipe.model_dump(mode="json"),
+        "weights": hashlib.sha256(run.file("checkpoint.pt", "train").read_bytes()).hexdigest(),
+        "data": _digest(trained.samples),
+        "versions": _versions(),
+    }
+    key = hashlib.sha256(json.dumps(begun, sort_keys=True).encode()).hexdigest()
+    if "qat.pt" in run:
+        state = checkpoint.load(run.file("qat.pt", "compile"))
+        if state.get("key") == key:
+            trainer.restore(state)
+    description = f"training in {options.bits}-bit integers"
     with progress(description, trainer.epochs) as advance:
+        advance(trainer.epoch)
         while trainer.epoch < trainer.epochs:
             figures = trainer.train_epoch()
+            with run.writing("compile") as folder:
+                checkpoint.save(folder / "qat.pt", {"key": key, **trainer.state()})
             advance(1, f"{description}: loss {figures['loss']:.3f}")
+    return module.cpu().spec()
+
+
+def _versions() -> dict[str, str]:
+    """Of what a run depends on."""
+    packages = ("spikewright", "torch", "snntorch", "tonic", "numpy")
+    return {"python": platform.python_version(),
+            **{name: metadata.version(name) for name in packages}}
+
+
+def _digest(samples: Stimulus) -> str:
+    """SHA-256 of encoded samples and their labels."""
+    found = hashlib.sha256(f"{samples.spikes.shape} {samples.spikes.dtype}".encode())
+    for array in (samples.spikes, samples.labels):
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
 
 
 def _samples(

@@ -33,6 +33,11 @@ class Training(Part):
     merge: int = Field(default=1, ge=1)
     #: Added to the loss for each spike that hidden layers fire for a sample, on average.
     spike_penalty: float = Field(default=0.0, ge=0)
+    #: ρ of sharpness-aware minimisation, :mod:`.sharpness`; 0 is off. With smooth spikes
+    #: (surrogate.forward) this is SAST. A step costs two.
+    sharpness: float = Field(default=0.0, ge=0)
     #: Factor on PyTorch's initial weights, so that sparse input makes a new net fire.
     gain: float = Field(default=1.0, gt=0)
+    #: "auto" is a GPU where PyTorch has one; runs repeat bit for bit on "cpu".
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     seed: int = Field(default=0, ge=0, lt=2**63)

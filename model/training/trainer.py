@@ -1,11 +1,12 @@
 """The training loop, for float nets and for nets in integers alike.
 
 A loop's whole state is what :meth:`Trainer.state` returns, random numbers included, so a run that
-was stopped after any epoch goes on to the same weights, bit for bit, as one that was not.
+was stopped after any epoch goes on to the same weights, bit for bit, as one that was not. (On a GPU
+only as nearly as its sums repeat.)
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,10 @@ from ...gen.spec import Readout
 from ...gen.stimulus import Stimulus
 from ..data.augmentation import distort
 from ..readouts import SPIKE_COUNT, Activity, scores
-from . import penalties
+from . import device, penalties
 from .checkpoint import first_line, restore_weights
 from .settings import Training
+from .sharpness import climbed
 
 #: Samples that are evaluated at once, and inputs that they may have together.
 _EVALUATION_BATCH = 512
@@ -36,7 +38,7 @@ class Trainer:
     Parameters
     ----------
     module
-        Holds the parameters.
+        Holds the parameters; moved to the device that ``settings`` name.
     forward
         Inputs (timesteps, batch, inputs), a current's timesteps being one → what the net did.
     samples
@@ -65,6 +67,8 @@ class Trainer:
     ):
         self.module, self.forward, self.settings = module, forward, settings
         self.input_shape, self.readout = input_shape, readout
+        self.device = device.chosen(settings.device)
+        module.to(self.device)
         self.epochs = epochs or settings.epochs
         self.learning_rate = learning_rate or settings.learning_rate
         self.x = torch.from_numpy(samples.spikes)
@@ -91,8 +95,8 @@ class Trainer:
         total, correct = 0.0, 0
         for which in order.split(self.settings.batch):
             x = distort(self.x[which].float(), self.input_shape, self.settings.augmentation)
-            y = self.y[which]
-            activity, objective = self._step(x.transpose(0, 1), y)
+            x, y = x.transpose(0, 1).to(self.device), self.y[which].to(self.device)
+            activity, objective = self._step(x, y)
             total += objective * len(which)
             correct += int((scores(self.readout, activity.votes).argmax(1) == y).sum())
         self.epoch += 1
@@ -106,12 +110,23 @@ class Trainer:
         return loss
 
     def _step(self, x: torch.Tensor, y: torch.Tensor) -> tuple[Activity, float]:
-        """One step of the optimizer; activity and objective before it."""
+        """One step of the optimizer; activity and objective before it.
+
+        Sharpness-aware, the gradient is that of nearby weights, with dropout drawn anew.
+        """
+        activity, objective = self._gradients(x, y)
+        if self.settings.sharpness:
+            with climbed(self.module.parameters(), self.settings.sharpness):
+                self._gradients(x, y)
+        self.optimizer.step()
+        return activity, objective
+
+    def _gradients(self, x: torch.Tensor, y: torch.Tensor) -> tuple[Activity, float]:
+        """Gives every parameter its gradient; activity and objective."""
         activity = self.forward(x)
         objective = self.objective(activity, y)
         self.optimizer.zero_grad()
         objective.backward()
-        self.optimizer.step()
         return activity, objective.item()
 
     def state(self) -> dict[str, Any]:
@@ -121,6 +136,8 @@ class Trainer:
             "model": self.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "random": torch.get_rng_state(),
+            # Dropout draws where the tensors are.
+            **({"gpu random": torch.cuda.get_rng_state()} if self.device.type == "cuda" else {}),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -129,6 +146,8 @@ class Trainer:
         try:
             self.optimizer.load_state_dict(state["optimizer"])
             torch.set_rng_state(state["random"])
+            if self.device.type == "cuda" and "gpu random" in state:
+                torch.cuda.set_rng_state(state["gpu random"])
             self.epoch = int(state["epoch"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise RunFolderError(
@@ -142,23 +161,25 @@ def seeded(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def predictions(
-    module: nn.Module, forward: Forward, samples: Stimulus, readout: Readout = SPIKE_COUNT
-) -> npt.NDArray[np.int64]:
-    """Class of the highest score for each sample; the lowest among equals, as in hardware."""
+def activities(module: nn.Module, forward: Forward, samples: Stimulus) -> Iterator[Activity]:
+    """What ``module`` does with ``samples``, as many at once as fit into memory, in order."""
     module.eval()
-    found = []
     _, frames, inputs = samples.spikes.shape
     batch = max(1, min(_EVALUATION_BATCH, _EVALUATION_ELEMENTS // (frames * inputs)))
-    with torch.no_grad():
-        for start in range(0, len(samples), batch):
-            x = torch.from_numpy(samples.spikes[start : start + batch]).float().transpose(0, 1)
-            found.append(scores(readout, forward(x).votes).numpy().argmax(axis=1))
-    return np.concatenate(found)
+    for start in range(0, len(samples), batch):
+        x = torch.from_numpy(samples.spikes[start : start + batch]).float().transpose(0, 1)
+        with torch.no_grad():
+            yield forward(x.to(device.of(module)))
+
+
+def decisions(readout: Readout, activity: Activity) -> npt.NDArray[np.int64]:
+    """Class of the highest score for each sample; the lowest among equals, as in hardware."""
+    return scores(readout, activity.votes).cpu().numpy().argmax(axis=1)
 
 
 def accuracy(
     module: nn.Module, forward: Forward, samples: Stimulus, readout: Readout = SPIKE_COUNT
 ) -> float:
     """Fraction of ``samples`` that are classified as labelled."""
-    return float((predictions(module, forward, samples, readout) == samples.labels).mean())
+    found = [decisions(readout, activity) for activity in activities(module, forward, samples)]
+    return float((np.concatenate(found) == samples.labels).mean())

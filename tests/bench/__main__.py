@@ -10,7 +10,7 @@ from rich.table import Table
 
 from spikewright.gen.errors import DataError, SpikewrightError
 
-from . import activity, cycle_model, estimates, rivals, silicon
+from . import activity, cycle_model, estimates, rivals, silicon, training
 
 RESULTS = Path(__file__).with_name("results.json")
 
@@ -23,6 +23,7 @@ PARTS = {
     "estimates": estimates.compare,
     "rivals": rivals.compare,
     "cycle_model": cycle_model.measure,
+    "training": training.measure,
 }
 
 

@@ -236,3 +236,41 @@ def test_stimuli_that_do_not_fit(tmp_path, run, event_arrays):
     np.savez(path, **{**event_arrays, "sensor_size": np.array([7, 5, 2])})
     with pytest.raises(DataError, match=r"inputs \(2, 5, 7\); its network takes \(2, 5, 6\)"):
         from_events(str(path), folder)
+
+
+def test_an_interrupted_compile_goes_on(tmp_path, run, recipe_file, monkeypatch):
+    from spikewright.model.training.trainer import Trainer
+
+    train(str(recipe_file), output=tmp_path / "again")
+    compile(tmp_path / "again")
+    original, trained = Trainer.train_epoch, []
+
+    def stop_in_epoch_two(self):
+        if self.epoch == 1:
+            raise KeyboardInterrupt
+        return original(self)
+
+    def counted(self):
+        trained.append(self.epoch)
+        return original(self)
+
+    monkeypatch.setattr(Trainer, "train_epoch", stop_in_epoch_two)
+    with pytest.raises(KeyboardInterrupt):
+        compile(run)
+    assert "spec.json" not in RunFolder.open(run)
+    monkeypatch.setattr(Trainer, "train_epoch", counted)
+    compile(run)
+    assert trained == [1]
+    assert RunFolder.open(run).spec() == RunFolder.open(tmp_path / "again").spec()
+    compile(run, bits=3)  # other options: from the beginning
+    assert trained == [1, 0, 1]
+
+
+def test_a_run_says_on_what_it_was_trained(run, event_arrays, event_file):
+    log = RunFolder.open(run).read_json("training.json", "train")
+    assert log["versions"].keys() >= {"python", "spikewright", "torch", "snntorch"}
+    compile(run, method="ptq")
+    assert RunFolder.open(run).read_json("compile.json", "")["data"] == log["data"]
+    np.savez(event_file, **{**event_arrays, "p": 1 - event_arrays["p"]})
+    with pytest.raises(RunFolderError, match="begun on other samples"):
+        train(output=run, resume=True)
