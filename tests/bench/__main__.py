@@ -10,7 +10,7 @@ from rich.table import Table
 
 from spikewright.gen.errors import DataError, SpikewrightError
 
-from . import activity, cycle_model, estimates, rivals, silicon, training
+from . import activity, cycle_model, estimates, rivals, silicon, sparse_gradient, training
 
 RESULTS = Path(__file__).with_name("results.json")
 
@@ -24,6 +24,7 @@ PARTS = {
     "rivals": rivals.compare,
     "cycle_model": cycle_model.measure,
     "training": training.measure,
+    "sparse_gradient": sparse_gradient.measure,
 }
 
 
