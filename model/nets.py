@@ -180,7 +180,8 @@ def unroll(
     """
     spikes: list[torch.Tensor] = []
     membranes = linear = None
-    for module, behind in pairwise([*net, None]):
+    layers: list[Any] = [*net, None]
+    for module, behind in pairwise(layers):
         if not isinstance(module, NEURONS):
             held = timesteps is not None and len(x) != timesteps
             if not held and sparse_gradient.skips(module, behind, x):
