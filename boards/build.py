@@ -13,6 +13,7 @@ from typing import Any
 
 from amaranth.build.run import BuildPlan
 
+from ..gen.cache import cache_folder
 from ..gen.errors import ToolError
 from ..gen.folding import Folding
 from ..gen.folding_options import folded
@@ -99,7 +100,8 @@ def build(
             "board": board.name,
             "device": board.part.device,
             "network": spec.digest,
-            **{name: list(folded(spec, folding)[name].values()) for name in ("lanes", "ways")},
+            **{name: list(folded(spec, folding)[name].values())
+               for name in ("lanes", "ways", "slices")},
             "seed": seed,
             **_read_report(working / REPORT, board),
             "seconds": seconds,

@@ -6,7 +6,7 @@ import typer
 
 from ..gen.commands import Run
 from ..gen.console import Json, finish, progress, say, table
-from ..gen.folding_options import Lanes, Ways, folding_of
+from ..gen.folding_options import Lanes, Slices, Ways, folding_of
 from ..gen.runfolder import RunFolder
 
 
@@ -15,6 +15,7 @@ def build(
     board: Annotated[str, typer.Option(help="Board to build for.")] = "icebreaker",
     lanes: Lanes = None,
     ways: Ways = None,
+    slices: Slices = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the placement.")] = 1,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Build even if the same design was built before.")
@@ -23,7 +24,7 @@ def build(
 ) -> None:
     """Build a bitstream with Yosys and nextpnr.
 
-    Without --lanes and --ways, the hardware is as large as is likely to fit.
+    Without --lanes, --ways and --slices, the hardware is as large as is likely to fit.
 
     Writes boards/BOARD/ in the run folder: the bitstream, nextpnr's report, and build.json with
     utilisation and Fmax. Exits with 1 if the design is slower than the board's clock.
@@ -37,10 +38,10 @@ def build(
     target = find_board(board)
     folder = RunFolder.open(run)
     spec = folder.spec()
-    if lanes is None and ways is None:
+    if lanes is None and ways is None and slices is None:
         folding = default_folding(spec, target)
     else:
-        folding = stored(folding_of(lanes, spec, ways), spec, target)
+        folding = stored(folding_of(lanes, spec, ways, slices), spec, target)
 
     with progress(f"building for {target.name}", len(building.STAGES)) as advance:
         begun: list[str] = []

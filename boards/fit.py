@@ -85,9 +85,8 @@ def require_memory(spec: NetworkSpec, plans: tuple[LayerPlan, ...], board: Board
 
 
 def _large_memories(plan: LayerPlan) -> int:
-    synapses = plan.synapses
-    return synapses.ways * large_memories(
-        synapses.lanes * synapses.weight_bits, synapses.bank_words)
+    return sum(each.ways * large_memories(each.lanes * each.weight_bits, each.bank_words)
+               for each in (part.synapses for part in plan.slices))
 
 
 @lru_cache(maxsize=256)

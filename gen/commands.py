@@ -10,7 +10,7 @@ from .engines import load_engine
 from .engines import simulate as run_engine
 from .errors import DataError, SpikewrightError
 from .folding import Folding
-from .folding_options import Lanes, Ways, folded, folding_of
+from .folding_options import Lanes, Slices, Ways, folded, folding_of
 from .runfolder import RunFolder, write_output
 from .spec import NetworkSpec
 from .stimulus import Stimulus, from_argument
@@ -46,6 +46,7 @@ def simulate(
     samples: Samples = None,
     lanes: Lanes = None,
     ways: Ways = None,
+    slices: Slices = None,
     membranes: Annotated[
         bool, typer.Option("--membranes", help="Report the range of every layer's membrane.")
     ] = False,
@@ -64,7 +65,7 @@ def simulate(
     """
     folder = RunFolder.open(run)
     spec = folder.spec()
-    folding = folding_of(lanes, spec, ways)
+    folding = folding_of(lanes, spec, ways, slices)
     load_engine(engine)
     stimulus = folder.stimulus() if data is None else from_argument(data, folder)
     stimulus = _first(stimulus, samples or DEFAULT_SAMPLES.get(engine))
@@ -94,6 +95,7 @@ def check(
     samples: Samples = None,
     lanes: Lanes = None,
     ways: Ways = None,
+    slices: Slices = None,
     json: console.Json = False,
 ) -> None:
     """Prove that the engines agree: spikes and membranes of every layer, readout, counters.
@@ -105,7 +107,7 @@ def check(
     """
     folder = RunFolder.open(run)
     spec, stimulus = folder.spec(), folder.stimulus()
-    folding = folding_of(lanes, spec, ways)
+    folding = folding_of(lanes, spec, ways, slices)
     names, left_out = _engines(engines)
     compared: dict[str, int] = {}
     mismatches: dict[str, int] = {}
@@ -204,6 +206,7 @@ def generate(
     ] = None,
     lanes: Lanes = None,
     ways: Ways = None,
+    slices: Slices = None,
     json: console.Json = False,
 ) -> None:
     """Write the accelerator as one Verilog file that needs nothing else.
@@ -215,7 +218,7 @@ def generate(
 
     folder = RunFolder.open(run)
     spec = folder.spec()
-    folding = folding_of(lanes, spec, ways)
+    folding = folding_of(lanes, spec, ways, slices)
     name = f"{spec.name}.v"
     with console.progress("writing Verilog", 1) as advance:
         network = Network(spec, folding)

@@ -99,7 +99,8 @@ def finish(result: dict[str, Any], *shown: RenderableType, as_json: bool) -> Non
     else:
         console = Console()
         for item in shown:
-            console.print(item)
+            # Lines are left to the terminal to break, so that what is copied from them is whole.
+            console.print(item, soft_wrap=isinstance(item, str))
 
 
 @contextmanager

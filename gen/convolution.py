@@ -9,10 +9,12 @@ memories, ``by·bx`` of them are reached at once.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from .errors import FoldingError
 from .folding import Storage
@@ -128,6 +130,8 @@ class Conv2dPlan:
     ----------
     lanes, units, rows, columns
         As chosen; ``rows`` and ``columns`` are the :class:`Axis` of y and x, with their banks.
+    members
+        int64 (lanes,): which lanes of a block these are. All, but in a slice.
     signal_shape, output_shape
         (channels, height, width) of the events and of the neurons.
     blocks, group_blocks
@@ -160,7 +164,7 @@ class Conv2dPlan:
         Events per cycle, 1, and where the weights are, in :attr:`~.folding.Storage.FIXED` memory.
     word_bits
         Of one sum in memory, without the low bits that ``weight_shift`` makes zero.
-    sum_words, sum_word_bits, weight_words, weight_word_bits
+    sum_words, weight_words
         Of the two memories of each bank.
 
     Raises
@@ -190,8 +194,9 @@ class Conv2dPlan:
         if self.lanes < 1 or group_channels % self.lanes:
             raise FoldingError(
                 f"layer {name}: {lanes} lanes; a divisor of the {group_channels} output channels "
-                f"of a group is needed, such as {_nearest_divisor(group_channels, self.lanes)}"
+                f"of a group is needed, such as {nearest_divisor(group_channels, self.lanes)}"
             )
+        self.members = np.arange(self.lanes)
         self.blocks = channels // self.lanes
         self.group_blocks = group_channels // self.lanes
         self.event_cycles = self.group_blocks * self.rows.passes * self.columns.passes
@@ -215,9 +220,7 @@ class Conv2dPlan:
         self.sum_words = 2 * self.rows.slots * self.columns.slots * self.blocks
         # Sums that are always 0 have no bit above the shift.
         self.word_bits = max(sum_bits - synapse.weight_shift, 1)
-        self.sum_word_bits = self.lanes * self.word_bits
         self.weight_words = synapse.weight[0, 0].size * self.signal_shape[0] * self.group_blocks
-        self.weight_word_bits = self.lanes * synapse.weight_bits
 
     def _axes(self, pool: SumPool2d | None, banks: tuple[int, int] | None) -> list[Axis]:
         synapse = self.synapse
@@ -269,7 +272,14 @@ class Conv2dPlan:
         for ky, kx, channel in np.ndindex(height, width, self.signal_shape[0]):
             first = channel // group_inputs * group_outputs
             column = weight[first : first + group_outputs, channel % group_inputs, ky, kx]
-            yield from column.reshape(self.group_blocks, self.lanes).tolist()
+            yield from column.reshape(self.group_blocks, -1)[:, self.members].tolist()
+
+    def slice(self, members: npt.NDArray[np.int64]) -> Conv2dPlan:
+        """The same with the lanes ``members`` of each block alone."""
+        part, count = copy(self), len(self.members) // len(members)
+        part.members, part.lanes, part.units = members, len(members), self.units // count
+        part.most_synops = self.most_synops // count
+        return part
 
     def neurons(self) -> Iterator[list[int]]:
         """For each step of a sweep, the neurons (flat C, H, W) whose sums it gets; −1: none."""
@@ -284,6 +294,7 @@ class Conv2dPlan:
                 yield row[first : first + self.units]
 
 
-def _nearest_divisor(number: int, wanted: int) -> int:
+def nearest_divisor(number: int, wanted: int) -> int:
+    """The divisor of ``number`` that is closest to ``wanted``, of two the smaller."""
     divisors = [n for n in range(1, number + 1) if number % n == 0]
     return min(divisors, key=lambda n: (abs(n - wanted), n))

@@ -18,11 +18,15 @@ Every quantity is a maximum of sums of earlier ones (a max-plus recurrence), com
 samples at once; the only loop runs over timesteps and layers. The cycles that a sweep takes from
 the events stand in closed form, see :class:`~.layer_cycles.SweepCycles`. No constant is fitted: all
 come from the :class:`~.plan.LayerPlan` and the components that hardware is made of.
+
+Nothing of this depends on what comes later. So an early exit changes only how many timesteps there
+are, see :mod:`~.exit_cycles`.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from .layer_cycles import CHUNK, LayerCycles
 from .plan import LayerPlan
@@ -32,8 +36,12 @@ from .timeline import Timeline
 from .traffic import LayerTraffic
 
 
-def timeline(plans: Sequence[LayerPlan], beats: Sequence[LayerTraffic]) -> Timeline:
+def timeline(plans: Sequence[LayerPlan], beats: Sequence[LayerTraffic],
+             processed: npt.NDArray[np.integer] | None = None) -> Timeline:
     """When each layer of ``plans`` does what, for the ``beats`` that reach it.
+
+    Counters and cycles are those of the first ``processed`` (samples,) timesteps of each sample,
+    all if not given; moments of later ones are those that nothing would come to.
 
     Input beats are offered one after another without a pause and results are taken at once, as
     simulations do. Each inference starts on idle hardware.
@@ -41,7 +49,7 @@ def timeline(plans: Sequence[LayerPlan], beats: Sequence[LayerTraffic]) -> Timel
     timesteps, samples = beats[0].below.shape
     timesteps *= plans[0].sweeps
     kind = _cycle_type(plans, beats, timesteps)
-    layers = [LayerCycles(plan, given, timesteps, kind)
+    layers = [LayerCycles(plan, given, timesteps, kind, processed)
               for plan, given in zip(plans, beats, strict=True)]
     for start in range(0, samples, CHUNK):
         chunk = slice(start, min(start + CHUNK, samples))
@@ -55,7 +63,8 @@ def timeline(plans: Sequence[LayerPlan], beats: Sequence[LayerTraffic]) -> Timel
             layer.count(below)
     last = plans[-1]
     # The first of these cycles has number 0.
-    cycles = layers[-1].begin[-1] + (
+    final = timesteps - 1 if processed is None else processed - 1
+    cycles = layers[-1].begin[final, np.arange(samples)] + (
         layers[-1].last_spikes + answer_latency(last.layer.neurons) + 1)
     return Timeline(tuple(layer.result(cycles) for layer in layers), cycles, last)
 

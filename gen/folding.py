@@ -42,6 +42,10 @@ class LayerFolding:
         memories again as the sums have, and a LUT or two per bit of a bank's word.
     storage
         Where the weights are; convolutions have fixed ones.
+    slices
+        Parts into which lanes and units are divided, each with its own copy of the events and of
+        all control; see :class:`~.rtl.layer.SpikingLayer`. Linear: units and lanes are rounded up
+        to a multiple; Conv2d: a divisor of both.
     """
 
     lanes: int | None = None
@@ -50,6 +54,7 @@ class LayerFolding:
     banks: tuple[int, int] | None = None
     overlap: bool = False
     storage: Storage = Storage.FIXED
+    slices: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

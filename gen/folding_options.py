@@ -1,4 +1,5 @@
-"""``--lanes`` and ``--ways``: what a user asks of the hardware's shape, and what is built of it."""
+"""``--lanes``, ``--ways`` and ``--slices``: what a user asks of the hardware's shape, and what is
+built of it."""
 
 from typing import Annotated
 
@@ -20,30 +21,48 @@ Ways = Annotated[
     typer.Option(help="Events added per cycle, of all-to-all layers: one number for all of them, "
                       "or one per layer, as in 4,1. [default: 1]", show_default=False),
 ]
+Slices = Annotated[
+    str | None,
+    typer.Option(help="Parts of a layer's hardware with control of their own, for a faster clock: "
+                      "one number for all layers, or one per layer, as in 4,1. [default: 1]",
+                 show_default=False),
+]
 
 
-def folding_of(lanes: str | None, spec: NetworkSpec, ways: str | None = None) -> Folding:
-    """What ``--lanes`` and ``--ways`` mean for ``spec``.
+def folding_of(lanes: str | None, spec: NetworkSpec, ways: str | None = None,
+               slices: str | None = None) -> Folding:
+    """What ``--lanes``, ``--ways`` and ``--slices`` mean for ``spec``.
 
     A single number of lanes is cut down where a layer has fewer, or to what divides a
-    convolution's channels; a single number of ways is that of every all-to-all layer.
+    convolution's channels; one of slices, likewise, to what the lanes allow; a single number of
+    ways is that of every all-to-all layer.
 
     Raises
     ------
     FoldingError
         If one is no list of numbers, of another length than the layers, or cannot be built.
     """
-    chosen_lanes, chosen_ways = _per_layer(lanes, "lanes", spec), _per_layer(ways, "ways", spec)
+    most = [_channels(layer.synapse) if isinstance(layer.synapse, Conv2d) else layer.neurons
+            for layer in spec.layers]
+    chosen_lanes = _per_layer(lanes, "lanes", spec, most)
+    most = [whole if given is None else given
+            for given, whole in zip(chosen_lanes, most, strict=True)]
     folding = Folding.each(*(
-        LayerFolding(lanes=each_lanes, ways=1 if each_ways is None else each_ways)
-        for each_lanes, each_ways in zip(chosen_lanes, chosen_ways, strict=True)
+        LayerFolding(lanes=each_lanes, ways=each_ways or 1, slices=each_slices or 1)
+        for each_lanes, each_ways, each_slices in zip(
+            chosen_lanes, _per_layer(ways, "ways", spec, most),
+            _per_layer(slices, "slices", spec, most), strict=True)
     ), spec=spec)
     layer_plans(spec, folding)
     return folding
 
 
-def _per_layer(text: str | None, what: str, spec: NetworkSpec) -> list[int | None]:
-    """The numbers of a comma-separated list, one per layer; None where there is no choice."""
+def _per_layer(text: str | None, what: str, spec: NetworkSpec,
+               most: list[int]) -> list[int | None]:
+    """The numbers of a comma-separated list, one per layer; None where there is no choice.
+
+    ``most`` is the largest that a number for all layers can be in each.
+    """
     if text is None:
         return [None] * len(spec.layers)
     try:
@@ -55,7 +74,7 @@ def _per_layer(text: str | None, what: str, spec: NetworkSpec) -> list[int | Non
     if min(numbers) < 1:
         raise FoldingError(f"{what} {text} has {min(numbers)}; every number must be at least 1")
     if len(numbers) == 1 and len(spec.layers) > 1:
-        return [_applied(numbers[0], what, layer) for layer in spec.layers]
+        return [_applied(numbers[0], what, *each) for each in zip(spec.layers, most, strict=True)]
     if len(numbers) != len(spec.layers):
         raise FoldingError(
             f"{len(numbers)} {what.removesuffix('s')} counts for {len(spec.layers)} layers; give "
@@ -64,24 +83,28 @@ def _per_layer(text: str | None, what: str, spec: NetworkSpec) -> list[int | Non
     return list(numbers)
 
 
-def _applied(number: int, what: str, layer: Layer) -> int | None:
+def _applied(number: int, what: str, layer: Layer, most: int) -> int | None:
     """What a number meant for every layer is for this one."""
-    if not isinstance(layer.synapse, Conv2d):
-        return number if what == "ways" else min(number, layer.neurons)
+    conv = isinstance(layer.synapse, Conv2d)
     if what == "ways":
-        return None
-    channels = layer.synapse.weight.shape[0] // layer.synapse.groups
-    return next(n for n in range(min(number, channels), 0, -1) if channels % n == 0)
+        return None if conv else number
+    return next(n for n in range(min(number, most), 0, -1) if not conv or most % n == 0)
+
+
+def _channels(synapse: Conv2d) -> int:
+    return synapse.weight.shape[0] // synapse.groups
 
 
 def folded(spec: NetworkSpec, folding: Folding) -> dict[str, dict[str, int]]:
-    """What is built of each layer: ``lanes``, ``ways``, neuron ``units``, and ``adders``, the
-    synaptic operations that one cycle can do; each layer → number."""
-    figures: dict[str, dict[str, int]] = {"lanes": {}, "ways": {}, "units": {}, "adders": {}}
+    """What is built of each layer: ``lanes``, ``ways``, ``slices``, neuron ``units``, and
+    ``adders``, the synaptic operations that one cycle can do; each layer → number."""
+    figures: dict[str, dict[str, int]] = {
+        "lanes": {}, "ways": {}, "slices": {}, "units": {}, "adders": {}}
     for plan in layer_plans(spec, folding):
         synapses, name = plan.synapses, plan.layer.name
         figures["lanes"][name] = synapses.lanes
         figures["ways"][name] = synapses.ways
+        figures["slices"][name] = len(plan.slices)
         figures["units"][name] = plan.units
         figures["adders"][name] = synapses.most_synops
     return figures

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from .plan import LayerPlan
 from .rtl.router import TIMESTEPS, queue_latency
@@ -47,11 +48,16 @@ class SweepCycles:
 
 
 class LayerCycles:
-    """One layer's recurrence. Names with an underscore behind are of the chunk's samples only."""
+    """One layer's recurrence. Names with an underscore behind are of the chunk's samples only.
 
-    def __init__(self, plan: LayerPlan, beats: LayerTraffic, timesteps: int, kind: type):
+    ``ends`` (samples,) is how many of the ``timesteps`` count; all if None.
+    """
+
+    def __init__(self, plan: LayerPlan, beats: LayerTraffic, timesteps: int, kind: type,
+                 ends: npt.NDArray[np.integer] | None = None):
         self.plan = plan
         self.beats = beats
+        self.ends = self.ends_ = ends
         phases, samples = beats.below.shape
         self.first, self.finish = np.empty((2, phases, samples), kind)
         self.begin = np.empty((timesteps, samples), kind)
@@ -68,6 +74,7 @@ class LayerCycles:
         self.first_, self.finish_, self.begin_ = (
             array[:, chunk] for array in (self.first, self.finish, self.begin))
         self.stalled_ = self.stalled[chunk]
+        self.ends_ = None if self.ends is None else self.ends[chunk]
         self.events_ = self.beats.below[:, chunk]
         self.taken_, self.work_, self.own_work_ = self._scratch[:, :, : self.stalled_.size]
         for beats, work in ((self.beats.below, self.work_), (self.beats.own, self.own_work_)):
@@ -80,10 +87,14 @@ class LayerCycles:
         """Timestep t, when those before it are known of all layers, and it of the one below."""
         if t < len(self.first_):
             self._arrive(t, below)
+            ends = self.ends_
+            stalled = self.stalled_ if ends is None else self.stalled_.copy()
             if self.plan.synapses.in_registers:
                 self._add_in_registers(t)
             else:
                 self._add_in_memory(t)
+            if ends is not None:
+                np.copyto(self.stalled_, stalled, where=t >= ends)
         self._sweep(t, behind)
 
     def _arrive(self, t: int, below: LayerCycles | None) -> None:
@@ -169,17 +180,26 @@ class LayerCycles:
 
     def count(self, below: LayerCycles | None) -> None:
         """The counters of the chunk."""
+        processed = None
+        if self.ends_ is not None:
+            processed = np.arange(len(self.begin_))[:, np.newaxis] < self.ends_
+            self.work_ *= processed[: len(self.work_)]
         busy = self.busy[self.chunk]
         np.sum(self.work_, axis=0, dtype=busy.dtype, out=busy)
         if self.beats.own is not None:
+            if processed is not None:
+                self.own_work_[:-1] *= processed[1:]
             busy += self.own_work_[:-1].sum(axis=0, dtype=busy.dtype)
         if below is not None:
             # A timestep always waits when it ends; with the one before it if that was not taken.
-            both = (self.taken_[:-1] > below.begin_[1:] + below.to_queue).any(axis=0)
-            self.queue_peak[self.chunk] = 1 + both
+            both = self.taken_[:-1] > below.begin_[1:] + below.to_queue
+            if processed is not None:
+                both &= processed[1:]
+            self.queue_peak[self.chunk] = 1 + both.any(axis=0)
 
     def result(self, cycles: Cycles) -> LayerTimeline:
-        sweeping = np.full_like(cycles, self.plan.synapses.takes * len(self.begin))
+        sweeps = len(self.begin) if self.ends is None else self.ends
+        sweeping = np.full_like(cycles, self.plan.synapses.takes * sweeps)
         return LayerTimeline(
             first=self.first, finish=self.finish, begin=self.begin, busy=self.busy,
             sweeping=sweeping, stalled=self.stalled,

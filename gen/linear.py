@@ -1,5 +1,6 @@
 """Numbers that follow from all-to-all synapses and their folding."""
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +50,8 @@ class LinearPlan:
     rows
         Cycles of an event, ⌈neurons / lanes⌉. Row r holds neurons r·lanes … r·lanes + lanes − 1;
         lanes beyond the last neuron are built and hold zero weights.
+    row_lanes, members
+        Lanes of the whole layer, and int64 (lanes,): which of them these are. All, but in a slice.
     ways
         Events per cycle; address a is number ``a // ways`` of bank ``a % ways``.
     storage
@@ -97,7 +100,8 @@ class LinearPlan:
         self.value_bits = source.value_bits
         self.units = units
         lanes = layer.neurons if folding.lanes is None else folding.lanes
-        self.lanes = -(-lanes // units) * units
+        self.lanes = self.row_lanes = -(-lanes // units) * units
+        self.members = np.arange(self.lanes)
         self.rows = -(-layer.neurons // self.lanes)
         self.steps = -(-layer.neurons // units)
         self.groups = self.lanes // units
@@ -147,6 +151,20 @@ class LinearPlan:
                                      own << (recurrent.weight_shift - shift)], axis=1)
         return matrix, shift
 
+    def slice(self, members: npt.NDArray[np.int64]) -> "LinearPlan":
+        """The same with the lanes ``members`` alone."""
+        part = copy(self)
+        part.members, part.lanes = members, len(members)
+        part.units = len(members) // self.groups
+        part.most_synops = part.ways * part.lanes
+        return part
+
+    @property
+    def last_neurons(self) -> int:
+        """Lanes that have a neuron in the last row."""
+        before = (self.rows - 1) * self.row_lanes
+        return int((before + self.members < self.layer.neurons).sum())
+
     def unconnected(self, way: int) -> list[int]:
         """Addresses in bank ``way`` of pixels that no pooling window holds."""
         if not isinstance(self.layer.pool, SumPool2d):
@@ -157,7 +175,7 @@ class LinearPlan:
     def weight_words(self, way: int) -> list[list[int]]:
         """Bank ``way`` of the weights: word row·bank_inputs + address // ways, lane by lane."""
         bank = self._columns[:, way :: self.ways]
-        padded = np.zeros((self.rows * self.lanes, self.bank_inputs), np.int64)
+        padded = np.zeros((self.rows * self.row_lanes, self.bank_inputs), np.int64)
         padded[: bank.shape[0], : bank.shape[1]] = bank
-        return padded.reshape(self.rows, self.lanes, -1).transpose(0, 2, 1).reshape(
-            -1, self.lanes).tolist()
+        rows = padded.reshape(self.rows, self.row_lanes, -1)[:, self.members]
+        return rows.transpose(0, 2, 1).reshape(-1, self.lanes).tolist()

@@ -17,6 +17,7 @@ from .folding import Folding, LayerFolding, Storage
 from .layers import Layer
 from .linear import LinearPlan, Source
 from .pooling import MaxPool2d
+from .slices import cut, linear_units
 from .spec import NetworkSpec
 from .spike_pooling import SpikePoolingPlan
 from .synapses import Conv2d, Linear
@@ -88,6 +89,10 @@ class LayerPlan:
         :class:`~.spike_pooling.SpikePoolingPlan` of a max pooling behind, or None.
     rows
         :class:`SpikeRows` as they leave.
+    slices
+        Of the layer's units, and of ``synapses``: what is built; see :mod:`~.slices`.
+    members
+        int64 (units,): which of the layer's units these are. All, but in a slice.
     accumulator_bits, membrane_bits, leaked_bits
         Widths of the stored word, of u and m, and of the decayed membrane.
     current_bits, leaked_current_bits
@@ -115,6 +120,7 @@ class LayerPlan:
         self.units = self.synapses.units
         self.steps = self.synapses.steps
         self.order = self._order()
+        self.members = np.arange(self.units)
         self._widths(bounds)
         self.pooling = None
         if above is not None and isinstance(above.pool, MaxPool2d):
@@ -131,6 +137,7 @@ class LayerPlan:
                 f"{ways_out} ways of the layer behind; give that a number of ways that divides "
                 f"{self.rows.units}, such as {math.gcd(self.rows.units, ways_out)}"
             )
+        self.slices = cut(self, folding.slices)
 
     def _linear(self, layer: Layer, folding: LayerFolding, bounds: MembraneBounds,
                 source: Source) -> LinearPlan:
@@ -147,11 +154,10 @@ class LayerPlan:
                 f"send the input in every timestep as {InputKind.COUNTS.value}, or make the layer "
                 f"behind it recurrent"
             )
-        # The units of a row are dealt out to the ways behind; missing ones are built and idle.
         ways = self.ways_out
         if isinstance(layer.recurrent, Linear):
             ways = math.lcm(ways, folding.ways)
-        units = -(-units // ways) * ways
+        units = linear_units(layer, units, lanes=lanes, ways=ways, slices=folding.slices)
         return LinearPlan(layer, folding, source, units=units, sum_bits=bounds.sum_bits)
 
     def _convolution(self, layer: Layer, folding: LayerFolding, bounds: MembraneBounds,
@@ -230,7 +236,7 @@ class LayerPlan:
     @property
     def latency(self) -> int:
         """Cycles from a step of the sweep to its spikes."""
-        return self.synapses.latency + self.fire_latency
+        return self.synapses.latency + self.fire_latency + (len(self.slices) > 1)
 
     @property
     def sweep_cycles(self) -> int:

@@ -6,7 +6,9 @@ checking, benchmarking and driving a board need neither torch nor the data set.
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
+import zlib
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -53,6 +55,20 @@ class Stimulus:
     def __getitem__(self, which: slice) -> Stimulus:
         return Stimulus(self.spikes[which], self.labels[which])
 
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hexadecimal, of what the samples are: shape, values and labels, whatever file
+        or machine they come from."""
+        hasher = hashlib.sha256(np.array(self.spikes.shape, "<i8").tobytes())
+        if self.spikes.dtype == np.bool_:
+            # Sample by sample, so that no copy of all of them is made.
+            for sample in self.spikes:
+                hasher.update(np.packbits(sample).tobytes())
+        else:
+            hasher.update(b"\0values" + np.ascontiguousarray(self.spikes).tobytes())
+        hasher.update(self.labels.astype("<i8").tobytes())
+        return hasher.hexdigest()
+
     def save(self, path: Path | str) -> None:
         """Writes an npz; spikes without other values are packed eight to a byte."""
         if self.spikes.dtype == np.bool_:
@@ -78,7 +94,7 @@ class Stimulus:
                     spikes = np.unpackbits(packed, axis=-1, count=inputs).astype(np.bool_)
         except OSError as error:
             raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
-        except (KeyError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        except (KeyError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise DataError(
                 f"{path} is no stimulus file ({error}); give one that `spikewright compile` or "
                 f"Stimulus.save wrote"

@@ -69,8 +69,8 @@ def ports(network: Network) -> list[Port]:
         listed += [
             Port("load_begin", "input", 1, "weights begin anew with the next byte"),
             Port("load_valid", "input", 1, "a byte of weights is there; none is refused"),
-            Port("load_byte", "input", 8, "it; layer by layer, way by way, word by word, the "
-                                          "lowest byte first"),
+            Port("load_byte", "input", 8, "it; layer by layer, slice by slice, way by way, word "
+                                          "by word, the lowest byte first"),
             Port("loaded", "output", 1, "all weights are in; begin no inference before"),
         ]
     if network.counters is not None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .compiler import compile, quantise
+    from .conversion.conversion import convert
+    from .conversion.twins import qnn_twin, snn_twin
     from .data.datasets import EventDataset
     from .quantisation.net import QuantizedNet
     from .recipe import Recipe
@@ -17,10 +19,14 @@ _HOMES = {
     "QuantizedNet": "quantisation.net",
     "Recipe": "recipe",
     "compile": "compiler",
+    "convert": "conversion.conversion",
+    "qnn_twin": "conversion.twins",
     "quantise": "compiler",
+    "snn_twin": "conversion.twins",
 }
 
-__all__ = ["EventDataset", "QuantizedNet", "Recipe", "compile", "quantise"]
+__all__ = ["EventDataset", "QuantizedNet", "Recipe", "compile", "convert", "qnn_twin", "quantise",
+           "snn_twin"]
 
 
 def __getattr__(name: str) -> Any:

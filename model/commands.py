@@ -13,8 +13,9 @@ from ..gen.errors import RecipeError, RunFolderError
 from ..gen.runfolder import RunFolder
 
 _Data = Annotated[str | None, typer.Option(
-    help="Where samples come from: digits, mnist, nmnist, dvs-gesture, cifar10-dvs or "
-         "events:FILE.npz; the recipe says where if this does not.")]
+    help="Where samples come from: digits, mnist, nmnist, dvs-gesture, cifar10-dvs, shd, "
+         "sklearn:TABLE or events:FILE.npz (see `spikewright data`); the recipe says where if this "
+         "does not.")]
 _DataRoot = Annotated[Path | None, typer.Option(
     help="Folder of MNIST and of Tonic's data sets.", envvar="SPIKEWRIGHT_DATA", show_envvar=True)]
 
@@ -28,6 +29,8 @@ def train(
         "--output", "-o", help="Run folder to write.", show_default="runs/NAME")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training samples.")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides all that is random.")] = None,
+    sharpness: Annotated[float | None, typer.Option(
+        help="ρ of sharpness-aware minimisation; 0 is plain training.")] = None,
     resume: Annotated[bool, typer.Option(
         "--resume", help="Go on where the run in --output was stopped.")] = False,
     overwrite: Annotated[bool, typer.Option(
@@ -44,7 +47,7 @@ def train(
 
     if resume:
         given = {"RECIPE": recipe, "--data": data, "--epochs": epochs, "--seed": seed,
-                 "--overwrite": overwrite or None}
+                 "--sharpness": sharpness, "--overwrite": overwrite or None}
         extra = [name for name, value in given.items() if value is not None]
         if extra or output is None:
             raise RecipeError(
@@ -55,7 +58,7 @@ def train(
         chosen = read_recipe(run)
     else:
         chosen = Recipe.load(recipe or "digits").from_source(_absolute(data))
-        chosen = chosen.override("training", epochs=epochs, seed=seed)
+        chosen = chosen.override("training", epochs=epochs, seed=seed, sharpness=sharpness)
         run = _fresh(output or Path("runs") / chosen.name, overwrite)
     result = runs.train(run, chosen, data_root, resume=resume, overwrite=overwrite)
     run.record("train", result)
@@ -112,7 +115,7 @@ def compile(
 def transfer(
     run: Annotated[Path, typer.Argument(help="Run folder that `spikewright train` made.")],
     simulate: Annotated[int, typer.Option(
-        min=1, help="Held-back samples that the generated hardware is simulated for.")] = 1,
+        min=0, help="Held-back samples that the generated hardware is simulated for.")] = 1,
     data_root: _DataRoot = None,
     as_json: Json = False,
 ) -> None:
@@ -132,9 +135,9 @@ def transfer(
         [(row["row"], 100 * row["accuracy"], 100 * row["gap"], row["synops"], row.get("cycles"))
          for row in result["rows"]],
     )
-    meaning = (f"SynOps: spikes × neurons that each reaches. The cycle model's figures were "
-               f"repeated, spike for spike and cycle for cycle, by simulating the generated "
-               f"hardware on {result['simulated']} of the samples.")
+    meaning = (f"SynOps: spikes × neurons that each reaches. Hardware is its cycle model, repeated "
+               f"spike for spike and cycle for cycle by simulation on {result['simulated']} of the "
+               f"samples.")
     finish({"run": str(folder.path), **result}, shown, meaning, as_json=as_json)
 
 
@@ -145,10 +148,12 @@ def _cell(value: Any) -> str:
 
 
 def _absolute(source: str | None) -> str | None:
-    """An event file by its absolute path, so that the run finds it from anywhere."""
+    """An event file that lies here by its absolute path, so that the run finds it from anywhere;
+    others are looked for below the data folder."""
     prefix = "events:"
     if source is not None and source.startswith(prefix):
-        return prefix + str(Path(source.removeprefix(prefix)).resolve())
+        path = Path(source.removeprefix(prefix))
+        return f"{prefix}{path.resolve() if path.exists() else path}"
     return source
 
 

@@ -145,8 +145,10 @@ class Recipe(Part):
         if source is None or source == self.data.source:
             return self
         values = self.model_dump(mode="json")
-        kinds = [name.partition(":")[0] for name in (source, self.data.source)]
-        values["data"].update(source=source, **({} if kinds[0] == kinds[1] else {"train": None}))
+        files = all(name.startswith("events:") for name in (source, self.data.source))
+        values["data"]["source"] = source
+        if not files:
+            values["data"].update(train=None, split=None)
         return self.check(values, "option")
 
 

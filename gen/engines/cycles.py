@@ -8,6 +8,7 @@ import numpy.typing as npt
 from ..counters import COUNTERS, CYCLE_COUNTERS
 from ..cycles import timeline
 from ..errors import SpikewrightError
+from ..exit_cycles import processed_timesteps
 from ..plan import layer_plans
 from ..spec import NetworkSpec
 from ..trace import Trace
@@ -21,14 +22,16 @@ def run(spec: NetworkSpec, signals: npt.NDArray, options: Options) -> Trace:
         raise SpikewrightError(
             "the cycle model has no signals, so no waveform; use engine amaranth"
         )
-    if spec.readout.early_exit:
-        raise SpikewrightError(
-            f"network {spec.name} exits early, which the cycle model does not follow; use engine "
-            f"amaranth, or give it a Readout without early_exit for the cycles of whole inferences"
-        )
     plans = layer_plans(spec, options.folding)
     trace = golden.run(spec, signals, options)
-    times = timeline(plans, traffic(plans, signals, trace.spikes))
+    beats = traffic(plans, signals, trace.spikes)
+    times = timeline(plans, beats)
+    if spec.readout.early_exit:
+        processed = processed_timesteps(
+            plans[0], beats[0], times.layers[0], times.first_spike(trace.spikes[-1]))
+        times = timeline(plans, beats, processed)
+        trace = golden.run(spec, signals, Options(membranes=options.membranes,
+                                                  timesteps=processed))
     counted = dict(trace.counters)
     for name in (*CYCLE_COUNTERS, "queue_peak"):
         each = [getattr(layer, name) for layer in times.layers]

@@ -4,6 +4,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from ..convolution import Conv2dPlan
 from ..linear import LinearPlan
 from ..plan import LayerPlan, SpikeRows
 from ..synapses import Linear
@@ -21,6 +22,18 @@ class SpikingLayer(wiring.Component):
 
     Throughput and latency are those of :class:`~.linear.LinearSynapses` or
     :class:`~.conv.Conv2dSynapses`, and of :class:`~.array.NeuronArray`.
+
+    **Slices** (:mod:`spikewright.gen.slices`) are layers of fewer lanes and units side by side.
+    Every event goes to all of them, into registers of each, so that what is behind these, and
+    between an address and its weights, reaches 1/S of the memories and sums. All control is built
+    S times. A row of the layer's spikes is the slices' side by side, in a register, because they
+    may come from far apart: that cycle of latency is all that slices change in a layer's cycles.
+
+    Slices run in lock step: they are the same machine from the same reset, fed by the same beats,
+    ``room`` and ``cut``, and nothing of what they do depends on weights or sums. So they end every
+    timestep in the same cycle, that is the barrier, and any of them can speak for all. Slices with
+    queues of their own would be no faster, because each event takes each of them the same number
+    of cycles; they would cost S queues, and arbiters behind them.
 
     Parameters
     ----------
@@ -42,16 +55,13 @@ class SpikingLayer(wiring.Component):
     def __init__(self, plan: LayerPlan):
         self.plan = plan
         synapses = plan.synapses
-        #: Kept as attributes so that simulations can look inside.
-        self.array = NeuronArray(plan)
-        if isinstance(synapses, LinearPlan):
-            self.synapses = LinearSynapses(synapses)
-        else:
-            self.synapses = Conv2dSynapses(synapses)
+        #: Of each slice. Kept as attributes so that simulations can look inside.
+        self.arrays = [NeuronArray(part) for part in plan.slices]
+        self.synapses = [_synapses(part.synapses) for part in plan.slices]
         self.recurrence = Recurrence(plan) if isinstance(plan.layer.recurrent, Linear) else None
         ways = synapses.ways
         super().__init__({
-            "i": (self.recurrence or self.synapses).signature.members["i"],
+            "i": (self.recurrence or self.synapses[0]).signature.members["i"],
             "o": Out(SpikesSignature(plan)),
             "load": In(LoadSignature()), "full": Out(1),
             "room": In(1), "cut": In(1), "begin": Out(1), "begin_last": Out(1),
@@ -63,17 +73,21 @@ class SpikingLayer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.array = array = self.array
-        m.submodules.synapses = synapses = self.synapses
-        if isinstance(synapses, LinearSynapses):
-            wiring.connect(m, wiring.flipped(self.load), synapses.load)
-            m.d.comb += self.full.eq(synapses.full)
-        else:
-            m.d.comb += self.full.eq(1)
-        wiring.connect(m, synapses.sums, array.sums)
-        wiring.connect(m, array.o, wiring.flipped(self.o))
-        m.d.comb += [array.cut.eq(self.cut), self.begin.eq(array.begin),
-                     self.begin_last.eq(array.begin_last)]
+        loading: Value = C(1)
+        for n, (synapses, array) in enumerate(zip(self.synapses, self.arrays, strict=True)):
+            slice_ = f"_{n}" if n else ""
+            m.submodules[f"array{slice_}"] = array
+            m.submodules[f"synapses{slice_}"] = synapses
+            if isinstance(synapses, LinearSynapses):
+                m.d.comb += [
+                    synapses.load.begin.eq(self.load.begin), synapses.load.byte.eq(self.load.byte),
+                    synapses.load.valid.eq(self.load.valid & loading),
+                ]
+                loading = loading & synapses.full
+            wiring.connect(m, synapses.sums, array.sums)
+            m.d.comb += array.cut.eq(self.cut)
+        m.d.comb += self.full.eq(loading)
+        self._merge(m)
 
         moved = self.i.valid & self.i.ready
         from_below = sum((slot.event for slot in self.i.payload.slots), C(0))
@@ -81,33 +95,58 @@ class SpikingLayer(wiring.Component):
         if self.recurrence is not None:
             self._recur(m, self.recurrence)
         else:
-            wiring.connect(m, wiring.flipped(self.i), synapses.i)
-            m.d.comb += array.room.eq(self.room)
+            self._multicast(m, self.i, self.room)
+        activity = self.synapses[0].activity
         m.d.comb += [
-            self.events.synops.eq(synapses.activity.synops),
-            self.events.saturations.eq(array.saturated),
-            self.events.busy.eq(synapses.activity.busy),
-            self.events.sweeping.eq(synapses.activity.taking),
-            self.events.stalled.eq(synapses.activity.stalled),
-            self.events.starved.eq(synapses.activity.starved),
+            self.events.synops.eq(sum((each.activity.synops for each in self.synapses), C(0))),
+            self.events.saturations.eq(sum((array.saturated for array in self.arrays), C(0))),
+            self.events.busy.eq(activity.busy),
+            self.events.sweeping.eq(activity.taking),
+            self.events.stalled.eq(activity.stalled),
+            self.events.starved.eq(activity.starved),
         ]
         return m
 
+    def _multicast(self, m: Module, beats, room: Value):
+        """Every slice takes each beat, in the same cycle."""
+        m.d.comb += beats.ready.eq(self.synapses[0].i.ready)
+        for synapses, array in zip(self.synapses, self.arrays, strict=True):
+            m.d.comb += [
+                synapses.i.valid.eq(beats.valid), synapses.i.payload.eq(beats.payload),
+                array.room.eq(room),
+            ]
+
+    def _merge(self, m: Module):
+        """The slices' spikes, each unit in its place."""
+        first = self.arrays[0]
+        m.d.comb += [self.begin.eq(first.begin), self.begin_last.eq(first.begin_last)]
+        merged = m.d.comb if len(self.arrays) == 1 else m.d.sync
+        merged += [
+            self.o.valid.eq(first.o.valid), self.o.step.eq(first.o.step),
+            self.o.end.eq(first.o.end), self.o.last.eq(first.o.last),
+        ]
+        for part, array in zip(self.plan.slices, self.arrays, strict=True):
+            for unit, place in enumerate(part.members.tolist()):
+                merged += [self.o.spikes[place].eq(array.o.spikes[unit]),
+                           self.o.membranes[place].eq(array.o.membranes[unit])]
+
     def _recur(self, m: Module, recurrence: Recurrence):
-        array, synapses = self.array, self.synapses
         rows = SpikeRows(self.plan.order, self.plan.steps - 1)
         m.submodules.own = own = SpikeRouter(rows, self.plan.synapses.ways)
         m.submodules.recurrence = recurrence
         wiring.connect(m, wiring.flipped(self.i), recurrence.i)
         wiring.connect(m, own.o, recurrence.own)
-        wiring.connect(m, recurrence.o, synapses.i)
+        self._multicast(m, recurrence.o, self.room & own.room)
         # The last timestep's spikes have no timestep to come back in.
         m.d.comb += [
-            own.valid.eq(array.o.valid & ~array.o.last),
-            own.spikes.eq(array.o.spikes), own.end.eq(array.o.end),
-            own.begin.eq(array.begin & ~array.begin_last),
-            array.room.eq(self.room & own.room),
+            own.valid.eq(self.o.valid & ~self.o.last),
+            own.spikes.eq(self.o.spikes), own.end.eq(self.o.end),
+            own.begin.eq(self.begin & ~self.begin_last),
         ]
         moved = own.o.valid & own.o.ready
         back = sum((slot.event for slot in own.o.payload.slots), C(0))
         m.d.comb += self.events.recurrent_events.eq(Mux(moved, back, 0))
+
+
+def _synapses(plan: LinearPlan | Conv2dPlan) -> LinearSynapses | Conv2dSynapses:
+    return LinearSynapses(plan) if isinstance(plan, LinearPlan) else Conv2dSynapses(plan)

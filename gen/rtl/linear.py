@@ -107,9 +107,8 @@ class LinearSynapses(wiring.Component):
         events, partial = Signal(range(plan.ways + 1)), Signal()
         arrived = sum((self._connected(m, way) for way in range(plan.ways)), C(0))
         m.d.sync += [events.eq(Mux(self._issue, arrived, 0)), partial.eq(last_row_of_sums)]
-        rest = plan.layer.neurons - (plan.rows - 1) * plan.lanes
         counted = Signal.like(self.activity.synops)
-        m.d.sync += counted.eq(events * Mux(partial, rest, plan.lanes))
+        m.d.sync += counted.eq(events * Mux(partial, plan.last_neurons, plan.lanes))
         m.d.comb += self.activity.synops.eq(counted)
 
     def _connected(self, m: Module, way: int) -> Value:

@@ -47,11 +47,12 @@ def load_image(words: Sequence[Sequence[int]], weight_bits: int) -> bytes:
 
 
 def network_image(plans: Sequence[LayerPlan]) -> bytes:
-    """What a network loads: the weights of every layer that can be, one way's after the other's."""
+    """What a network loads: the weights of every layer that can be, slice by slice, one way's after
+    the other's."""
     return b"".join(
-        load_image(plan.synapses.weight_words(way), plan.synapses.weight_bits)
+        load_image(part.synapses.weight_words(way), part.synapses.weight_bits)
         for plan in plans if plan.synapses.storage is not Storage.FIXED
-        for way in range(plan.synapses.ways)
+        for part in plan.slices for way in range(part.synapses.ways)
     )
 
 

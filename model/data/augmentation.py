@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 
 class Augmentation(Part):
-    """How far recordings are distorted while training."""
+    """How far recordings are distorted while training: in space, in time, in polarity, and by
+    losing events. Nothing is distorted unless asked for."""
 
     #: Pixels, each way.
     shift: int = Field(default=0, ge=0, le=16)
@@ -22,12 +23,50 @@ class Augmentation(Part):
     scale: float = Field(default=0.0, ge=0, lt=1)
     #: Pixels that a row moves at most, for each pixel between it and the middle.
     shear: float = Field(default=0.0, ge=0, le=1)
+    #: Timesteps that a recording begins earlier or later; what leaves it is lost.
+    time_shift: int = Field(default=0, ge=0, le=4096)
+    #: Share of recordings in which ON and OFF change places.
+    polarity_flip: float = Field(default=0.0, ge=0, le=1)
+    #: Largest share of events that a recording loses at random. Unlike training.input_dropout, what
+    #: is left keeps its value, and every recording has a share of its own.
+    event_drop: float = Field(default=0.0, ge=0, lt=1)
 
 
 def distort(
     x: "torch.Tensor", input_shape: tuple[int, ...], options: Augmentation
 ) -> "torch.Tensor":
-    """``x`` (batch, timesteps, inputs), each recording seen through a random map of its own.
+    """``x`` (batch, timesteps, inputs), each recording distorted on its own; spikes stay spikes.
+
+    ``input_shape`` is (polarity, y, x). All that is random comes from PyTorch's generator, and is
+    drawn only for what is asked for. In this order: :func:`_moved` in space, moved in time by whole
+    timesteps, polarities swapped, events dropped one by one.
+    """
+    import torch
+
+    batch, timesteps = x.shape[:2]
+    if options.shift or options.rotation or options.scale or options.shear:
+        x = _moved(x, input_shape, options)
+    if options.time_shift:
+        reach = min(options.time_shift, timesteps)
+        move = torch.randint(-reach, reach + 1, (batch, 1), device=x.device)
+        source = torch.arange(timesteps, device=x.device) - move
+        inside = (source >= 0) & (source < timesteps)
+        rows = torch.arange(batch, device=x.device)[:, None]
+        x = x[rows, source.clamp(0, timesteps - 1)] * inside[:, :, None]
+    if options.polarity_flip and input_shape[0] == 2:
+        swapped = torch.rand(batch, 1, 1, device=x.device) < options.polarity_flip
+        x = torch.where(swapped, x.roll(x.shape[2] // 2, 2), x)
+    if options.event_drop:
+        kept = 1 - options.event_drop * torch.rand(batch, 1, 1, device=x.device)
+        # A count is so many events, each of which is lost or not.
+        x = torch.binomial(x, kept.expand_as(x))
+    return x
+
+
+def _moved(
+    x: "torch.Tensor", input_shape: tuple[int, ...], options: Augmentation
+) -> "torch.Tensor":
+    """Each recording seen through a random map of its own.
 
     An output pixel takes every spike of the input pixel nearest to ``M·p + d``, or none where that
     lies off the sensor; p is counted from the sensor's centre (x, y), and::
@@ -35,11 +74,8 @@ def distort(
         M = [cos φ  −sin φ] [a  s]        φ up to ± rotation,  a and b within 1 ± scale,
             [sin φ   cos φ] [0  b]        s up to ± shear,     d whole pixels up to ± shift
 
-    all drawn evenly and independently, from PyTorch's generator. All timesteps and both polarities
-    of a recording move alike, so spikes stay spikes. ``input_shape`` ends with (y, x).
+    all drawn evenly and independently. All timesteps and both polarities of a recording move alike.
     """
-    if not (options.shift or options.rotation or options.scale or options.shear):
-        return x
     import torch
     from torch.nn import functional
 
@@ -47,11 +83,11 @@ def distort(
     batch = len(x)
 
     def drawn(reach: float) -> "torch.Tensor":
-        return (2 * torch.rand(batch) - 1) * reach
+        return (2 * torch.rand(batch, device=x.device) - 1) * reach
 
     angle = drawn(math.radians(options.rotation))
     a, b, shear = 1 + drawn(options.scale), 1 + drawn(options.scale), drawn(options.shear)
-    move = torch.randint(-options.shift, options.shift + 1, (2, batch))
+    move = torch.randint(-options.shift, options.shift + 1, (2, batch), device=x.device)
     cos, sin = angle.cos(), angle.sin()
     # Pixels are not square where affine_grid counts from −1 to 1.
     aspect = height / width

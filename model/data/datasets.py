@@ -1,7 +1,8 @@
 """What a net is trained on: samples with their labels, event recordings or images."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,9 @@ class EventDataset:
 
     ``sensor_size`` is (x, y, polarities); ``labels`` int64 (samples,), each below ``classes``;
     ``read(i)`` returns the events of sample i, (events,) of :data:`.camera.EVENT`, sorted by time.
+    ``groups``: by name, which group each sample belongs to, (samples,) each, such as the recording
+    it was cut from. ``fingerprint`` changes whenever an event of the samples may have; None: what
+    is made of them cannot be kept.
     """
 
     name: str
@@ -23,6 +27,8 @@ class EventDataset:
     classes: int
     labels: npt.NDArray[np.int64]
     read: Callable[[int], Events]
+    groups: Mapping[str, npt.NDArray] = field(default_factory=dict)
+    fingerprint: str | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -33,9 +39,14 @@ class EventDataset:
     def subset(self, which: npt.ArrayLike) -> "EventDataset":
         """The samples with these indices, in this order."""
         indices = np.asarray(which, np.int64)
-        read = self.read
+        read, fingerprint = self.read, self.fingerprint
+        if fingerprint is not None:
+            chosen = fingerprint.encode() + indices.astype("<i8").tobytes()
+            fingerprint = hashlib.sha256(chosen).hexdigest()
         return replace(
-            self, labels=self.labels[indices], read=lambda i: read(int(indices[i]))
+            self, labels=self.labels[indices], read=lambda i: read(int(indices[i])),
+            groups={name: group[indices] for name, group in self.groups.items()},
+            fingerprint=fingerprint,
         )
 
 

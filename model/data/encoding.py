@@ -1,5 +1,6 @@
 """From samples to the input signals of a network: events go through Tonic's transforms and become
-one bit or one small number per input and timestep, an image becomes a current.
+one bit or one small number per input and timestep; an image becomes a current, or spikes by one of
+the codes of :mod:`.codes`.
 
 Everything that decides how a recording is encoded is in :class:`Encoding`, which lives in the
 recipe, so that a run encodes any recording the way it was trained.
@@ -15,6 +16,7 @@ from pydantic import Field, model_validator
 from ...gen.errors import DataError
 from ...gen.spec import Input, InputKind
 from ..fields import Part
+from . import codes
 from .images import ImageDataset
 
 if TYPE_CHECKING:
@@ -23,15 +25,24 @@ if TYPE_CHECKING:
 Side = Annotated[int, Field(ge=1, le=4096)]
 
 
+#: What belongs to which kind alone, beside what all of them have.
+_OWN = {"spacing": ("rate",), "seed": ("rate",), "tau": ("latency",),
+        "threshold": ("latency", "delta")}
+
+
 class Encoding(Part):
-    """``Denoise → Downsample → ToFrame → min(·, 2ᵇ − 1)``; each frame is one timestep of input.
+    """Of recordings, ``Denoise → Downsample → ToFrame → min(·, 2ᵇ − 1)``; each frame is one
+    timestep of input.
 
     A current is a single frame that is held over all timesteps: of an image the upper ``bits`` bits
     of every pixel, of a recording the events of each pixel.
+
+    Images may also become spikes: at a rate, at a time, or row after row as a series whose changes
+    spike; :mod:`.codes` says how, and which readout suits each.
     """
 
-    #: A bit per input and timestep, small numbers, or one frame that is held.
-    kind: Literal["events", "counts", "current"] = "events"
+    #: A bit per input and timestep, small numbers, or one frame that is held; of images, a code.
+    kind: Literal["events", "counts", "current", "rate", "latency", "delta"] = "events"
     #: b: bits of an input.
     bits: int = Field(default=1, ge=1, le=8)
     #: Timesteps of the network, and frames of a recording unless it is one current.
@@ -43,17 +54,36 @@ class Encoding(Part):
     denoise: float | None = Field(default=None, gt=0)
     #: Pixels (x, y) to reduce the sensor to.
     downsample: tuple[Side, Side] | None = None
+    #: Of a rate: spikes drawn by chance, or as even as can be.
+    spacing: Literal["random", "even"] = "random"
+    #: Of a rate: decides what is drawn.
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    #: Of a latency: time constant in timesteps; None: the time is linear in the value.
+    tau: float | None = Field(default=None, gt=0)
+    #: Of a latency, the least value that spikes (0.01 if not given); of a delta, the change that
+    #: does (0.1).
+    threshold: float | None = Field(default=None, gt=0, lt=1)
 
     @model_validator(mode="after")
     def _bits(self) -> Self:
-        if self.kind == "events" and self.bits != 1:
+        if self.kind not in ("counts", "current") and self.bits != 1:
             raise ValueError(f"bits is {self.bits}, but an event is 0 or 1; give kind = 'counts'")
+        return self
+
+    @model_validator(mode="after")
+    def _own_fields(self) -> Self:
+        for name, kinds in _OWN.items():
+            default = type(self).model_fields[name].default
+            if self.kind not in kinds and getattr(self, name) != default:
+                raise ValueError(f"{name} belongs to kind {' and '.join(map(repr, kinds))}, not to "
+                                 f"{self.kind!r}; drop it")
         return self
 
     @property
     def input(self) -> Input:
         """As the contract says it."""
-        return Input(kind=InputKind(self.kind), bits=self.bits)
+        kind = self.kind if self.kind in ("counts", "current") else "events"
+        return Input(kind=InputKind(kind), bits=self.bits)
 
     @property
     def frames(self) -> int:
@@ -61,9 +91,10 @@ class Encoding(Part):
         return 1 if self.kind == "current" else self.timesteps
 
     def shape(self, sensor_size: tuple[int, int, int]) -> tuple[int, int, int]:
-        """(polarity, y, x) of one timestep of a camera with ``sensor_size`` (x, y, polarities)."""
+        """(polarity, y, x) of one timestep of a camera with ``sensor_size`` (x, y, polarities);
+        of a delta code (2, 1, x), because rows follow each other in time."""
         x, y = self.downsample or sensor_size[:2]
-        return sensor_size[2], y, x
+        return (2, 1, x) if self.kind == "delta" else (sensor_size[2], y, x)
 
     def encode(
         self, dataset: "Dataset", progress: Callable[[int], None] = lambda samples: None
@@ -75,7 +106,8 @@ class Encoding(Part):
         Raises
         ------
         DataError
-            If images are to become anything but a current of their own size.
+            If the kind does not suit the samples: events and counts are made of recordings, codes
+            of images, each in its own size.
         """
         if isinstance(dataset, ImageDataset):
             values = self._images(dataset)
@@ -84,17 +116,39 @@ class Encoding(Part):
             values = self._recordings(dataset, progress)
         return values.astype(np.bool_) if self.bits == 1 else values
 
-    def _images(self, dataset: ImageDataset) -> npt.NDArray[np.uint8]:
-        if self.kind != "current" or self.denoise or self.downsample or self.time_window:
+    def _images(self, dataset: ImageDataset) -> npt.NDArray[np.uint8] | npt.NDArray[np.bool_]:
+        if self.kind in ("events", "counts") or (
+            self.denoise or self.downsample or self.time_window
+        ):
             raise DataError(f"{dataset.name} holds images, which have no time; give the recipe "
-                            f"encoding.kind = 'current', without denoise, downsample and "
-                            f"time_window")
-        values = (dataset.images >> (8 - self.bits)).astype(np.uint8)
-        return values.reshape(len(dataset), 1, -1)
+                            f"encoding.kind = 'current', 'rate', 'latency' or 'delta', without "
+                            f"denoise, downsample and time_window")
+        samples, rows, _ = dataset.images.shape
+        if self.kind == "current":
+            return (dataset.images >> (8 - self.bits)).astype(np.uint8).reshape(samples, 1, -1)
+        values = dataset.images.astype(np.float32) / 255
+        if self.kind == "delta":
+            if self.timesteps % rows:
+                raise DataError(
+                    f"encoding.timesteps is {self.timesteps}, but {dataset.name} has {rows} rows, "
+                    f"which follow each other in a delta code; each lasts equally long, so give "
+                    f"{rows * max(1, round(self.timesteps / rows))}"
+                )
+            series = values.repeat(self.timesteps // rows, axis=1)
+            return codes.delta(series, self.threshold or 0.1).reshape(samples, self.timesteps, -1)
+        values = values.reshape(samples, -1)
+        if self.kind == "latency":
+            return codes.latency(values, self.timesteps, self.threshold or 0.01, self.tau)
+        if self.spacing == "even":
+            return codes.even_rate(values, self.timesteps)
+        return codes.random_rate(values, self.timesteps, self.seed)
 
     def _recordings(
         self, dataset: "EventDataset", progress: Callable[[int], None]
     ) -> npt.NDArray[np.uint8]:
+        if self.kind not in ("events", "counts", "current"):
+            raise DataError(f"{dataset.name} holds recordings, which are spikes already; give the "
+                            f"recipe encoding.kind = 'events', 'counts' or 'current'")
         from tonic import transforms
 
         inputs = int(np.prod(self.shape(dataset.sensor_size)))

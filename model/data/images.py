@@ -16,7 +16,8 @@ _FOLDERS = ("mnist", "MNIST/raw", "MNIST", ".")
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ImageDataset:
-    """``images`` uint8 (samples, y, x); ``labels`` int64 (samples,), each below ``classes``."""
+    """``images`` uint8 (samples, y, x); ``labels`` int64 (samples,), each below ``classes``;
+    ``dataset[i]`` is (image, label)."""
 
     name: str
     classes: int
@@ -36,6 +37,9 @@ class ImageDataset:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __getitem__(self, i: int) -> tuple[npt.NDArray[np.uint8], int]:
+        return self.images[i], int(self.labels[i])
 
     @property
     def sensor_size(self) -> tuple[int, int, int]:
@@ -67,18 +71,41 @@ def mnist(root: Path) -> tuple[ImageDataset, ImageDataset | None]:
             return train, _split(place, "t10k")
     raise DataError(
         f"{root} holds no MNIST: neither train-images-idx3-ubyte.gz and its labels nor mnist.npz "
-        f"lie in it, in mnist/, MNIST/raw/ or MNIST/; to download them run: python -c "
-        f"\"import torchvision; torchvision.datasets.MNIST({str(root)!r}, download=True)\""
+        f"lie in it, in mnist/, MNIST/raw/ or MNIST/; to download them run: {download(root)}"
     )
 
 
+def download(root: Path) -> str:
+    """What to run to have MNIST downloaded below ``root``."""
+    call = f"torchvision.datasets.MNIST({str(root)!r}, download=True)"
+    return f'python -c "import torchvision; {call}"'
+
+
+def files(root: Path) -> list[Path]:
+    """The files of MNIST that :func:`mnist` reads below ``root``; none if it would refuse."""
+    for folder in _FOLDERS:
+        place = root / folder
+        if (archive := place / "mnist.npz").is_file():
+            return [archive]
+        found = {prefix: _idx_files(place, prefix) for prefix in ("train", "t10k")}
+        if len(found["train"]) == 2:
+            return found["train"] + (found["t10k"] if len(found["t10k"]) == 2 else [])
+    return []
+
+
 def _split(folder: Path, prefix: str) -> ImageDataset | None:
-    found = [_idx_file(folder, f"{prefix}-{rest}") for rest in ("images-idx3", "labels-idx1")]
-    if None in found:
+    found = _idx_files(folder, prefix)
+    if len(found) < 2:
         return None
-    images, labels = (_read_idx(path) for path in found if path is not None)
+    images, labels = map(_read_idx, found)
     return ImageDataset(name=f"MNIST {prefix}", classes=10, images=images,
                         labels=labels.astype(np.int64))
+
+
+def _idx_files(folder: Path, prefix: str) -> list[Path]:
+    """Those of the images and of the labels, as far as they are there."""
+    found = (_idx_file(folder, f"{prefix}-{rest}") for rest in ("images-idx3", "labels-idx1"))
+    return [path for path in found if path is not None]
 
 
 def _idx_file(folder: Path, stem: str) -> Path | None:

@@ -7,14 +7,17 @@ from ...gen.errors import DataError
 from ...gen.runfolder import RunFolder
 from ...gen.stimulus import Stimulus
 from ..recipe import Recipe
+from . import cache
+from .datasets import Dataset
 from .encoding import Encoding
-from .sources import EVENTS_PREFIX, Dataset, from_npz, load
+from .event_file import from_npz
+from .sources import EVENTS_PREFIX, event_path, load
 
 
 def from_events(path: str, run: object = None) -> Stimulus:
     """``--data events:FILE.npz``: every recording of an event file."""
     folder, recipe = _recipe(run, EVENTS_PREFIX + path)
-    return _fitting(from_npz(path), folder, recipe)
+    return _fitting(from_npz(event_path(path)), folder, recipe)
 
 
 def from_dataset(name: str, run: object = None) -> Stimulus:
@@ -23,14 +26,19 @@ def from_dataset(name: str, run: object = None) -> Stimulus:
     folder, recipe = _recipe(run, f"dataset:{name}")
     data = recipe.data
     if name != data.source:
-        data = data.model_copy(update={"source": name, "train": None})
+        data = data.model_copy(update={"source": name, "train": None, "split": None})
     return _fitting(load(data).held_back, folder, recipe)
 
 
 def encode(encoding: Encoding, dataset: Dataset, description: str) -> Stimulus:
-    """``dataset`` as spikes, with a progress bar."""
+    """``dataset`` as spikes, with a progress bar; read from :mod:`.cache` if they are kept there,
+    and kept there if not."""
+    if (kept := cache.read(encoding, dataset)) is not None:
+        return kept
     with progress(description, len(dataset)) as advance:
-        return Stimulus(encoding.encode(dataset, advance), dataset.labels)
+        samples = Stimulus(encoding.encode(dataset, advance), dataset.labels)
+    cache.keep(encoding, dataset, samples)
+    return samples
 
 
 def merged(stimulus: Stimulus, timesteps: int) -> Stimulus:

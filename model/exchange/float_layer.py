@@ -120,7 +120,8 @@ def float_layer(
         threshold=threshold,
         reset=_reset(neuron),
         reset_delay=getattr(neuron, "reset_delay", True),
-        spike_grad=neuron.spike_grad,
+        # Integers spike hard, even where floats were trained with smooth spikes.
+        spike_grad=getattr(neuron.spike_grad, "hard", neuron.spike_grad),
         geometry=geometry,
         pool=pool,
         synapse_decay=(numbers("synaptic decay", neuron.alpha.clamp(0, 1))

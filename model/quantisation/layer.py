@@ -150,7 +150,7 @@ class QuantizedLayer(nn.Module):
         zero = torch.zeros_like(drive[0])
         last = Step(zero, zero, zero, None)
         spikes, membranes = [], []
-        saturations = torch.zeros(x.shape[1], dtype=torch.int64)
+        saturations = torch.zeros(x.shape[1], dtype=torch.int64, device=x.device)
         for arriving in drive:
             if recurrent is not None:
                 arriving = arriving + self._own(last.spikes, recurrent)

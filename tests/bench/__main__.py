@@ -10,7 +10,17 @@ from rich.table import Table
 
 from spikewright.gen.errors import DataError, SpikewrightError
 
-from . import activity, cycle_model, estimates, rivals, silicon, sparse_gradient, training
+from . import (
+    activity,
+    conversion,
+    cycle_model,
+    estimates,
+    rivals,
+    sast,
+    silicon,
+    sparse_gradient,
+    training,
+)
 
 RESULTS = Path(__file__).with_name("results.json")
 
@@ -25,6 +35,8 @@ PARTS = {
     "cycle_model": cycle_model.measure,
     "training": training.measure,
     "sparse_gradient": sparse_gradient.measure,
+    "sast": sast.measure,
+    "ann_to_snn": conversion.measure,
 }
 
 

@@ -24,11 +24,12 @@ from .designs import dense
 
 SPECS = Path(__file__).with_name("specs")
 
-#: The convolutional net's hardware: sweeps of 48 neurons, all taps of an event at once where
-#: events are many.
+#: The convolutional net's hardware: sweeps of 48 neurons beside the events of the next timestep,
+#: and all taps of an event at once where events are many.
 CONVOLUTIONAL = (
-    LayerFolding(lanes=16, units=48, banks=(1, 3)), LayerFolding(lanes=16, units=48),
-    LayerFolding(lanes=8, units=8), LayerFolding(lanes=32, units=8), LayerFolding(units=2),
+    LayerFolding(lanes=16, units=48, banks=(1, 3), overlap=True),
+    LayerFolding(lanes=16, units=48, banks=(2, 3), overlap=True),
+    LayerFolding(lanes=8, units=24), LayerFolding(lanes=32, units=8), LayerFolding(units=2),
 )
 
 
@@ -53,10 +54,14 @@ def nmnist_milliseconds(count: int) -> Stimulus:
     return _nmnist(count, Encoding(timesteps=300, time_window=1000))
 
 
-def _nmnist(count: int, encoding: Encoding) -> Stimulus:
+def nmnist_source() -> str:
+    """Where a recipe finds N-MNIST; DataError as above."""
     path = _root() / "nmnist" / "train.npz"
-    source = f"events:{path}" if path.exists() else "nmnist"
-    held_back = load_data(Data(source=source), _root()).held_back
+    return f"events:{path}" if path.exists() else "nmnist"
+
+
+def _nmnist(count: int, encoding: Encoding) -> Stimulus:
+    held_back = load_data(Data(source=nmnist_source()), _root()).held_back
     last = held_back.subset(np.arange(len(held_back) - count, len(held_back)))
     return Stimulus(encoding.encode(last), last.labels)
 

@@ -1,10 +1,15 @@
-"""Stand-ins for the tools, quick enough to test what is built around them."""
+"""Stand-ins for the tools, quick enough to test what is built around them; and the real Yosys."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from amaranth.back import rtlil
+
+from spikewright.boards.build import HIDE_ELEMENTS
+from spikewright.boards.toolchain import find_tool
 
 # What each stand-in does: tells a version, notes that it ran, writes the files it is asked for.
 # FAKE_FAIL names a tool that fails; FAKE_CELLS and FAKE_MHZ are what place-and-route reports.
@@ -81,5 +86,19 @@ def spikewright(capsys):
         captured = capsys.readouterr()
         out = json.loads(captured.out) if "--json" in arguments and captured.out else captured.out
         return caught.value.code, out, captured.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def synthesise(tmp_path_factory):
+    """The netlist that Yosys makes of a design with ``ports``, for an ECP5."""
+    def run(design):
+        folder = tmp_path_factory.mktemp("netlist")
+        (folder / "top.il").write_text(rtlil.convert(design, ports=design.ports, emit_src=False))
+        script = f"read_rtlil top.il; {HIDE_ELEMENTS}; synth_ecp5 -top top -json top.json"
+        subprocess.run([find_tool("yosys").path, "-q", "-p", script], cwd=folder, check=True,
+                       timeout=300)
+        return json.loads((folder / "top.json").read_text())
 
     return run

@@ -84,9 +84,9 @@ def test_values_take_no_more_multipliers_than_the_part_has():
 def test_more_large_memories_than_the_part_has_are_refused_with_numbers():
     spec = two_layers(inputs=784, hidden=128, classes=10)
 
-    def require(lanes, **second):
-        folding = Folding.each(LayerFolding(lanes=lanes, storage=Storage.SPRAM),
-                               LayerFolding(lanes=2, **second), spec=spec)
+    def require(lanes, slices=1, **second):
+        first = LayerFolding(lanes=lanes, slices=slices, storage=Storage.SPRAM)
+        folding = Folding.each(first, LayerFolding(lanes=2, **second), spec=spec)
         require_memory(spec, layer_plans(spec, folding), ICEBREAKER)
 
     require(16)  # all four
@@ -95,6 +95,9 @@ def test_more_large_memories_than_the_part_has_are_refused_with_numbers():
         match=r"spram storage need 5 of 4 large memories \(fc1 4, fc2 1\); use fixed or loadable",
     ):
         require(16, storage=Storage.SPRAM)
+    require(16, slices=4)  # each a width of its own
+    with pytest.raises(DoesNotFitError, match=r"need 8 of 4 large memories \(fc1 8\)"):
+        require(16, slices=8)
     with pytest.raises(DoesNotFitError, match=r"need 6 of 4 large memories \(fc1 6\)"):
         require(24)
 

@@ -1,14 +1,10 @@
-import json
-import subprocess
 from copy import deepcopy
 
 import pytest
 from amaranth import Elaboratable, Module, Signal
-from amaranth.back import rtlil
 from amaranth.lib import memory
 
 from spikewright.boards.netlist import Tidied, tidy
-from spikewright.boards.toolchain import find_tool
 
 
 def hash_of(n: int) -> int:
@@ -40,18 +36,6 @@ class Table(Elaboratable):
             value = stage
         m.d.sync += self.o.eq(self.o + value)
         return m
-
-
-@pytest.fixture(scope="module")
-def synthesise(tmp_path_factory):
-    def run(design):
-        folder = tmp_path_factory.mktemp("netlist")
-        (folder / "top.il").write_text(rtlil.convert(design, ports=design.ports, emit_src=False))
-        script = "read_rtlil top.il; synth_ecp5 -top top -json top.json"
-        subprocess.run([find_tool("yosys").path, "-q", "-p", script], cwd=folder, check=True,
-                       timeout=300)
-        return json.loads((folder / "top.json").read_text())
-    return run
 
 
 def cells(netlist, kind):

@@ -4,13 +4,16 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 from amaranth.back import rtlil
 from amaranth.hdl import Assert, Assume, ClockDomain, Module, Signal, Value
+from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
+from amaranth.lib.wiring import In
 
 from spikewright.boards.toolchain import find_tool
 
@@ -56,16 +59,19 @@ class Claims:
         #: False in the first cycle.
         self.begun = Signal(name="begun")
         m.d.sync += self.begun.eq(1)
+        self.assumed: list[Signal] = []
         self.claimed: dict[str, Signal] = {}
         self.free: dict[str, Signal] = {}
 
     def assume(self, value):
-        self.m.d.comb += Assume(value, None)
+        holds = Signal(name=f"assumption_{len(self.assumed)}")
+        self.m.d.comb += holds.eq(Value.cast(value).bool())
+        self.assumed.append(holds)
 
     def always(self, claim: str, value):
         """``value`` is true in every cycle; ``claim`` names it where it is not."""
         holds = Signal(name=re.sub(r"\W+", "_", claim))
-        self.m.d.comb += [holds.eq(Value.cast(value).bool()), Assert(holds, None)]
+        self.m.d.comb += holds.eq(Value.cast(value).bool())
         assert claim not in self.claimed, f"{claim!r} is claimed twice"
         self.claimed[claim] = holds
 
@@ -76,9 +82,14 @@ class Claims:
         self.m.d.sync += before.eq(value)
         return before
 
+    def any(self, width: int, name: str) -> Signal:
+        """Some number, in every cycle another: what is claimed of it holds for each."""
+        number = self.free[name] = Signal(width, name=name)
+        return number
+
     def fixed(self, width: int, name: str) -> Signal:
         """Some number, the same in every cycle: what is claimed of it holds for each."""
-        number = self.free[name] = Signal(width, name=name)
+        number = self.any(width, name)
         self.assume(~self.begun | (number == self.past(number)))
         return number
 
@@ -100,8 +111,9 @@ def leaves(component: wiring.Component) -> dict[str, Value]:
     }
 
 
-def to_rtlil(dut: wiring.Component, specify: Callable | None = None):
-    """RTLIL of ``dut`` with free inputs, and the claims of ``specify`` about it."""
+def with_claims(dut: wiring.Component, specify: Callable | None = None):
+    """``dut`` with free inputs, and the claims of ``specify`` about it: the module around it, its
+    clock and the claims."""
     m = Module()
     m.domains.sync = sync = ClockDomain(reset_less=True)
     inside = dut.elaborate(None)
@@ -110,10 +122,27 @@ def to_rtlil(dut: wiring.Component, specify: Callable | None = None):
     claims = Claims(m)
     if specify is not None:
         specify(claims, dut, inside)
-    ports = {name: (value, None) for name, value in leaves(dut).items() if len(value)}
+    return m, sync.clk, claims
+
+
+def inputs(dut: wiring.Component) -> set[str]:
+    """Names of the :func:`leaves` that others drive."""
+    return {"__".join(map(str, path)) for path, member, _ in dut.signature.flatten(dut)
+            if member.flow is In}
+
+
+def to_rtlil(dut: wiring.Component, specify: Callable | None = None):
+    """RTLIL of :func:`with_claims` for Yosys' own SAT solver."""
+    m, clock, claims = with_claims(dut, specify)
+    m.d.comb += [Assume(holds, None) for holds in claims.assumed]
+    m.d.comb += [Assert(holds, None) for holds in claims.claimed.values()]
+    # An output that nothing drives is constant, and not an input of the proof.
+    driven = inputs(dut)
+    ports = {name: (value, PortDirection.Input if name in driven else PortDirection.Output)
+             for name, value in leaves(dut).items() if len(value)}
     ports |= {signal.name: (signal, None)
               for signal in (*claims.free.values(), *claims.claimed.values())}
-    return rtlil.convert(m, name="top", ports={"clk": (sync.clk, None), **ports}), claims
+    return rtlil.convert(m, name="top", ports={"clk": (clock, None), **ports}), claims
 
 
 def prove(
@@ -162,19 +191,23 @@ def _yosys_path() -> str:
     return find_tool("yosys").path
 
 
-def yosys(text: str, command: str, *, allowed_to_fail: bool = False) -> str:
-    """What Yosys prints when it runs ``command`` on the RTLIL ``text``, flat and without memories.
+def yosys(text: str, command: str, *, allowed_to_fail: bool = False,
+          files: Mapping[str, str] = MappingProxyType({})) -> str:
+    """What Yosys prints when it runs ``command`` on the RTLIL ``text``, flat and without memories,
+    beside ``files``. What ``command`` leaves in a file ``answer`` follows.
     """
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "design.il").write_text(text)
+        for name, content in {"design.il": text, **files}.items():
+            Path(folder, name).write_text(content)
         Path(folder, "run.ys").write_text(PREPARE + command + "\n")
         done = subprocess.run(
             [_yosys_path(), "-Q", "-T", "-s", "run.ys"], cwd=folder, text=True, timeout=600,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ,
         )
-    if done.returncode != 0 and not allowed_to_fail:
-        raise RuntimeError(f"Yosys failed:\n{done.stdout[-4000:]}")
-    return done.stdout
+        if done.returncode != 0 and not allowed_to_fail:
+            raise RuntimeError(f"Yosys failed:\n{done.stdout[-4000:]}")
+        answer = Path(folder, "answer")
+        return done.stdout + (answer.read_text() if answer.exists() else "")
 
 
 def _model(output: str) -> dict[str, dict[int, str]]:

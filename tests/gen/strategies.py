@@ -1,6 +1,7 @@
 """Random networks, foldings and inputs for property tests."""
 
 import numpy as np
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from spikewright.gen import (
@@ -21,7 +22,9 @@ from spikewright.gen import (
     SumPool2d,
 )
 from spikewright.gen.convolution import Conv2dPlan
+from spikewright.gen.errors import FoldingError
 from spikewright.gen.folding import LayerFolding, Storage
+from spikewright.gen.plan import layer_plans
 from spikewright.gen.spike_pooling import SpikePoolingPlan
 
 #: What :func:`networks` draws from beyond layers of Linear synapses and neurons with threshold.
@@ -201,9 +204,16 @@ def foldings(draw, spec: NetworkSpec, max_ways: int = 4) -> Folding:
                 lanes=lanes, units=draw(st.none() | st.integers(1, lanes or layer.neurons)),
                 ways=draw(st.sampled_from(ways)),
                 storage=draw(st.sampled_from([Storage.FIXED, Storage.LOADABLE])),
+                slices=draw(st.integers(1, min(3, lanes or layer.neurons))),
             ))
             ways = range(1, max_ways + 1)
-    return Folding.each(*chosen, spec=spec)
+    folding = Folding.each(*chosen, spec=spec)
+    try:
+        layer_plans(spec, folding)
+    except FoldingError as error:  # the ways behind a layer may leave a slice without a neuron
+        assume("slices" not in str(error))
+        raise
+    return folding
 
 
 @st.composite
@@ -220,7 +230,9 @@ def conv_foldings(draw, layer: Layer, behind) -> tuple[LayerFolding, int]:
     units = [n for n in range(1, lanes + 1) if lanes % n == 0]
     units += [lanes * n for n in range(2, banks[1] + 1) if banks[1] % n == 0]
     chosen = draw(st.sampled_from(units))
-    folding = LayerFolding(lanes=lanes, banks=banks, units=chosen, overlap=draw(st.booleans()))
+    slices = [n for n in range(1, lanes + 1) if lanes % n == 0 and chosen % n == 0]
+    folding = LayerFolding(lanes=lanes, banks=banks, units=chosen, overlap=draw(st.booleans()),
+                           slices=draw(st.sampled_from(slices)))
     if not isinstance(behind, MaxPool2d):
         return folding, chosen
     plan = Conv2dPlan(layer.name, synapse, sum_bits=32, lanes=lanes, banks=banks,

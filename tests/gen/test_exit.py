@@ -37,13 +37,18 @@ def exiting_networks(**how):
 
 
 def assert_equal(spec, signals, folding=None):
-    """Hardware against golden of the timesteps that hardware processed, and of all of them."""
+    """Hardware against the cycle model, and against golden of the timesteps that hardware
+    processed and of all of them."""
     hardware = simulate(spec, signals, engine="amaranth", membranes=True, folding=folding)
     names = [layer.name for layer in spec.layers]
     for timesteps in (hardware.timesteps, None):
         golden = simulate(spec, signals, engine="golden", membranes=True, timesteps=timesteps)
         difference = first_difference(golden, hardware, names)
         assert difference is None, str(difference)
+    model = simulate(spec, signals, engine="cycles", membranes=True, folding=folding)
+    difference = first_difference(model, hardware, names)
+    assert difference is None, str(difference)
+    assert (model.timesteps == hardware.timesteps).all()
     whole = replace(spec, readout=replace(spec.readout, early_exit=False))
     assert (simulate(whole, signals, engine="golden").prediction == hardware.prediction).all()
     return hardware
@@ -187,11 +192,6 @@ def test_hardware_that_exits_too_early_is_found(monkeypatch):
     monkeypatch.setattr(ScoreReadout, "elaborate", hasty)
     with pytest.raises(AssertionError, match="score at sample 0, neuron 0: golden has 5"):
         assert_equal(spec, signals)
-
-
-def test_the_cycle_model_refuses_it():
-    with pytest.raises(SpikewrightError, match="snn exits early, which the cycle model does not"):
-        simulate(exiting(two_layers()), np.zeros((1, 8, 20)), engine="cycles")
 
 
 @pytest.mark.parametrize(("spec", "engine", "timesteps", "message"), [

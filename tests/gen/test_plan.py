@@ -79,6 +79,16 @@ REFUSED = [
      "idle; use 3 × 3"),
     (conv_and_linear(), {"conv": {"units": 7}}, {"units": 4},
      "layer conv: 7 units; 4 lanes, 3 banks in x allow 1, 2, 4, 12; use 4"),
+    (two_linear(), {"hidden": {"slices": 0}}, {"slices": 1},
+     "layer hidden: 0 slices for 12 lanes; allowed are 1 to 12"),
+    (two_linear(), {"hidden": {"lanes": 3, "slices": 4}}, {"slices": 3},
+     "layer hidden: 4 slices for 3 lanes; allowed are 1 to 3"),
+    (conv_and_linear(), {"conv": {"slices": 3}}, {"slices": 2},
+     "layer conv: 3 slices; a divisor of its 4 lanes and 4 units is needed, such as 2"),
+    (conv_and_linear(), {"conv": {"units": 2, "slices": 4}}, {"slices": 2},
+     "layer conv: 4 slices; a divisor of its 4 lanes and 2 units is needed, such as 2"),
+    (conv_and_linear(), {"conv": {"slices": 0}}, {"slices": 1},
+     "layer conv: 0 slices; a divisor of its 4 lanes and 4 units is needed, such as 1"),
     (conv_and_linear(), {"out": {"ways": 6}}, {"ways": 2},
      "layer conv: its rows of 4 spikes cannot be dealt out to 6 ways of the layer behind; give "
      "that a number of ways that divides 4, such as 2"),
@@ -117,6 +127,23 @@ def test_what_is_not_built():
             "layer out: max pooling behind the linear layer hidden is not built; put it behind a "
             "convolution")):
         layer_plans(behind, Folding())
+
+
+def test_a_slice_without_a_neuron_is_refused():
+    """Units are rounded up to what the ways behind, and the slices, divide."""
+    spec = net(Layer(name="hidden", synapse=linear(5, 8), neuron=NEURON),
+               Layer(name="out", synapse=linear(5, 5), neuron=NEURON))
+
+    def plans(slices):
+        return layer_plans(spec, Folding.each(
+            LayerFolding(slices=slices), LayerFolding(ways=4), spec=spec))
+
+    with pytest.raises(FoldingError, match=r"^layer hidden: 3 slices of 4 units each, as the ways "
+                                           r"behind ask for, leave some without any of the 5 "
+                                           r"neurons; use 2$"):
+        plans(3)
+    assert [part.order.tolist() for part in plans(2)[0].slices] == [
+        [[0, 1], [4, -1]], [[2, 3], [-1, -1]]]
 
 
 def test_foldings_belong_to_a_network():
@@ -165,6 +192,13 @@ def test_plans_of_any_network(data):
         assert rows.shape[1] % plan.ways_out == 0
         synapses = plan.synapses
         assert synapses.units == plan.units
+        assert sorted(unit for part in plan.slices for unit in part.members) == list(
+            range(plan.units))
+        for part in plan.slices:
+            assert (part.order >= 0).any()
+            assert part.units * len(plan.slices) == plan.units == len(plan.slices) * (
+                part.synapses.units)
+            assert part.synapses.lanes * len(plan.slices) == synapses.lanes
         if isinstance(synapses, LinearPlan):
             assert synapses.rows * synapses.lanes >= plan.layer.neurons
             assert synapses.lanes % synapses.units == 0

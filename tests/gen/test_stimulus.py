@@ -28,6 +28,25 @@ def test_round_trip(tmp_path_factory, spikes, label):
     assert (back.labels == label).all()
 
 
+@given(SPIKES, st.data())
+def test_digest_tells_samples_apart_and_nothing_else(spikes, data):
+    first = Stimulus(spikes, np.arange(len(spikes)))
+    assert Stimulus(spikes.astype(np.float64), first.labels).digest == first.digest
+    assert Stimulus(np.asfortranarray(spikes), first.labels).digest == first.digest
+    others = [Stimulus(spikes.swapaxes(1, 2), first.labels),
+              Stimulus(spikes, first.labels + 1)]
+    if spikes.size:
+        changed = spikes.copy()
+        at = data.draw(st.tuples(*(st.integers(0, n - 1) for n in spikes.shape)))
+        changed[at] = not changed[at]
+        others.append(Stimulus(changed, first.labels))
+    for other in others:
+        same = (other.spikes.shape == first.spikes.shape
+                and (other.spikes == first.spikes).all()
+                and (other.labels == first.labels).all())
+        assert (other.digest == first.digest) == same
+
+
 def test_slices():
     stimulus = Stimulus(np.eye(3, dtype=bool)[:, None, :], np.arange(3))
     assert len(stimulus[1:]) == 2

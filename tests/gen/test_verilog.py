@@ -161,7 +161,9 @@ def test_simulates_to_the_golden_result_in_icarus(tmp_path, reset, delay, foldin
 def test_maps_and_a_held_image_in_icarus(tmp_path):
     spec = of_everything()
     samples = np.random.default_rng(1).integers(0, 4, (4, 1, spec.inputs))
-    folding = Folding(layers=(("hidden", LayerFolding(lanes=10, ways=3, units=2)),))
+    folding = Folding(layers=(
+        ("conv1", LayerFolding(slices=2)),
+        ("hidden", LayerFolding(lanes=10, ways=3, units=2, slices=2))))
     assert_golden(spec, samples, folding, tmp_path)
 
 
@@ -170,8 +172,8 @@ def test_values_and_loaded_weights_in_icarus(tmp_path):
     """Large memories hold nothing before they are loaded."""
     spec = two_layers(input=Input(kind=InputKind.COUNTS, bits=3))
     samples = np.random.default_rng(1).integers(0, 8, (8, spec.timesteps, spec.inputs))
-    folding = Folding.each(LayerFolding(lanes=6, ways=2, storage=Storage.LOADABLE),
-                           LayerFolding(lanes=5, storage=Storage.SPRAM), spec=spec)
+    folding = Folding.each(LayerFolding(lanes=6, ways=2, slices=3, storage=Storage.LOADABLE),
+                           LayerFolding(lanes=5, slices=2, storage=Storage.SPRAM), spec=spec)
     assert_golden(spec, samples, folding, tmp_path)
 
 
@@ -184,7 +186,8 @@ def test_verilator_accepts_it_as_it_stands(tmp_path, spec):
 
 @pytest.mark.parametrize("counters", [True, False])
 @pytest.mark.parametrize("folding", [
-    LayerFolding(), LayerFolding(ways=2, units=2), LayerFolding(storage=Storage.LOADABLE),
+    LayerFolding(), LayerFolding(ways=2, units=2, slices=2),
+    LayerFolding(storage=Storage.LOADABLE),
 ])
 def test_the_port_table_is_the_module_s_port_list(folding, counters):
     spec = two_layers()

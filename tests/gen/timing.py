@@ -78,11 +78,16 @@ def _network(rng: np.random.Generator) -> NetworkSpec:
         layers.append(layer)
         reaching = layer.output_shape
     neurons = layers[-1].neurons
+    readout = list(ReadoutKind)[rng.integers(len(ReadoutKind))]
+    early = readout is ReadoutKind.FIRST_SPIKE and bool(rng.random() < 0.7)
+    # An exit saves timesteps if more are left than the layers work on.
+    timesteps = int(rng.integers(1, 25 if early else 9))
     return NetworkSpec(
-        input_shape=shape, layers=tuple(layers), timesteps=int(rng.integers(1, 9)), input=arriving,
+        input_shape=shape, layers=tuple(layers), timesteps=timesteps, input=arriving,
         readout=Readout(
-            kind=list(ReadoutKind)[rng.integers(len(ReadoutKind))],
+            kind=readout,
             population=int(rng.choice([n for n in range(1, neurons + 1) if neurons % n == 0])),
+            early_exit=early,
         ),
     )
 
@@ -127,14 +132,17 @@ def _folding(rng: np.random.Generator, layer: Layer) -> LayerFolding:
     if isinstance(layer.synapse, Conv2d):
         channels = layer.output_shape[0]
         lanes = int(rng.choice([n for n in range(1, channels + 1) if channels % n == 0]))
+        units = int(rng.choice([1, lanes, 2 * lanes]))
         return LayerFolding(
-            lanes=lanes, units=int(rng.choice([1, lanes, 2 * lanes])),
+            lanes=lanes, units=units,
+            slices=int(rng.choice([n for n in range(1, lanes + 1) if lanes % n == units % n == 0])),
             banks=None if rng.random() < 0.5 else tuple(rng.integers(1, 3, 2).tolist()),
             overlap=bool(rng.random() < 0.5),
         )
     lanes = layer.neurons if rng.random() < 0.5 else int(rng.integers(1, layer.neurons + 1))
     units = [None, 1, lanes, int(rng.integers(1, lanes + 1))][rng.integers(4)]
-    return LayerFolding(lanes=lanes, ways=int(rng.choice([1, 1, 2, 3, 4])), units=units)
+    return LayerFolding(lanes=lanes, ways=int(rng.choice([1, 1, 2, 3, 4])), units=units,
+                        slices=int(rng.choice([1, 1, 2, 3, 5])))
 
 
 def _signals(rng: np.random.Generator, spec: NetworkSpec, samples: int) -> np.ndarray:
@@ -151,10 +159,10 @@ def _signals(rng: np.random.Generator, spec: NetworkSpec, samples: int) -> np.nd
 
 @dataclass
 class Observation:
-    """What the hardware did: ``moments`` of every layer, each (timesteps, samples), and all
-    ``counters``, (samples, layers) or (samples,)."""
+    """What the hardware did: ``moments`` of every layer, of each sample a list of those of the
+    timesteps that it processed, and all ``counters``, (samples, layers) or (samples,)."""
 
-    moments: list[dict[str, np.ndarray]]
+    moments: list[dict[str, list[list[int]]]]
     counters: dict[str, np.ndarray]
 
 
@@ -167,21 +175,39 @@ def observe(design: Design) -> Observation:
     words = np.zeros((samples, network.counter_count), np.int64)
     found = [[{name: [] for name in MOMENTS} for _ in network.layers] for _ in range(samples)]
 
+    finished = 0
+
     async def drive(ctx):
         for sample, steps in enumerate(design.signals):
+            while finished < sample:
+                await ctx.tick()
             ctx.set(network.clear, 1)
             await ctx.tick()
             ctx.set(network.clear, 0)
             await send(ctx, network, steps)
+
+    async def receive(ctx):
+        nonlocal finished
+        for sample in range(samples):
             ctx.set(network.o.ready, 1)
             await ctx.tick().until(network.o.valid & network.o.payload.last)
             ctx.set(network.o.ready, 0)
             words[sample] = await read_counters(ctx, network)
+            finished += 1
+
+    async def compare_slices(ctx):
+        slices = [[Cat(synapses.i.ready, synapses._finish, synapses.sums.available, array.begin,
+                       array.begin_last, array.o.valid, array.o.step, array.o.last)
+                   for synapses, array in zip(layer.synapses, layer.arrays, strict=True)]
+                  for layer in network.layers if len(layer.arrays) > 1]
+        async for _clk, _rst, *same in ctx.tick().sample(*(
+                each == layer[0] for layer in slices for each in layer[1:])):
+            assert all(same), "slices do not run in lock step"
 
     async def watch(ctx):
         flags = Cat(Cat(
             layer.i.valid & layer.i.ready, layer.i.payload.tick,
-            layer.synapses._finish, layer.begin, layer.o.valid & layer.o.end,
+            layer.synapses[0]._finish, layer.begin, layer.o.valid & layer.o.end,
         ) for layer in network.layers)
         sample, cycle = -1, 0
         awaited = []
@@ -203,9 +229,11 @@ def observe(design: Design) -> Observation:
             cycle += 1
 
     simulator.add_testbench(drive)
+    simulator.add_testbench(receive)
     simulator.add_testbench(watch, background=True)
+    simulator.add_testbench(compare_slices, background=True)
     simulator.run()
-    moments = [{name: np.array([sample[n][name] for sample in found]).T for name in MOMENTS}
+    moments = [{name: [sample[n][name] for sample in found] for name in MOMENTS}
                for n in range(len(network.layers))]
     of_layers, of_network = decode(words)
     return Observation(moments, of_layers | of_network)

@@ -25,6 +25,14 @@ def _arrays(samples=40, classes=2, seed=0):
     }
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """The user's cache is left alone, and no test finds what another one kept."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("SPIKEWRIGHT_CACHE", str(folder))
+    return folder
+
+
 @pytest.fixture
 def event_arrays():
     return _arrays()

@@ -27,6 +27,12 @@ def test_digits_in_four_bits(tmp_path, capsys):
     assert 4 * result["weights"] <= 65536
 
 
+def test_a_table_in_four_bits(tmp_path, capsys):
+    result = _judge("breast_cancer", tmp_path / "run", capsys)
+    assert result["samples"] == 114
+    assert result["accuracy"] >= 0.93
+
+
 @pytest.mark.slow
 def test_mnist_in_four_bits(tmp_path, capsys):
     folder = Path(os.environ.get("SPIKEWRIGHT_DATA", "")) / "mnist"
@@ -39,11 +45,20 @@ def test_mnist_in_four_bits(tmp_path, capsys):
     assert result["layers"][0]["spikes"] < 30
 
 
-@pytest.mark.slow
-def test_nmnist_in_four_bits(tmp_path, capsys):
-    path = Path(os.environ.get("SPIKEWRIGHT_DATA", "")) / "nmnist" / "train.npz"
+def _event_file(folder: str) -> str:
+    path = Path(os.environ.get("SPIKEWRIGHT_DATA", "")) / folder / "train.npz"
     if not path.is_file():
-        pytest.skip("set SPIKEWRIGHT_DATA to a folder with nmnist/train.npz")
-    result = _judge("nmnist", tmp_path / "run", capsys, data=f"events:{path}")
-    assert result["samples"] == 200
-    assert result["accuracy"] >= 0.90
+        pytest.skip(f"set SPIKEWRIGHT_DATA to a folder with {folder}/train.npz")
+    return f"events:{path}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("recipe", "folder", "samples", "least"), [
+    ("nmnist", "nmnist", 200, 0.90),
+    ("nmnist_conv_fast", "nmnist", 200, 0.95),
+    ("dvs_objects", "dvs_objects", 565, 0.95),
+])
+def test_recordings_in_four_bits(tmp_path, capsys, recipe, folder, samples, least):
+    result = _judge(recipe, tmp_path / "run", capsys, data=_event_file(folder))
+    assert result["samples"] == samples
+    assert result["accuracy"] >= least

@@ -83,7 +83,9 @@ def test_convolutions_on_counts_trained_at_merged_timesteps(tmp_path, recipe_fil
     assert [layer.neurons for layer in spec.layers] == [4 * 5 * 6, 8, 4]
 
 
-def test_images_as_a_current(tmp_path, monkeypatch):
+@pytest.fixture
+def image_folder(tmp_path):
+    """60 images of 6 × 5 pixels: class c has its row 2c bright."""
     labels = np.arange(60, dtype=np.uint8) % 3
     images = np.zeros((60, 6, 5), np.uint8)
     images[np.arange(60), 2 * labels] = 200
@@ -91,6 +93,46 @@ def test_images_as_a_current(tmp_path, monkeypatch):
         sizes = b"".join(n.to_bytes(4, "big") for n in array.shape)
         content = b"\0\0\x08" + bytes([array.ndim]) + sizes + array.tobytes()
         (tmp_path / f"train-{name}-ubyte").write_bytes(content)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("encoding", "readout"), [
+    ('kind = "rate"\ntimesteps = 5\nseed = 3', "spike-count"),
+    ('kind = "latency"\ntimesteps = 4\nthreshold = 0.3', "first-spike"),
+    ('kind = "delta"\ntimesteps = 12\nthreshold = 0.2', "membrane"),
+])
+def test_images_in_every_code(image_folder, monkeypatch, encoding, readout):
+    recipe = image_folder / "codes.toml"
+    recipe.write_text(f"""
+        [data]
+        source = "mnist"
+        [encoding]
+        {encoding}
+        [net]
+        hidden = [6]
+        beta = 0.9
+        [readout]
+        kind = "{readout}"
+        [training]
+        epochs = 1
+        [quantisation]
+        epochs = 1
+    """)
+    path = image_folder / "run"
+    train(str(recipe), data_root=image_folder, output=path)
+    compile(path, data_root=image_folder)
+    spec = _equal_engines(path)
+    assert spec.input == Input()
+    stimulus = RunFolder.open(path).stimulus()
+    assert stimulus.spikes.shape == (10, spec.timesteps, 10 if "delta" in encoding else 30)
+    assert stimulus.spikes.any()
+    monkeypatch.setenv("SPIKEWRIGHT_DATA", str(image_folder))
+    again = from_dataset("mnist", RunFolder.open(path))
+    assert (again.spikes == stimulus.spikes).all()
+
+
+def test_images_as_a_current(image_folder, monkeypatch):
+    tmp_path = image_folder
     recipe = tmp_path / "images.toml"
     recipe.write_text("""
         [data]

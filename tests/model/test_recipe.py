@@ -6,9 +6,13 @@ from spikewright.model.recipe import Recipe, bundled
 MINIMAL = {"encoding": {"timesteps": 2}, "net": {"beta": 0.9}}
 
 
-@pytest.mark.parametrize("name", ["digits", "mnist", "nmnist", "nmnist_conv"])
+def test_bundled():
+    assert {"breast_cancer", "digits", "dvs_objects", "mnist", "nmnist", "nmnist_conv",
+            "nmnist_conv_fast", "sast_nmnist"} <= set(bundled())
+
+
+@pytest.mark.parametrize("name", bundled())
 def test_bundled_recipes_load(name):
-    assert name in bundled()
     recipe = Recipe.load(name)
     assert recipe.name == name
     assert Recipe.check(recipe.model_dump(mode="json"), "again") == recipe
@@ -44,7 +48,7 @@ def test_wrong_fields(fields, words):
 
 
 def test_files(tmp_path):
-    with pytest.raises(RecipeError, match=r"'diggits' is no recipe; .* digits, mnist, nmnist"):
+    with pytest.raises(RecipeError, match=r"'diggits' is no recipe; .* digits, .*mnist, nmnist"):
         Recipe.load("diggits")
     with pytest.raises(RecipeError, match="cannot be read"):
         Recipe.load(str(tmp_path / "none.toml"))

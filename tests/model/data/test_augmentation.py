@@ -54,7 +54,50 @@ def test_scale_and_shear_keep_their_axes():
     assert leaning == {(1, 8, x) for x in range(5, 10)}
 
 
+def _recordings(most=1, samples=300, timesteps=4):
+    return torch.randint(0, most + 1, (samples, timesteps, 270)).float()
+
+
+def test_time_moves_whole_recordings_and_what_leaves_is_lost():
+    torch.manual_seed(0)
+    x = _recordings()
+    moved = distort(x, SHAPE, Augmentation(time_shift=1))
+    candidates = torch.stack([
+        torch.cat([x[:, 1:], torch.zeros_like(x[:, :1])], 1), x,
+        torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1),
+    ])
+    same = (candidates == moved).flatten(2).all(2)
+    assert same.any(0).all()
+    assert same.any(1).all()
+    far = distort(x, SHAPE, Augmentation(time_shift=100))
+    assert 0 < (far.sum((1, 2)) == 0).sum() < len(x)
+
+
+def test_polarities_change_places_in_their_share_of_recordings():
+    torch.manual_seed(0)
+    x = _recordings()
+    assert torch.equal(distort(x, SHAPE, Augmentation(polarity_flip=1)),
+                       torch.cat([x[..., 135:], x[..., :135]], 2))
+    flipped = (distort(x, SHAPE, Augmentation(polarity_flip=0.3)) != x).any(2).any(1)
+    assert 0.2 < flipped.float().mean() < 0.4
+    assert torch.equal(distort(x, (1, 9, 30), Augmentation(polarity_flip=1)), x)
+
+
+@pytest.mark.parametrize("most", [1, 9])
+def test_every_recording_loses_a_share_of_its_own(most):
+    torch.manual_seed(0)
+    x = _recordings(most)
+    kept = distort(x, SHAPE, Augmentation(event_drop=0.5))
+    assert (kept <= x).all()
+    assert torch.equal(kept, kept.round())
+    share = kept.sum((1, 2)) / x.sum((1, 2))
+    assert 0.4 < share.min() < 0.55
+    assert 0.95 < share.max() <= 1
+    assert 0.7 < share.mean() < 0.8
+
+
 @pytest.mark.parametrize(("options", "words"), [
+    ({"event_drop": 1}, "event_drop"), ({"polarity_flip": 1.5}, "polarity_flip"),
     ({"shift": 17}, "shift"), ({"rotation": -1}, "rotation"), ({"scale": 1}, "scale"),
     ({"shear": 2}, "shear"), ({"flip": 1}, "flip: Extra inputs"),
 ])

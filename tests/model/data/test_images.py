@@ -42,6 +42,9 @@ def test_idx_files(tmp_path, folder, form):
     images, labels = _digits(60)
     assert (splits.train.images == images).all()
     assert (splits.train.labels == labels).all()
+    image, label = splits.train[7]
+    assert (image == images[7]).all()
+    assert label == labels[7]
     assert (len(splits.held_back), splits.train.sensor_size) == (20, (28, 28, 1))
     with pytest.raises(DataError, match="own test files are there"):
         load(Data(source="mnist", train=5), tmp_path)

@@ -1,12 +1,15 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
 from spikewright.gen import Stimulus, simulate
-from spikewright.gen.errors import RunFolderError
-from spikewright.model import compile, nets
+from spikewright.gen.errors import RecipeError, RunFolderError
+from spikewright.model import compile, nets, quantise
 from spikewright.model.recipe import Recipe
-from spikewright.model.training import checkpoint
+from spikewright.model.surrogates import PARAMETERS, SMOOTH
+from spikewright.model.training import checkpoint, device
 from spikewright.model.training.trainer import (
     Trainer,
     accuracy,
@@ -32,11 +35,15 @@ def _samples(n=24):
     return Stimulus(spikes, labels)
 
 
-def _trainer(seed=0, **settings):
+def _trainer(seed=0, recipe=RECIPE, **settings):
     seeded(seed)
-    net = nets.build(RECIPE, SHAPE, 2)
+    net = nets.build(recipe, SHAPE, 2)
     return Trainer(net, lambda x: nets.unroll(net, x), _samples(), SHAPE,
-                   RECIPE.training.model_copy(update=settings))
+                   recipe.training.model_copy(update=settings))
+
+
+def _with(**surrogate):
+    return Recipe.check(RECIPE.model_dump(mode="json") | {"surrogate": surrogate}, "test")
 
 
 def test_learns():
@@ -44,6 +51,26 @@ def test_learns():
     losses = [trainer.train_epoch()["loss"] for _ in range(4)]
     assert losses[-1] < losses[0]
     assert accuracy(trainer.module, trainer.forward, _samples()) > 0.8
+
+
+@pytest.mark.parametrize(("name", "forward"), [
+    *((name, "hard") for name in PARAMETERS), *((name, "smooth") for name in SMOOTH),
+])
+def test_every_surrogate_trains(name, forward):
+    # SFS passes gradients above B alone, and no neuron starts so far above its threshold.
+    given = {"B": -1} if name == "SFS" else {"alpha": 2} if name == "atan" else {}
+    trainer = _trainer(recipe=_with(name=name, forward=forward, **given), epochs=8)
+    losses = [trainer.train_epoch()["loss"] for _ in range(8)]
+    assert min(losses[1:]) < losses[0]
+
+
+def test_the_device_is_chosen_in_one_place(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert [device.chosen(name).type for name in ("auto", "cpu")] == ["cpu", "cpu"]
+    with pytest.raises(RecipeError, match="PyTorch finds no such GPU"):
+        device.chosen("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert [device.chosen(name).type for name in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
 
 
 def test_membranes_of_a_held_current():
@@ -81,20 +108,23 @@ def test_a_penalty_makes_hidden_layers_quieter():
     assert fired[1] < fired[0]
 
 
-def test_resuming_is_not_interrupting(tmp_path):
-    whole = _trainer()
+@pytest.mark.parametrize("sharpness", [0.0, 0.1])
+def test_resuming_is_not_interrupting(tmp_path, sharpness):
+    recipe = _with(name="atan", forward="smooth" if sharpness else "hard")
+    make = partial(_trainer, recipe=recipe, sharpness=sharpness)
+    whole = make()
     for _ in range(4):
         whole.train_epoch()
-    first = _trainer()
+    first = make()
     first.train_epoch()
     checkpoint.save(tmp_path / "c.pt", first.state())
-    second = _trainer(seed=99)
+    second = make(seed=99)
     second.restore(checkpoint.load(tmp_path / "c.pt"))
     while second.epoch < second.epochs:
         second.train_epoch()
     for ours, theirs in zip(second.module.parameters(), whole.module.parameters(), strict=True):
         assert torch.equal(ours, theirs)
-    other = _trainer(seed=99)
+    other = make(seed=99)
     other.train_epoch()
     assert not torch.equal(next(other.module.parameters()), next(first.module.parameters()))
 
@@ -154,3 +184,15 @@ def test_every_neuron_and_loss_trains(neuron, loss):
     trainer = Trainer(net, lambda x: nets.unroll(net, x), _samples(), SHAPE, recipe.training)
     assert np.isfinite(trainer.train_epoch()["loss"])
     assert all(not torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True))
+
+
+def test_nets_of_smooth_spikes_compile_and_train_on_in_integers():
+    recipe = _with(name="atan", forward="smooth")
+    seeded(0)
+    smooth, hard = (nets.build(r, SHAPE, 2) for r in (recipe, recipe.hard))
+    hard.load_state_dict(smooth.state_dict())
+    assert compile(smooth, SHAPE, 3) == compile(hard, SHAPE, 3)
+    module = quantise(smooth, SHAPE, 3).trainable()
+    x = torch.from_numpy(_samples().spikes).float().transpose(0, 1)
+    fired = [layer.unique().tolist() for layer in module.activity(x).spikes]
+    assert all(set(values) <= {0, 1} for values in fired)

@@ -1,0 +1,207 @@
+"""The host's bytes become legal beats whatever they are, and no event or result is lost on the way.
+"""
+
+import pytest
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
+
+from spikewright.boards.command_decoder import BeatGatherer, CommandDecoder
+from spikewright.boards.hostlink import HostLink
+from spikewright.boards.protocol import Command, Identity, Tag
+from spikewright.boards.reply_encoder import ReplyEncoder
+
+from .prover import Claims, RefutedError
+from .reachability import assert_possible, prove_unbounded
+from .streams import assert_offers_without_asking, assume_source, claim_source
+
+
+def identity(ways=1, value_bits=0, inputs=3, classes=2, score_bits=4) -> Identity:
+    return Identity(
+        version=1, digest=b"12345678", inputs=inputs, ways=ways, value_bits=value_bits,
+        classes=classes, score_bits=score_bits, timesteps=2, layers=1, counter_words=2, window=4,
+        buffer=4,
+    )
+
+
+def assume_buffer(claims: Claims, pending, sent):
+    """A result is owed only after beats were sent; so the buffer behind says from the next cycle.
+    """
+    claims.assume(~pending | claims.past(pending) | claims.past(sent.valid & sent.ready))
+
+
+def decodes(claims: Claims, dut: CommandDecoder, inside: Module):
+    """Looks at one event, whichever it is."""
+    m, i, o, ident = claims.m, dut.i, dut.o, dut.identity
+    bits = ident.bank_bits
+    assume_source(claims, i)
+    assume_buffer(claims, dut.pending, o)
+    claim_source(claims, o)
+    claim_source(claims, dut.request, "request")
+
+    # What the bytes say, by the grammar of the protocol.
+    expected, high, low, left = Signal(3), Signal(7), Signal(8), Signal(8)
+    command, address, value, count, loads = range(5)
+    byte, moved = i.payload, i.valid & i.ready
+    taken = Signal(15)
+    whole = Signal()
+    m.d.comb += taken.eq(Cat(byte if not ident.value_bits else low, high))
+    with m.If(moved), m.Switch(expected):
+        with m.Case(command):
+            m.d.sync += high.eq(byte)
+            with m.If(byte[7]):
+                m.d.sync += expected.eq(address)
+            with m.Elif(byte == Command.LOAD):
+                m.d.sync += expected.eq(count)
+        with m.Case(address):
+            m.d.sync += [low.eq(byte), expected.eq(value if ident.value_bits else command)]
+            m.d.comb += whole.eq(not ident.value_bits)
+        with m.Case(value):
+            m.d.sync += expected.eq(command)
+            m.d.comb += whole.eq(1)
+        with m.Case(count):
+            m.d.sync += [expected.eq(loads), left.eq(byte)]
+        with m.Case(loads):
+            m.d.sync += left.eq(left - 1)
+            with m.If(left == 0):
+                m.d.sync += expected.eq(command)
+
+    # Events are legal if they exist, ascend within a way and weigh something.
+    way, number = claims.fixed(max(1, (ident.ways - 1).bit_length()), "way"), claims.fixed(
+        bits, "number")
+    claims.assume((way < ident.ways) & (number < ident.inputs))
+    seen, highest = Signal(), Signal(bits)
+    in_range = ((byte != 0) & (byte >> ident.value_bits == 0)) if ident.value_bits else 1
+    legal = (taken[:bits] < ident.inputs) & (~seen | (taken[:bits] > highest)) & in_range
+    ours = whole & (taken[bits:] == way)
+    owed, weight = Signal(), Signal(max(1, ident.value_bits))
+    ticks = o.valid & o.ready & o.payload.tick
+    with m.If(ticks):
+        m.d.sync += seen.eq(0)
+    with m.If(ours & legal):
+        m.d.sync += [seen.eq(1), highest.eq(taken[:bits])]
+    slot = Array([o.payload.slots[n].as_value() for n in range(ident.ways)])[way]
+    event, place, carried = slot[0], slot[1 : 1 + bits], slot[1 + bits :]
+    sent = o.valid & event & (place == number)
+    with m.If(sent & o.ready):
+        m.d.sync += owed.eq(0)
+    with m.If(ours & legal & (taken[:bits] == number)):
+        m.d.sync += [owed.eq(1), weight.eq(byte)]
+    claims.always("sends what came, once", ~sent | owed)
+    claims.always("sends all before the tick", ~(o.valid & o.payload.tick & owed) | sent)
+    if ident.value_bits:
+        claims.always("sends the value that came", ~sent | (carried == weight))
+
+    ended = Signal(range(ident.timesteps + 1))
+    with m.If(ticks):
+        m.d.sync += ended.eq(Mux(o.payload.last, 0, ended + 1))
+    claims.always("no inference is too long",
+                  ~o.valid | ~o.payload.tick | o.payload.last | (ended < ident.timesteps - 1))
+    some = Cat(o.payload.slots[n].event for n in range(ident.ways)).any()
+    claims.always("sends no empty beat", ~o.valid | o.payload.tick | some)
+    claims.always("addresses exist", ~(o.valid & event) | (place < ident.inputs))
+
+
+@pytest.mark.parametrize("settings", [{}, {"ways": 2, "inputs": 2}, {"value_bits": 2}])
+def test_every_legal_event_is_sent_once(settings):
+    prove_unbounded(CommandDecoder(identity(**settings)), decodes)
+    assert_offers_without_asking(CommandDecoder(identity(**settings)))
+
+
+def test_an_event_of_the_second_way_can_be_sent():
+    assert_possible(CommandDecoder(identity(ways=2)), decodes, lambda dut: (
+        dut.o.valid & dut.o.ready & dut.o.payload.slots[0].event & dut.o.payload.slots[1].event
+        & dut.o.payload.tick & dut.o.payload.last))
+
+
+def test_events_that_never_leave_are_found(monkeypatch):
+    monkeypatch.setattr(BeatGatherer, "_slots", lambda self: [])
+    with pytest.raises(RefutedError, match="sends"):
+        prove_unbounded(CommandDecoder(identity()), decodes)
+
+
+def encodes(claims: Claims, dut: ReplyEncoder, inside: Module):
+    """Follows the frames byte by byte."""
+    m, o, results, ident = claims.m, dut.o, dut.results, dut.identity
+    assume_source(claims, results)
+    assume_source(claims, dut.request)
+    claim_source(claims, o)
+    answered, asked = results.valid & results.ready, dut.request.valid & dut.request.ready
+    index = Signal(range(ident.classes))
+    with m.If(answered):
+        m.d.sync += index.eq(Mux(results.payload.last, 0, index + 1))
+    claims.assume(results.payload.last == (index == ident.classes - 1))
+    # Results are dropped whole, and nothing spills while the counters are sent.
+    claims.assume((index == 0) | dut.drop_results | ~claims.past(dut.drop_results))
+    claims.assume(~claims.past(dut.request.valid) | (dut.spilled == claims.past(dut.spilled)))
+
+    words, score, winner = 4 * ident.counter_words, ident.score_bytes, ident.index_bytes
+    frame, place = Signal(8), Signal(range(64))
+    moved = o.valid & o.ready
+    lengths = {Tag.RESULT: ident.classes * score + winner, Tag.ERROR: 1, Tag.COUNTERS: words + 1,
+               Tag.IDENTITY: ident.BYTES, Tag.PONG: 0, Tag.READY: 0}
+    length = Signal(range(64))
+    with m.Switch(frame):
+        for tag, many in lengths.items():
+            with m.Case(tag):
+                m.d.comb += length.eq(many)
+    short = (o.payload == Tag.PONG) | (o.payload == Tag.READY)
+    with m.If(moved):
+        with m.If(frame == 0):
+            m.d.sync += [frame.eq(Mux(short, 0, o.payload)), place.eq(0)]
+        with m.Else():
+            m.d.sync += place.eq(place + 1)
+            with m.If(place == length - 1):
+                m.d.sync += frame.eq(0)
+    at = o.valid & (frame == Tag.RESULT)
+    scores = ident.classes * score
+    wide, byte = Signal(signed(8 * score)), Signal(range(max(2, score)))
+    m.d.comb += wide.eq(results.payload.score)
+    with m.If(moved):
+        m.d.sync += byte.eq(Mux(at & (byte != score - 1), byte + 1, 0))
+    part = Array([wide[8 * n : 8 * n + 8] for n in range(score)])[byte]
+    scored = at & (place < scores) & (byte == score - 1)
+    ends = moved & (frame != 0) & (place == length - 1)
+    claims.always("frames begin with a tag", ~o.valid | (frame != 0) | Cat(
+        o.payload == tag for tag in lengths).any())
+    claims.always("scores are sent as they are", ~at | (place >= scores) | (
+        results.valid & (o.payload == part)))
+    claims.always("and the winner behind them", ~at | (place < scores) | (
+        results.valid & results.payload.last
+        & (o.payload == (results.payload.winner >> (8 * (place - scores))[:5])[:8])))
+    claims.always("classes follow one another", ~at | (place >= scores) | (
+        index * score + byte == place))
+    claims.always("a score is taken with its last byte, or dropped", answered == (
+        (moved & ((at & ends) | (scored & (place != scores - 1))))
+        | (results.valid & results.ready & dut.drop_results & (frame == 0) & ~o.valid)))
+    claims.always("a request is taken with its frame", asked == (
+        (ends & ((frame == Tag.COUNTERS) | (frame == Tag.IDENTITY)))
+        | (moved & (frame == 0) & short)))
+    body = Array(ident.pack())
+    claims.always("says who it is", ~(o.valid & (frame == Tag.IDENTITY))
+                  | (o.payload == body[place]))
+
+
+@pytest.mark.parametrize("settings", [{}, {"score_bits": 9, "classes": 3}])
+def test_every_result_is_sent_whole(settings):
+    prove_unbounded(ReplyEncoder(identity(**settings)), encodes)
+    assert_offers_without_asking(ReplyEncoder(identity(**settings)))
+
+
+def test_an_answer_can_be_whole():
+    assert_possible(ReplyEncoder(identity()), encodes, lambda dut: (
+        dut.results.valid & dut.results.ready & dut.results.payload.last & ~dut.drop_results))
+
+
+def links(claims: Claims, dut: HostLink, inside: Module):
+    assume_source(claims, dut.i)
+    assume_source(claims, dut.results)
+    assume_buffer(claims, dut.pending, dut.events)
+    request = inside.submodules.decoder.request
+    claims.assume(~claims.past(request.valid) | (dut.spilled == claims.past(dut.spilled)))
+    claim_source(claims, dut.o)
+    claim_source(claims, dut.events, "events")
+
+
+def test_both_directions_keep_the_rules():
+    prove_unbounded(HostLink(identity()), links)
+    assert_offers_without_asking(HostLink(identity()))
+    assert_offers_without_asking(HostLink(identity()), "events")
