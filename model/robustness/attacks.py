@@ -27,7 +27,9 @@ from torch.nn import functional
 
 from .budget import Budget
 
-Logits = Callable[[torch.Tensor], torch.Tensor]
+#: Inputs (samples, timesteps, inputs) → logits with gradients, and the scores whose first highest
+#: is the decision; (samples, classes) each.
+Net = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
 #: ρ of APGD: share of steps that have to raise the loss.
 _RISING = 0.75
@@ -80,24 +82,20 @@ def checkpoints(steps: int) -> list[int]:
 
 
 def ascend(
-    attack: Ascent, logits: Logits, decide: Logits, budget: Budget, x: torch.Tensor,
-    y: torch.Tensor,
+    attack: Ascent, net: Net, budget: Budget, x: torch.Tensor, y: torch.Tensor
 ) -> Found:
-    """The worst inputs that ``attack`` finds near x (samples, timesteps, inputs) of classes y.
-
-    ``logits`` gives gradients, ``decide`` the scores whose first highest is the decision.
-    """
+    """The worst inputs that ``attack`` finds near x (samples, timesteps, inputs) of classes y."""
     judge = margin if attack.loss == "margin" else (
         lambda scores, y: functional.cross_entropy(scores, y, reduction="none"))
 
     def look(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """Input, loss, its ∂L/∂z, and whether the input is decided wrongly."""
         seen = budget.apply(z, x).detach().requires_grad_()
-        loss = judge(logits(seen), y)
+        logits, scores = net(seen)
+        loss = judge(logits, y)
         (gradient,) = torch.autograd.grad(loss.sum(), seen)
-        with torch.no_grad():
-            fooled = decide(seen).argmax(1) != y
-        return seen.detach(), loss.detach(), budget.gains(gradient, x), fooled
+        return (seen.detach(), loss.detach(), budget.gains(gradient, x),
+                scores.argmax(1) != y)
 
     z = before = best_z = budget.zero(x)
     worst, loss, gains, fooled = look(z)
@@ -133,7 +131,7 @@ def ascend(
 
 
 def search(
-    decide: Logits, budget: Budget, x: torch.Tensor, y: torch.Tensor, *, queries: int, seed: int
+    net: Net, budget: Budget, x: torch.Tensor, y: torch.Tensor, *, queries: int, seed: int
 ) -> Found:
     """Random search (after Square Attack, Andriushchenko et al. 2020): a change at the border of
     the budget, a share of which is drawn anew for each query, half of it at first, a hundredth in
@@ -141,13 +139,13 @@ def search(
     generator = torch.Generator().manual_seed(seed)
     z = budget.zero(x)
     with torch.no_grad():
-        worst, best = x, margin(decide(x), y)
-        fooled = decide(x).argmax(1) != y
+        _, scores = net(x)
+        worst, best, fooled = x, margin(scores, y), scores.argmax(1) != y
         for query in range(queries):
             share = 1.0 if query == 0 else 0.5 * 0.02 ** (query / queries)
             tried = budget.mutate(z, x, share, generator)
             seen = budget.apply(tried, x)
-            scores = decide(seen)
+            _, scores = net(seen)
             reached, wrong = margin(scores, y), scores.argmax(1) != y
             better = (wrong & ~fooled) | ((wrong == fooled) & (reached >= best))
             worst = torch.where(better.view(-1, 1, 1), seen, worst)

@@ -95,7 +95,7 @@ def measure(
     cycles = clean.cycles
     gradients = density(first, x, y, most)
     with torch.no_grad():
-        right = first.scores(x).argmax(1) == y
+        right = first(x)[1].argmax(1) == y
     result = {
         "samples": len(part),
         "seed": recipe.training.seed,
@@ -154,12 +154,12 @@ def _found(
 ) -> dict[str, Found]:
     """What the attack finds through each surrogate."""
     if attack == "search":
-        return {"none": search(victim.scores, budget, x, y, queries=queries,
+        return {"none": search(victim, budget, x, y, queries=queries,
                                seed=recipe.training.seed)}
     found = {}
     for label, spike in swept.items():
         with victim.through(spike):
-            found[label] = ascend(ASCENTS[attack], victim.logits, victim.scores, budget, x, y)
+            found[label] = ascend(ASCENTS[attack], victim, budget, x, y)
     return found
 
 

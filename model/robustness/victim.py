@@ -29,13 +29,11 @@ class Victim:
     readout: Readout
     neurons: tuple[Any, ...]
 
-    def logits(self, x: torch.Tensor) -> torch.Tensor:
-        """(samples, classes) with gradients, of x (samples, timesteps, inputs)."""
-        return logits(self.readout, self.forward(x.transpose(0, 1)).votes)
-
-    def scores(self, x: torch.Tensor) -> torch.Tensor:
-        """(samples, classes) that decide."""
-        return scores(self.readout, self.forward(x.transpose(0, 1)).votes)
+    def __call__(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits with gradients, and the scores that decide, (samples, classes) each, of x
+        (samples, timesteps, inputs)."""
+        votes = self.forward(x.transpose(0, 1)).votes
+        return logits(self.readout, votes), scores(self.readout, votes.detach())
 
     @contextmanager
     def through(self, spike: Spike) -> Iterator[None]:
@@ -104,7 +102,7 @@ def density(victim: Victim, x: torch.Tensor, y: torch.Tensor, full_scale: float)
         for neuron, spike in zip(victim.neurons, watched, strict=False):
             neuron.spike_grad = spike
         leaf = x.detach().requires_grad_()
-        p = victim.logits(leaf).softmax(1).gather(1, y[:, None])
+        p = victim(leaf)[0].softmax(1).gather(1, y[:, None])
         (gradient,) = torch.autograd.grad(p.sum(), leaf)
     return Density(
         [float(torch.cat([part.flatten() for part in spike.passed]).mean()) for spike in watched],
