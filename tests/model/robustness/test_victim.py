@@ -67,8 +67,8 @@ def test_density_is_what_the_band_leaves(trained):
     net.load_state_dict(trained.net.state_dict())
     narrow = density(floats(replace(trained, net=net, recipe=recipe)), x, y, 1.0)
     with torch.no_grad():
-        currents = net.fc1(x.transpose(0, 1))
-        _, u = nets.over_time(net.lif1, currents)
+        linear, neuron = list(net)[:2]
+        _, u = nets.over_time(neuron, linear(x.transpose(0, 1)))
     assert narrow.hidden == [pytest.approx(float(((u - 1).abs() <= 0.2).float().mean()))]
     assert narrow.norm < everything.norm
 
