@@ -9,6 +9,7 @@ from typing import Any
 
 from amaranth.back import rtlil
 
+from ..gen.cache import cache_folder
 from ..gen.errors import ToolError
 from ..gen.folding import Folding
 from ..gen.rtl.network import Network
@@ -16,7 +17,7 @@ from ..gen.runfolder import write_json
 from ..gen.spec import NetworkSpec
 from . import netlist
 from .build import HIDE_ELEMENTS, NETLIST, REPORT, call, complaint, utilisation
-from .cache import cache_folder, working_folder
+from .cache import working_folder
 from .pins import Pins
 from .registry import ECP5, ICE40, Family
 from .toolchain import find_tool

@@ -21,7 +21,7 @@ from ..gen.plan import layer_plans
 from ..gen.runfolder import write_json
 from ..gen.spec import NetworkSpec
 from . import netlist
-from .cache import cache_folder, working_folder
+from .cache import working_folder
 from .fit import does_not_fit, require_memory
 from .protocol import require_inputs
 from .registry import ECP5, Board, Family

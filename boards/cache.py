@@ -1,6 +1,5 @@
-"""Where builds are kept, and where they are made."""
+"""Where builds are made, beside those that are kept."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -8,13 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..gen.errors import ToolError
-
-
-def cache_folder() -> Path:
-    """``$SPIKEWRIGHT_CACHE``, else ``spikewright`` in the user's cache folder."""
-    if given := os.environ.get("SPIKEWRIGHT_CACHE"):
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spikewright"
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from .errors import SpikewrightError
 GROUP = "spikewright.commands"
 
 #: Order in which a net travels; commands of other packages follow by name.
-ORDER = ("train", "compile", "simulate", "check", "generate", "build", "report", "demo")
+ORDER = ("data", "train", "compile", "transfer", "robustness", "metrics", "simulate", "check",
+         "generate", "fit", "build", "report", "export", "demo")
 
 _INTERRUPTED = 130
 _ANY_ARGUMENTS = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -105,7 +106,7 @@ def _exit_code(arguments: Sequence[str]) -> int:
             raise  # a bug of ours, not a package that the user left out
         return _refuse(
             f"this command needs the package {error.name!r}, which is not installed; run: "
-            f"pip install 'spikewright[train,build,report]'"
+            f"pip install 'spikewright[train,nir,build,report]'"
         )
     if code == _INTERRUPTED:
         _refuse("interrupted; nothing half-written was left")

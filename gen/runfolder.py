@@ -14,6 +14,7 @@ through :meth:`RunFolder.writing`, which puts a group of files in place at once 
 ``compile.json``    what quantisation did to each layer and to the accuracy
 ``qat.pt``          training in integers, to go on from
 ``transfer.json``   what the weights lose from smooth spikes to hardware
+``imported.json``   the same of a net from elsewhere, and what became of each of its parts
 ``verilog/``        generated RTL
 ``boards/NAME/``    bitstream, nextpnr report, utilisation and Fmax of one board
 ``results.json``    all figures of the run

@@ -30,6 +30,30 @@ class LayerTraffic:
     own: npt.NDArray[np.integer] | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class LayerWays:
+    """Which of a layer's ways brings each signal: ``below`` (arriving signals,), behind a max
+    pooling, and ``own`` (neurons,), None without an all-to-all recurrence."""
+
+    below: npt.NDArray[np.int64]
+    own: npt.NDArray[np.int64] | None
+
+
+def ways(plans: Sequence[LayerPlan]) -> tuple[LayerWays, ...]:
+    """The ways of every layer of ``plans``, on which its signals are dealt out by address."""
+    found = []
+    addresses = np.arange(plans[0].layer.inputs)
+    for n, plan in enumerate(plans):
+        count = plan.synapses.ways
+        own = None
+        if isinstance(plan.layer.recurrent, Linear):
+            own = _addresses(plan.order) % count
+        found.append(LayerWays(addresses % count, own))
+        if n + 1 < len(plans):
+            addresses = _addresses(plan.rows.order)
+    return tuple(found)
+
+
 def beat_counts(events: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
     """Beats (…) of ``events`` (ways, …), numbers of events per way."""
     return events.max(axis=0)
@@ -40,15 +64,11 @@ def traffic(plans: Sequence[LayerPlan], signals: npt.NDArray,
     """What reaches the layers of ``plans``, from the network's input ``signals`` (S, T, inputs)
     and every layer's ``spikes`` (S, T, neurons), as a :class:`~.trace.Trace` has them."""
     found = []
-    below = _by_way(signals > 0, np.arange(signals.shape[2]), plans[0].synapses.ways)
-    for n, (plan, fired) in enumerate(zip(plans, spikes, strict=True)):
-        own = None
-        if isinstance(plan.layer.recurrent, Linear):
-            own = beat_counts(_by_way(fired, _addresses(plan.order), plan.synapses.ways))
-        found.append(LayerTraffic(beat_counts(below), own))
-        if n + 1 < len(plans):
-            arriving = plans[n + 1].layer.arriving(fired)
-            below = _by_way(arriving, _addresses(plan.rows.order), plan.ways_out)
+    for plan, by, reaching, fired in zip(plans, ways(plans), [signals, *spikes[:-1]], spikes,
+                                         strict=True):
+        below = beat_counts(_by_way(plan.layer.arriving(reaching), by.below))
+        own = None if by.own is None else beat_counts(_by_way(fired, by.own))
+        found.append(LayerTraffic(below, own))
     return tuple(found)
 
 
@@ -60,9 +80,8 @@ def _addresses(order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return addresses
 
 
-def _by_way(events: npt.NDArray[np.bool_], addresses: npt.NDArray[np.int64],
-            ways: int) -> npt.NDArray[np.int32]:
-    """Events (ways, T, S) of ``events`` (S, T, signals), each signal at its address."""
-    every = [events] if ways == 1 else [
-        events[:, :, addresses % ways == way] for way in range(ways)]
+def _by_way(events: npt.NDArray[np.bool_], by: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    """Events (ways, T, S) of ``events`` (S, T, signals), each signal coming ``by`` its way."""
+    count = int(by.max()) + 1
+    every = [events] if count == 1 else [events[:, :, by == way] for way in range(count)]
     return np.stack([np.count_nonzero(each, axis=2).T for each in every]).astype(np.int32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.table import Table
@@ -11,6 +11,7 @@ from rich.table import Table
 from ..gen.console import Json, finish, table
 from ..gen.errors import RecipeError, RunFolderError
 from ..gen.runfolder import RunFolder
+from .exchange_commands import compile_own, is_model
 
 _Data = Annotated[str | None, typer.Option(
     help="Where samples come from: digits, mnist, nmnist, dvs-gesture, cifar10-dvs, shd, "
@@ -73,43 +74,114 @@ def train(
 
 
 def compile(
-    run: Annotated[Path, typer.Argument(help="Run folder that `spikewright train` made.")],
-    bits: Annotated[int | None, typer.Option(help="Bits of a weight, 2 to 8.")] = None,
+    run: Annotated[Path, typer.Argument(
+        metavar="RUN|MODEL", help="Run folder that `spikewright train` made; or a net of your own: "
+        "MODEL.nir, MODEL.pt, FILE.py:NAME or PACKAGE.MODULE:NAME.")],
+    bits: Annotated[str | None, typer.Option(
+        help="Bits of a weight, 2 to 8: one number for all layers, or one per layer, as in "
+             "4,3,8.")] = None,
+    budget_kbits: Annotated[float | None, typer.Option(
+        help="Search for the bits of every layer, so that weights and membranes take at most so "
+             "many thousands of bits.")] = None,
     method: Annotated[str | None, typer.Option(
         help="ptq: round after training; qat: train on with the rounded net.")] = None,
+    per: Annotated[str | None, typer.Option(
+        help="layer or channel: what has a weight step of its own.")] = None,
+    decay: Annotated[str | None, typer.Option(
+        help="fixed-point, or power-of-two: decays that a shift and a subtraction compute."
+        )] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of qat.")] = None,
-    membrane_bits: Annotated[int | None, typer.Option(
-        help="Saturate membranes at this many bits; by default none can overflow.")] = None,
+    membrane_bits: Annotated[str | None, typer.Option(
+        help="Saturate membranes at this many bits, one number or one per layer; by default none "
+             "can overflow.")] = None,
     data: _Data = None,
     data_root: _DataRoot = None,
+    check: Annotated[bool, typer.Option(
+        "--check", help="MODEL: only say what maps, what does not, and why.")] = False,
+    output: Annotated[Path | None, typer.Option(
+        "--output", "-o", help="MODEL: run folder to write.", show_default="runs/NAME")] = None,
+    overwrite: Annotated[bool, typer.Option(
+        "--overwrite", help="MODEL: replace the run in --output.")] = False,
+    net: Annotated[str | None, typer.Option(
+        help="MODEL.pt: the net that its weights belong to, FILE.py:NAME.")] = None,
+    trust: Annotated[bool, typer.Option(
+        "--trust", help="MODEL.pt: load a whole module, which may run code.")] = False,
+    input_shape: Annotated[str | None, typer.Option(
+        help="MODEL: shape of one timestep, as in 2,34,34; a .nir file says it.")] = None,
+    timesteps: Annotated[int | None, typer.Option(
+        min=1, help="MODEL: timesteps of an inference.")] = None,
+    dt: Annotated[float | None, typer.Option(
+        help="MODEL.nir: how long a timestep lasts, in the unit of its time constants.")] = None,
+    discretisation: Annotated[Literal["euler", "exponential"] | None, typer.Option(
+        help="MODEL.nir: how its differential equations become steps.",
+        show_default="euler")] = None,
+    readout: Annotated[Literal["spike-count", "membrane", "first-spike"] | None, typer.Option(
+        help="MODEL: what decides.", show_default="spike-count")] = None,
+    encoding: Annotated[Literal["events", "counts", "current"] | None, typer.Option(
+        "--input", help="MODEL: what it is fed.", show_default="events")] = None,
+    input_bits: Annotated[int | None, typer.Option(help="MODEL: bits of an input.")] = None,
+    weight_shift: Annotated[int | None, typer.Option(
+        help="MODEL: one weight step is 2 to this power of membrane steps.")] = None,
+    decay_fraction: Annotated[int | None, typer.Option(
+        help="MODEL: fraction bits of a decay.")] = None,
+    samples: Annotated[int | None, typer.Option(
+        min=1, help="MODEL: samples of random spikes, if there is no --data spikes:FILE.npz.",
+        show_default="8")] = None,
     as_json: Json = False,
 ) -> None:
     """Turn a trained net into integers, and judge them on the held-back samples.
 
+    A net of your own becomes a run folder, which `simulate`, `check`, `generate` and `build` take.
+    Exit code 1 if --check finds something that does not map.
+
     Example: `spikewright compile runs/digits --bits 4 --method qat`
+
+    Example: `spikewright compile net.pt --net net.py:Net --input-shape 2,34,34 --check`
     """
+    common = {"bits": bits, "membrane_bits": membrane_bits, "per": per, "decay": decay}
+    own = {
+        "output": output, "net": net, "input_shape": input_shape, "timesteps": timesteps, "dt": dt,
+        "readout": readout, "input": encoding, "input_bits": input_bits,
+        "weight_shift": weight_shift, "decay_fraction": decay_fraction, "check": check or None,
+        "trust": trust or None, "overwrite": overwrite or None, "samples": samples,
+        "discretisation": discretisation,
+    }
+    if is_model(str(run)):
+        _refuse_options(f"{run} is no run folder, so there is nothing to train on",
+                        method=None if method == "ptq" else method, epochs=epochs,
+                        budget_kbits=budget_kbits)
+        compile_own(str(run), {**common, **own}, data, as_json=as_json)
+    else:
+        _refuse_options(f"{run} is taken for a run folder; these belong to MODEL files", **own)
+        trained = {"method": method, "epochs": epochs, "budget_kbits": budget_kbits}
+        _compile_run(run, {**common, **trained}, data, data_root, as_json=as_json)
+
+
+def _refuse_options(reason: str, **options: Any) -> None:
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
+    if given:
+        raise RecipeError(f"{reason}; drop {', '.join(given)}")
+
+
+def _compile_run(
+    run: Path, options: dict[str, Any], data: str | None, data_root: Path | None, *, as_json: bool
+) -> None:
     from . import runs
     from .data.stimuli import read_recipe
 
     folder = RunFolder.open(run)
-    recipe = read_recipe(folder).from_source(_absolute(data)).override(
-        "quantisation", bits=bits, method=method, epochs=epochs, membrane_bits=membrane_bits
-    )
+    recipe = read_recipe(folder).from_source(_absolute(data)).override("quantisation", **options)
     result = runs.compile(folder, recipe, data_root)
-    shown = Table(title=f"compiled {folder.path}: {recipe.quantisation.method} at "
-                        f"{recipe.quantisation.bits} bits")
-    columns = {"layer": "layer", "fan_in": "fan-in", "neurons": "neurons", "weight_step": "step",
-               "sparsity": "zeros", "threshold": "θ", "membrane_bits": "bits", "spikes": "spikes"}
-    for heading in columns.values():
-        shown.add_column(heading, justify="right")
-    for layer in result["layers"]:
-        shown.add_row(*(_cell(layer[c]) for c in columns))
     accuracies = (f"accuracy on {result['samples']} held-back samples: "
                   f"float {100 * result['float_accuracy']:.2f} %, "
                   f"rounded {100 * result['ptq_accuracy']:.2f} %, "
                   f"integer {100 * result['accuracy']:.2f} %")
+    bits = dict.fromkeys(layer["weight_bits"] for layer in result["layers"])
+    title = (f"compiled {folder.path}: {recipe.quantisation.method} at "
+             f"{', '.join(map(str, bits))} bits, {result['memory_bits'] / 1000:.1f} kbit")
     warnings = [f"warning: {warning}" for warning in result["warnings"]]
-    finish({"run": str(folder.path), **result}, shown, accuracies, *warnings, as_json=as_json)
+    finish({"run": str(folder.path), **result}, layer_table(title, result["layers"]), accuracies,
+           *warnings, as_json=as_json)
 
 
 def transfer(
@@ -139,6 +211,18 @@ def transfer(
                f"spike for spike and cycle for cycle by simulation on {result['simulated']} of the "
                f"samples.")
     finish({"run": str(folder.path), **result}, shown, meaning, as_json=as_json)
+
+
+def layer_table(title: str, layers: list[dict[str, Any]]) -> Table:
+    """What quantisation did to each layer, for people."""
+    shown = Table(title=title)
+    columns = {"layer": "layer", "fan_in": "fan-in", "neurons": "neurons", "weight_step": "step",
+               "sparsity": "zeros", "threshold": "θ", "membrane_bits": "bits", "spikes": "spikes"}
+    for heading in columns.values():
+        shown.add_column(heading, justify="right")
+    for layer in layers:
+        shown.add_row(*(_cell(layer.get(c)) for c in columns))
+    return shown
 
 
 def _cell(value: Any) -> str:

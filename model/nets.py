@@ -178,7 +178,7 @@ def unroll(
     Every state starts at 0. Layers run one after the other over all timesteps, which is the same
     as timestep after timestep in a net without feedback between layers, and faster.
     """
-    spikes: list[torch.Tensor] = []
+    inputs, spikes = x, list[torch.Tensor]()
     membranes = linear = None
     layers: list[Any] = [*net, None]
     for module, behind in pairwise(layers):
@@ -196,4 +196,4 @@ def unroll(
             x, membranes = over_time(module, x.expand(timesteps or len(x), *x.shape[1:]))
         spikes.append(x.flatten(2))
     assert membranes is not None
-    return Activity(votes(readout, spikes[-1], membranes.flatten(2)), tuple(spikes))
+    return Activity(votes(readout, spikes[-1], membranes.flatten(2)), tuple(spikes), inputs)

@@ -12,10 +12,12 @@ SPIKE_COUNT = Readout()
 
 class Activity(NamedTuple):
     """What a net did with a batch: ``votes`` (timesteps, batch, classes), which losses and
-    :func:`scores` take, and ``spikes`` of every layer, (timesteps, batch, neurons) each."""
+    :func:`scores` take, ``spikes`` of every layer, (timesteps, batch, neurons) each, and the
+    ``inputs`` that it got, (timesteps, batch, inputs), one timestep of those that are held."""
 
     votes: torch.Tensor
     spikes: tuple[torch.Tensor, ...]
+    inputs: torch.Tensor
 
     @property
     def fired(self) -> torch.Tensor:

@@ -32,6 +32,8 @@ from .data.sources import load
 from .data.stimuli import encode, merged
 from .exchange.dynamics import float_layers
 from .quantisation import rounding
+from .quantisation.report import report
+from .quantisation.search import search
 from .recipe import Recipe
 from .training import checkpoint
 from .training import trainer as training
@@ -55,8 +57,15 @@ def train(
     samples, held_back = merged(samples, merge), merged(held_back, merge)
     training.seeded(recipe.training.seed)
     net, readout = nets.build(recipe, shape, classes, merge=merge), recipe.readout.contract
+    network = None
+    if recipe.training.penalty.cycles:
+        network = rounding.outline(
+            float_layers(net, shape), input_shape=shape,
+            timesteps=recipe.encoding.timesteps // merge, input=recipe.encoding.input,
+            readout=readout,
+        )
     trainer = training.Trainer(net, forward(net, recipe), samples, shape, recipe.training,
-                               readout=readout)
+                               readout=readout, network=network)
     log: dict[str, Any] = {
         "recipe": recipe.name,
         "seed": recipe.training.seed,
@@ -159,13 +168,19 @@ def compile(run: RunFolder, recipe: Recipe, data_root: Path | None) -> dict[str,
     trained = trained_net(run, recipe, data_root)
     net, recipe, held_back = trained.net, trained.recipe, trained.held_back
     options, readout = recipe.quantisation, recipe.readout.contract
-    quantised = rounding.post_training(
-        float_layers(net, trained.shape), options, input_shape=trained.shape,
+    rounded = partial(
+        rounding.post_training, float_layers(net, trained.shape), input_shape=trained.shape,
         timesteps=recipe.encoding.timesteps, name=recipe.name,
         input=recipe.encoding.input, readout=readout,
     )
+    found = None
+    if options.budget_kbits is not None:
+        say("searching for the bits of every layer")
+        found = search(rounded, options, trained.samples, 1000 * options.budget_kbits)
+        options = found.options
+    quantised = rounded(options)
     spec = quantised.spec
-    rounded = simulate(spec, held_back.spikes, engine="golden").accuracy(held_back.labels)
+    ptq = simulate(spec, held_back.spikes, engine="golden").accuracy(held_back.labels)
     if options.method == "qat":
         spec = _trained_in_integers(run, trained, quantised)
     trace = simulate(spec, held_back.spikes, engine="golden")
@@ -173,22 +188,17 @@ def compile(run: RunFolder, recipe: Recipe, data_root: Path | None) -> dict[str,
         "digest": spec.digest,
         "samples": len(held_back),
         "float_accuracy": training.accuracy(net, forward(net, recipe), held_back, readout),
-        "ptq_accuracy": rounded,
+        "ptq_accuracy": ptq,
         "accuracy": trace.accuracy(held_back.labels),
         "options": options.model_dump(mode="json"),
         "data": {"train": _digest(trained.samples), "held_back": _digest(held_back)},
         "versions": _versions(),
+        "search": None if found is None else found.figures(),
         "weights": spec.weights,
         "synops_per_sample": trace.synops / len(trace),
         "input_spikes_per_sample": float(trace.counters["events_in"][:, 0].mean()),
-        **rounding.report(quantised, spec),
+        **report(quantised, spec, trace, options.budget_kbits),
     }
-    for layer, fired in zip(result["layers"], trace.counters["events_out"].T, strict=True):
-        layer["spikes"] = float(fired.mean())
-        if not fired.any() and layer["threshold"] is not None:
-            result["warnings"].append(f"layer {layer['layer']} is silent: none of its neurons "
-                                      f"fired for any held-back sample; train it with larger "
-                                      f"weights or a lower threshold")
     with run.writing("compile") as folder:
         specfile.save(spec, folder / "spec.json")
         held_back.save(folder / "stimulus.npz")
@@ -216,7 +226,7 @@ def _trained_in_integers(
         module, module.activity, trained.samples, trained.shape,
         # Differences along h·v would vanish in rounding.
         recipe.training.model_copy(update={"weight_decay": 0.0, "gradient_sparsity": 0.0}),
-        readout=recipe.readout.contract, epochs=options.epochs,
+        readout=recipe.readout.contract, network=quantised.spec, epochs=options.epochs,
         learning_rate=options.learning_rate,
     )
     begun = {
@@ -230,7 +240,7 @@ def _trained_in_integers(
         state = checkpoint.load(run.file("qat.pt", "compile"))
         if state.get("key") == key:
             trainer.restore(state)
-    description = f"training in {options.bits}-bit integers"
+    description = "training in integers"
     with progress(description, trainer.epochs) as advance:
         advance(trainer.epoch)
         while trainer.epoch < trainer.epochs:

@@ -204,7 +204,11 @@ class _Neuron(torch.autograd.Function):
                 lost = decay * m[:-1] + (x[1:] if dropped else 0)
             carried = carried - reset_slope * lost
         if rule.delay:
-            by_u = reverse_scan(fired.clone() if grad_m is None else fired + grad_m, carried)
+            if grad_m is not None:
+                start = fired + grad_m
+            else:
+                start = fired.clone() if ctx.needs_input_grad[2] else fired
+            by_u = reverse_scan(start, carried)
             by_m = at_once = None
         else:
             taken = threshold if subtract else u

@@ -167,7 +167,7 @@ def _prove(spec: NetworkSpec, few: npt.NDArray, model: str) -> None:
     says."""
     rtl = simulate(spec, few, engine="amaranth", membranes=True)
     expected = simulate(spec, few, engine=model, membranes=True,
-                        **({"timesteps": rtl.timesteps} if model == "golden" else {}))
+                        timesteps=rtl.timesteps if model == "golden" else None)
     difference = first_difference(expected, rtl, [layer.name for layer in spec.layers])
     same_cycles = expected.cycles is None or (expected.cycles == rtl.cycles).all()
     if difference is not None or not same_cycles:

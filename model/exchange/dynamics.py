@@ -1,233 +1,131 @@
 """What an snnTorch net computes, as numbers: the float view that quantisation starts from.
 
-An accepted net is an ``nn.Sequential`` (nested ones too) of *synapse → neuron* pairs: Linear or
-Conv2d, with at most one AvgPool2d or MaxPool2d in front, and any of :data:`NEURONS` behind;
-Flatten, Unflatten, Dropout and Identity may stand between them. Each pair becomes a
-:class:`FloatLayer` with the equations of :mod:`spikewright.gen.spec` in real numbers; what has no
-exact counterpart there is refused, with the name of the module and the remedy.
+Accepted are *synapse → neuron* chains: Linear or Conv2d, a BatchNorm or average pooling of its sums
+behind it if there is one, at most one AvgPool2d or MaxPool2d of spikes in front, and any of
+:data:`NEURONS` behind; Flatten, Unflatten, Dropout and Identity may stand between them. An
+``nn.Sequential`` (nested ones too) of these is read as it stands; the forward pass of any other
+module is traced, as :mod:`.tracing` says.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-import numpy as np
-import snntorch as snn
 from torch import nn
 
 from ...gen.errors import SpecError, UnsupportedModuleError
-from ...gen.spec import MaxPool2d, SumPool2d
-from .float_layer import FloatLayer, Geometry, float_layer
+from .findings import Findings
+from .float_layer import FloatLayer
+from .tracing import Runner, trace
+from .walk import ALLOWED, KNOWN, NEURONS, Walk, check_unhooked, strangers
 
-#: What may stand behind a synapse.
-NEURONS = (snn.Leaky, snn.Lapicque, snn.Synaptic, snn.RLeaky, snn.RSynaptic)
-
-#: Modules that leave spikes as they are once a net is trained.
-_TRANSPARENT = (nn.Dropout, nn.Dropout2d, nn.Identity)
-
-_SYNAPSES = (nn.Linear, nn.Conv2d)
-_POOLS = (nn.AvgPool2d, nn.MaxPool2d)
+__all__ = ["NEURONS", "float_layers", "inspect"]
 
 
-def float_layers(net: nn.Module, input_shape: tuple[int, ...]) -> list[FloatLayer]:
+def float_layers(
+    net: nn.Module, input_shape: Sequence[int], *, timesteps: int | None = None,
+    run: Runner | None = None,
+) -> list[FloatLayer]:
     """The layers of ``net``, in order; ``input_shape`` is that of one timestep.
+
+    ``timesteps`` and ``run`` say how a net that is traced is run; see :func:`.tracing.trace`.
 
     Raises
     ------
     UnsupportedModuleError
-        If a module, or an option of one, has no exact counterpart in hardware.
+        If a module, an option of one, or an operation has no exact counterpart in hardware.
     SpecError
         If a weight, decay or threshold is not finite, or a threshold is not above 0.
     """
-    walk = _Walk(input_shape)
-    for path, module in _modules(net, ""):
-        walk.take(path, module)
-    return walk.finish()
-
-
-class _Walk:
-    """Goes through a net's modules in order and knows the shape of the signals between them."""
-
-    def __init__(self, input_shape: tuple[int, ...]):
-        self.layers: list[FloatLayer] = []
-        self.shape = tuple(input_shape)
-        self.pool: tuple[str, SumPool2d | MaxPool2d] | None = None
-        self.synapse: tuple[str, Any, Geometry | None] | None = None
-        self.seen: set[int] = set()
-
-    def take(self, path: str, module: nn.Module) -> None:
-        """The next module."""
-        shown = f"module {path} ({type(module).__name__})"
-        _check_unhooked(shown, module)
-        if type(module) is nn.Flatten:
-            if (module.start_dim, module.end_dim) != (1, -1):
-                raise UnsupportedModuleError(f"{shown} flattens dimensions {module.start_dim} to "
-                                             f"{module.end_dim}; use nn.Flatten()")
-            self.shape = (int(np.prod(self.shape)),)
-        elif type(module) is nn.Unflatten:
-            self._take_unflatten(shown, module)
-        elif type(module) in _TRANSPARENT:
-            pass
-        elif type(module) in _POOLS:
-            self._take_pool(path, shown, module)
-        elif type(module) in _SYNAPSES:
-            self._take_synapse(path, shown, module)
-        elif type(module) in NEURONS:
-            self._take_neuron(shown, module)
+    net = getattr(net, "_orig_mod", net)  # of torch.compile
+    walk, traced = Walk(tuple(input_shape)), None
+    if run is not None or not is_chain(net):
+        traced = trace(net, tuple(input_shape), timesteps=timesteps, run=run)
+    for path, module, recurrent in (
+        traced.parts(net) if traced else ((*part, False) for part in modules(net))
+    ):
+        if recurrent:
+            walk.recur(path, module)
         else:
-            raise UnsupportedModuleError(
-                f"{shown} has no counterpart in hardware; build the net as nn.Sequential of "
-                f"Linear, Conv2d, AvgPool2d, MaxPool2d, Flatten, Unflatten, Dropout, Identity and "
-                f"{', '.join(f'snn.{kind.__name__}' for kind in NEURONS)}"
-            )
+            walk.take(path, module)
+    layers = walk.finish()
+    if traced:
+        traced.prove(layers)
+    return layers
 
-    def finish(self) -> list[FloatLayer]:
-        """All layers, once the last module was taken."""
-        if self.synapse:
-            raise UnsupportedModuleError(
-                f"module {self.synapse[0]} ({type(self.synapse[1]).__name__}) has no neuron behind "
-                f"it; end the net with snn.Leaky or another neuron, whose activity is the result"
-            )
-        if self.pool:
-            raise UnsupportedModuleError(
-                f"module {self.pool[0]} pools the net's output, which has no counterpart in "
-                f"hardware; drop it, or put Linear and snn.Leaky behind it"
-            )
-        if not self.layers:
-            raise UnsupportedModuleError(
-                "the net has no layers; give an nn.Sequential with at least Linear and snn.Leaky"
-            )
-        return self.layers
 
-    def _take_unflatten(self, shown: str, module: nn.Unflatten) -> None:
-        sides = tuple(module.unflattened_size)
-        known = self.layers or self.pool or self.synapse
-        if module.dim != 1 or int(np.prod(sides)) != int(np.prod(self.shape)) or (
-            known and len(self.shape) > 1
-        ):
-            raise UnsupportedModuleError(
-                f"{shown} makes {sides} of dimension {module.dim}, where signals of shape "
-                f"{self.shape} arrive; use nn.Unflatten(1, (channels, y, x)) of as many signals"
-            )
-        self.shape = sides
-
-    def _maps(self, shown: str) -> tuple[int, int, int]:
-        if len(self.shape) != 3:
-            raise UnsupportedModuleError(
-                f"{shown} needs maps (channels, y, x), but signals of shape {self.shape} reach it; "
-                f"give compile such an input_shape, and put Flatten and Linear behind the last map"
-            )
-        return self.shape  # type: ignore[return-value]
-
-    def _take_pool(self, path: str, shown: str, module: Any) -> None:
-        if self.synapse:
-            raise UnsupportedModuleError(
-                f"{shown} stands between a synapse and its neuron; pool the neuron's spikes, "
-                f"behind it"
-            )
-        if self.pool:
-            raise UnsupportedModuleError(f"{shown} follows module {self.pool[0]}; one pooling "
-                                         f"between two layers is allowed, so merge the two")
-        plain = {"padding": 0, "ceil_mode": False, "dilation": 1, "return_indices": False,
-                 "divisor_override": None}
-        for option, allowed in plain.items():
-            given = getattr(module, option, allowed)
-            if given not in (allowed, (allowed, allowed)):
-                raise UnsupportedModuleError(f"{shown} has {option}={given}, which has no "
-                                             f"counterpart in hardware; leave it at {allowed}")
-        kind: Any = SumPool2d if type(module) is nn.AvgPool2d else MaxPool2d
+def inspect(
+    net: nn.Module, input_shape: Sequence[int], *, timesteps: int | None = None
+) -> tuple[list[FloatLayer], Findings]:
+    """The layers of ``net``, none if a part does not map, and what became of each part."""
+    findings, walk = Findings(), Walk(tuple(input_shape))
+    try:
+        parts = (
+            [(*part, False) for part in modules(net)] if is_chain(net) else
+            list(trace(net, tuple(input_shape), timesteps=timesteps).parts(net))
+        )
+    except (UnsupportedModuleError, SpecError) as error:
+        for path, module in strangers(net):
+            findings.refuse(path, type(module).__name__, "it has no counterpart in hardware; use "
+                            + ALLOWED)
+        if findings.maps:
+            findings.refuse("net", type(net).__name__, str(error))
+        return [], findings
+    for path, module, recurrent in parts:
+        kind = type(module).__name__
         try:
-            pool = kind(input_shape=self._maps(shown), kernel=module.kernel_size,
-                        stride=module.stride)
-        except SpecError as error:
-            raise SpecError(f"{shown}: {error}") from error
-        if kind is MaxPool2d and not self.layers:
-            raise UnsupportedModuleError(
-                f"{shown} pools the network's inputs, which has no counterpart in hardware; pool "
-                f"the samples when they are encoded, or use AvgPool2d"
-            )
-        self.pool, self.shape = (path, pool), pool.output_shape
-
-    def _take_synapse(self, path: str, shown: str, module: Any) -> None:
-        if self.synapse:
-            raise UnsupportedModuleError(
-                f"{shown} follows module {self.synapse[0]} without a neuron between; put snn.Leaky "
-                f"or another neuron after {self.synapse[0]}, or multiply the two weights into one"
-            )
-        geometry = None
-        if type(module) is nn.Conv2d:
-            geometry, self.shape = _geometry(shown, module, self._maps(shown))
-        else:
-            size = int(np.prod(self.shape))
-            if len(self.shape) > 1 and (self.layers or self.pool):
-                raise UnsupportedModuleError(f"{shown} follows maps of shape {self.shape}; put "
-                                             f"nn.Flatten() in front of it")
-            if size != module.in_features:
-                raise SpecError(f"{shown} has {module.in_features} inputs, but {size} signals "
-                                f"reach it; make it nn.Linear({size}, {module.out_features})")
-            self.shape = (module.out_features,)
-        self.synapse = path, module, geometry
-
-    def _take_neuron(self, shown: str, module: Any) -> None:
-        if not self.synapse:
-            raise UnsupportedModuleError(f"{shown} has no Linear or Conv2d in front of it; add one")
-        if id(module) in self.seen:
-            raise UnsupportedModuleError(f"{shown} is used twice and would share its membrane; "
-                                         f"make one neuron module per layer")
-        self.seen.add(id(module))
-        self.layers.append(float_layer(
-            *self.synapse, self.pool[1] if self.pool else None, shown, module, self.shape
-        ))
-        self.synapse = self.pool = None
+            if recurrent:
+                walk.recur(path, module)
+                findings.add(path, kind, "recurrence, one timestep later")
+            else:
+                walk.take(path, module)
+                findings.add(path, kind, _becomes(walk, module))
+        except (UnsupportedModuleError, SpecError) as error:
+            findings.refuse(path, kind, str(error))
+            walk.skip(path, module)
+    if findings.maps:
+        try:
+            return float_layers(net, input_shape, timesteps=timesteps), findings
+        except (UnsupportedModuleError, SpecError) as error:
+            findings.refuse("net", type(net).__name__, str(error))
+    return [], findings
 
 
-def _geometry(
-    shown: str, conv: nn.Conv2d, shape: tuple[int, int, int]
-) -> tuple[Geometry, tuple[int, int, int]]:
-    """How ``conv`` moves over maps of ``shape``, and the shape of its neurons."""
-    plain = {"dilation": (1, 1), "padding_mode": "zeros"}
-    for option, allowed in plain.items():
-        if getattr(conv, option) != allowed:
-            raise UnsupportedModuleError(
-                f"{shown} has {option}={getattr(conv, option)}, which has no counterpart in "
-                f"hardware; leave it at {allowed}"
-            )
-    if conv.in_channels != shape[0]:
-        raise SpecError(f"{shown} has {conv.in_channels} input channels, but {shape[0]} reach it")
-    kernel = conv.kernel_size
-    match conv.padding:
-        case "valid":
-            padding = (0, 0)
-        case "same":
-            if kernel[0] % 2 == 0 or kernel[1] % 2 == 0:
-                raise UnsupportedModuleError(f"{shown} has padding='same' with an even kernel "
-                                             f"{kernel}, which pads one side more; give numbers")
-            padding = (kernel[0] // 2, kernel[1] // 2)
+def _becomes(walk: Walk, module: nn.Module) -> str:
+    """What ``walk`` made of ``module``, which it took last."""
+    match module:
+        case nn.Linear():
+            return f"{module.out_features}×{module.in_features} weights"
+        case nn.Conv2d():
+            return f"convolution to {walk.shape}"
+        case nn.BatchNorm1d() | nn.BatchNorm2d():
+            return f"folded into {walk.synapse.path if walk.synapse else 'weights'}"
+        case nn.AvgPool2d() | nn.MaxPool2d():
+            return f"pooling to {walk.shape}" if walk.pool and not walk.synapse else (
+                f"a larger kernel, to {walk.shape}")
+        case nn.Flatten() | nn.Unflatten():
+            return f"signals {walk.shape}"
+        case _ if isinstance(module, NEURONS):
+            layer = walk.layers[-1]
+            return f"layer {layer.name}: {len(layer.decay)} neurons, reset {layer.reset.value}"
         case _:
-            padding: Any = conv.padding
-    sides = [(side + 2 * p - k) // s + 1 for side, p, k, s in
-             zip(shape[1:], padding, kernel, conv.stride, strict=True)]
-    if min(sides) < 1:
-        raise SpecError(f"{shown}: kernel {kernel} is larger than its input {shape[1:]} with "
-                        f"padding {padding}; use a smaller kernel or more padding")
-    stride: Any = conv.stride
-    geometry = Geometry(input_shape=shape, stride=stride, padding=padding, groups=conv.groups)
-    return geometry, (conv.out_channels, sides[0], sides[1])
+            return "nothing"
 
 
-def _modules(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
+def is_chain(net: nn.Module) -> bool:
+    """Whether ``net`` is an nn.Sequential whose modules say all that it does."""
+    return type(net) is nn.Sequential and not any(
+        isinstance(part, KNOWN)
+        for _, module in modules(net) if type(module) not in KNOWN
+        for part in module.modules() if part is not module
+    )
+
+
+def modules(module: nn.Module, path: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """The modules of a (nested) nn.Sequential, in order, with their paths."""
     if type(module) is nn.Sequential:
-        _check_unhooked(f"module {path or 'net'} (Sequential)", module)
+        check_unhooked(f"module {path or 'net'} (Sequential)", module)
         # Not named_children(), which leaves out a module that occurs a second time.
         for name, child in module._modules.items():
             if child is not None:
-                yield from _modules(child, f"{path}.{name}" if path else name)
+                yield from modules(child, f"{path}.{name}" if path else name)
     else:
         yield path or "net", module
-
-
-def _check_unhooked(shown: str, module: nn.Module) -> None:
-    if module._forward_hooks or module._forward_pre_hooks:
-        raise UnsupportedModuleError(
-            f"{shown} has forward hooks, which may change what it computes; remove them "
-            f"(torch.nn.utils.remove_weight_norm and the like) before compiling"
-        )

@@ -54,12 +54,11 @@ def layer_memory(plan: LayerPlan) -> LayerMemory:
         weights += layer.recurrent.weight.size * layer.recurrent.weight_bits
     if isinstance(synapses, Conv2dPlan):
         banks = synapses.rows.banks * synapses.columns.banks
-        packed = banks * synapses.weight_words * synapses.weight_word_bits
-        sums = banks * synapses.sum_words * synapses.sum_word_bits
+        packed = banks * synapses.weight_words * synapses.lanes * layer.synapse.weight_bits
+        sums = banks * synapses.sum_words * synapses.lanes * synapses.word_bits
     else:
         assert isinstance(synapses, LinearPlan)
-        words = synapses.ways * synapses.rows * synapses.bank_inputs
-        packed = words * synapses.lanes * synapses.weight_bits
+        packed = synapses.ways * synapses.bank_words * synapses.lanes * synapses.weight_bits
         halves = 0 if synapses.in_registers else 2 << address_bits(synapses.rows)
         sums = halves * synapses.lanes * synapses.sum_bits
     return LayerMemory(

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.backends import nnpack
@@ -80,7 +81,8 @@ class QuantizedLayer(nn.Module):
     spike_grad
         Surrogate of the spike's derivative, None for a net that is only run.
     weight_step
-        Real value of one weight step; one membrane step is 2ᶠ times smaller.
+        Real value of one weight step, (1,) or one for each output channel; one membrane step is 2ᶠ
+        times smaller.
 
     Parameters ``weight``, ``bias`` and ``recurrent`` are real numbers, so that learning rates and
     surrogates mean what they mean in the float net; what the layer computes with is the nearest
@@ -88,41 +90,53 @@ class QuantizedLayer(nn.Module):
     where the spec has it so.
     """
 
+    membrane_step: torch.Tensor
+    parameter_step: torch.Tensor
+    bias_step: torch.Tensor
+    recurrent_step: torch.Tensor
     decay: torch.Tensor
     threshold: torch.Tensor
     synapse_decay: torch.Tensor
     recurrent: nn.Parameter | None
 
     def __init__(
-        self, layer: Layer, dtype: torch.dtype, spike_grad: SpikeGrad | None, weight_step: float
+        self, layer: Layer, dtype: torch.dtype, spike_grad: SpikeGrad | None,
+        weight_step: npt.NDArray[np.float64],
     ):
         super().__init__()
         self.layer, self.spike_grad = layer, spike_grad
-        self.membrane_step = weight_step / (1 << layer.synapse.weight_shift)
-        #: Real value of one step of ``weight``, which is the float net's: average pooling has its
+        #: What the float net's weights are multiples of in ``weight``: average pooling has its
         #: share in weights that the hardware sums over.
-        self.parameter_step = weight_step
-        if isinstance(layer.pool, SumPool2d):
-            self.parameter_step *= layer.pool.most
+        self.summed = layer.pool.most if isinstance(layer.pool, SumPool2d) else 1
 
         def per_neuron(name: str, kind: torch.dtype) -> torch.Tensor:
             return torch.tensor(layer.neuron.per_neuron(name, layer.neurons), dtype=kind)
 
+        def unit(name: str, values: npt.NDArray[np.float64]) -> torch.Tensor:
+            """Real values of one step, where the module's tensors are, but no part of its state."""
+            self.register_buffer(name, torch.tensor(values, dtype=dtype), persistent=False)
+            return getattr(self, name)
+
+        membrane = np.repeat(weight_step, layer.neurons // len(weight_step)) / (
+            1 << layer.synapse.weight_shift)
+        unit("membrane_step", membrane)
         weight = torch.tensor(layer.synapse.weight, dtype=dtype)
-        self.weight = nn.Parameter(weight * self.parameter_step)
+        each = weight_step.reshape(-1, *[1] * (weight.ndim - 1))
+        self.weight = nn.Parameter(weight * unit("parameter_step", self.summed * each))
         bias = per_neuron("bias", dtype).reshape(layer.output_shape[0], -1)
         #: Neurons that share a bias.
         self.sharing = bias.shape[1] if (bias == bias[:, :1]).all() else 1
         bias = bias[:, 0] if self.sharing > 1 else bias.reshape(-1)
-        self.bias = nn.Parameter(bias * self.membrane_step)
+        self.bias = nn.Parameter(bias * unit("bias_step", membrane[:: self.sharing]))
         recurrent = None
-        if layer.recurrent is not None:
-            #: Real value of one recurrent weight step.
-            self.recurrent_step = self.membrane_step
-            if isinstance(layer.recurrent, Linear):
-                self.recurrent_step *= 1 << layer.recurrent.weight_shift
-            weight = torch.tensor(np.asarray(layer.recurrent.weight), dtype=dtype)
-            recurrent = nn.Parameter(weight * self.recurrent_step)
+        if isinstance(layer.recurrent, Linear):
+            weight = torch.tensor(layer.recurrent.weight, dtype=dtype)
+            recurrent = nn.Parameter(weight * unit("recurrent_step", membrane[:, np.newaxis] * (
+                1 << layer.recurrent.weight_shift)))
+        elif layer.recurrent is not None:
+            weight = np.broadcast_to(np.asarray(layer.recurrent.weight), (layer.neurons,))
+            recurrent = nn.Parameter(torch.tensor(weight, dtype=dtype)
+                                     * unit("recurrent_step", membrane))
         self.register_parameter("recurrent", recurrent)
         self.register_buffer("decay", per_neuron("decay", torch.int64))
         self.register_buffer("threshold", per_neuron("threshold", dtype))
@@ -131,7 +145,7 @@ class QuantizedLayer(nn.Module):
     def integers(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """Weights, as the spec shapes them, biases (neurons,) and recurrent weights as the hardware
         has them."""
-        bias: Any = _Round.apply(self.bias / self.membrane_step)
+        bias: Any = _Round.apply(self.bias / self.bias_step)
         return (
             _whole_steps(self.weight, self.parameter_step, self.layer.synapse.weight_bits),
             bias.repeat_interleave(self.sharing),
@@ -252,7 +266,7 @@ class QuantizedLayer(nn.Module):
         )
 
 
-def _whole_steps(value: torch.Tensor, step: float, bits: int | None) -> torch.Tensor:
+def _whole_steps(value: torch.Tensor, step: torch.Tensor, bits: int | None) -> torch.Tensor:
     """The nearest whole steps, clamped to ``bits`` if there is such a limit."""
     steps = value / step
     if bits is not None:

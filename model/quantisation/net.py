@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -32,13 +33,13 @@ class QuantizedNet(nn.Module):
         self,
         spec: NetworkSpec,
         spike_grads: Sequence[SpikeGrad] | None = None,
-        weight_steps: Sequence[float] | None = None,
+        weight_steps: Sequence[npt.NDArray[np.float64]] | None = None,
     ):
         super().__init__()
         self._spec = spec
         self.dtype = exact_dtype(spec, any_weights=spike_grads is not None)
         grads = spike_grads or [None] * len(spec.layers)
-        steps = weight_steps or [1.0] * len(spec.layers)
+        steps = weight_steps or [np.ones(1)] * len(spec.layers)
         self.layers = nn.ModuleList(
             QuantizedLayer(layer, self.dtype, grad, step)
             for layer, grad, step in zip(spec.layers, grads, steps, strict=True)
@@ -54,10 +55,10 @@ class QuantizedNet(nn.Module):
         """As :meth:`forward`, with the spikes of every layer."""
         traces = self.trace(x)
         last = traces[-1]
-        unit: float = self.layers[-1].membrane_step  # type: ignore[assignment]
         return Activity(
-            votes(self._spec.readout, last.spikes, last.membranes * unit),
+            votes(self._spec.readout, last.spikes, last.membranes * self._last.membrane_step),
             tuple(trace.spikes for trace in traces),
+            x,
         )
 
     def trace(self, x: torch.Tensor) -> list[LayerTrace]:
@@ -70,6 +71,12 @@ class QuantizedNet(nn.Module):
             found.append(layer(x, timesteps))
             x = found[-1].spikes
         return found
+
+    @property
+    def _last(self) -> QuantizedLayer:
+        layer = self.layers[-1]
+        assert isinstance(layer, QuantizedLayer)
+        return layer
 
     def spec(self) -> NetworkSpec:
         """The network with its present weights and biases; SpecError if the contract refuses it."""

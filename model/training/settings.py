@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ..data.augmentation import Augmentation
 from ..fields import Part
+from .penalty import Penalty
 
 
 class Training(Part):
@@ -31,8 +32,8 @@ class Training(Part):
     #: Timesteps that are merged into one while floats are trained, inputs summed, as many times
     #: faster; the weights then serve every single timestep, and qat trains on with these.
     merge: int = Field(default=1, ge=1)
-    #: Added to the loss for each spike that hidden layers fire for a sample, on average.
-    spike_penalty: float = Field(default=0.0, ge=0)
+    #: What is paid for beside mistakes.
+    penalty: Penalty = Penalty()
     #: ρ of sharpness-aware minimisation, :mod:`.sharpness`; 0 is off. With smooth spikes
     #: (surrogate.forward) this is SAST. A step costs two.
     sharpness: float = Field(default=0.0, ge=0)

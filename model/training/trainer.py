@@ -7,6 +7,7 @@ only as nearly as its sums repeat.)
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 from torch import nn
 
 from ...gen.errors import RunFolderError
-from ...gen.spec import Readout
+from ...gen.spec import NetworkSpec, Readout
 from ...gen.stimulus import Stimulus
 from ..data.augmentation import distort
 from ..readouts import SPIKE_COUNT, Activity, scores
@@ -49,6 +50,8 @@ class Trainer:
         Batch, loss and so on.
     readout
         How activity is judged.
+    network
+        What hardware will run, weights aside; only a penalty on its cycles needs it.
     epochs, learning_rate
         In place of those of ``settings``, for quantisation-aware training.
     """
@@ -62,6 +65,7 @@ class Trainer:
         settings: Training,
         *,
         readout: Readout = SPIKE_COUNT,
+        network: NetworkSpec | None = None,
         epochs: int | None = None,
         learning_rate: float | None = None,
     ):
@@ -75,7 +79,7 @@ class Trainer:
         self.y = torch.from_numpy(samples.labels)
         #: Largest input.
         self.full_scale = max(1.0, float(self.x.max()))
-        self.optimizer = torch.optim.AdamW(
+        self.optimizer = optimizer(
             module.parameters(), lr=self.learning_rate, weight_decay=settings.weight_decay
         )
         rates = {}
@@ -83,7 +87,7 @@ class Trainer:
             rates = {"correct_rate": settings.correct_rate,
                      "incorrect_rate": settings.incorrect_rate}
         self.loss = getattr(SF, settings.loss)(**rates)
-        self.penalties = penalties.chosen(settings)
+        self.penalties = penalties.chosen(settings.penalty, network)
         #: Epochs behind us.
         self.epoch = 0
 
@@ -158,6 +162,10 @@ class Trainer:
             raise RunFolderError(
                 f"the checkpoint does not belong to the recipe ({first_line(error)}); train anew"
             ) from error
+
+
+#: AdamW, all of a parameter's update in one pass over it.
+optimizer = partial(torch.optim.AdamW, fused=True)
 
 
 def seeded(seed: int) -> None:

@@ -52,7 +52,8 @@ def run(recipe: Recipe) -> dict:
         folder = RunFolder.create(Path(place) / "run")
         runs.train(folder, recipe, None, resume=False, overwrite=False)
         # One simulation of the hardware proves the model of the others.
-        return transfer.measure(folder, recipe, None, simulated=recipe.training.seed == SEEDS[0])
+        first = recipe.training.seed == SEEDS[0]
+        return transfer.measure(folder, recipe, None, simulated=int(first))
 
 
 def _spread(values: list[float]) -> str:

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from amaranth.hdl import Shape
 
-from spikewright.boards.cache import cache_folder
 from spikewright.gen import verilog
 from spikewright.gen.beats import beats
+from spikewright.gen.cache import cache_folder
 from spikewright.gen.counters import decode
 from spikewright.gen.folding import Folding
 from spikewright.gen.rtl.network import Network

@@ -3,23 +3,11 @@
 import pytest
 
 from spikewright.boards.alone import measure
-from spikewright.boards.cache import cache_folder, working_folder
+from spikewright.boards.cache import working_folder
 from spikewright.gen.errors import ToolError
 from spikewright.gen.folding import Folding
 
 from ..gen.examples import one_layer
-
-
-def test_cache_folder(monkeypatch, tmp_path):
-    monkeypatch.delenv("SPIKEWRIGHT_CACHE", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache_folder() == tmp_path / "xdg" / "spikewright"
-    monkeypatch.setenv("SPIKEWRIGHT_CACHE", str(tmp_path / "mine"))
-    assert cache_folder() == tmp_path / "mine"
-    monkeypatch.delenv("SPIKEWRIGHT_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", "")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / ".cache" / "spikewright"
 
 
 def test_a_working_folder_is_gone_afterwards(tmp_path):

@@ -3,15 +3,17 @@
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from spikewright.gen import cli
+from spikewright.gen.runfolder import RunFolder
 
 pytest_plugins = ["pytester"]
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
-API, IMPORTS, USERS_TEST = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+API, IMPORTS, OWN_NET, USERS_TEST = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 NET = """
 import numpy as np
@@ -34,6 +36,22 @@ def test_python_api(tmp_path, monkeypatch):
     assert names["golden"].spikes[0].any()
     assert names["made"].figures["meets_timing"]
     assert (names["made"].folder / names["made"].figures["bitstream"]).stat().st_size > 1000
+
+
+def test_bring_your_own_net(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = "import snntorch as snn\nimport torch\nfrom torch import nn\n" + OWN_NET
+    Path("net.py").write_text(code)
+    names: dict[str, Any] = {"__name__": "net"}
+    exec(code, names)
+    names["torch"].save(names["Net"]().state_dict(), "net.pt")
+    lines = re.findall(r"^    spikewright (compile net.pt .*)$", README, re.MULTILINE)
+    assert len(lines) == 2
+    for line in lines:
+        with pytest.raises(SystemExit) as exit:
+            cli.main(shlex.split(line))
+        assert not exit.value.code
+    assert RunFolder.open("runs/net").spec().inputs == 200
 
 
 def test_pytest_example(pytester):

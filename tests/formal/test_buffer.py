@@ -70,7 +70,7 @@ def holds_back(claims: Claims, dut: InferenceBuffer, inside: Module):
     claims.always("is pending until done", dut.pending == ((whole != 0) | (owed & ~begun)))
 
 
-@pytest.mark.parametrize("depth", [1, 2, 4])
+@pytest.mark.parametrize("depth", [1, 2, pytest.param(4, marks=pytest.mark.slow)])
 def test_inferences_leave_whole(depth):
     prove_unbounded(InferenceBuffer(EventLayout(1), depth), holds_back)
 

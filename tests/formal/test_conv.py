@@ -99,7 +99,8 @@ def exact(claims: Claims, dut: Conv2dSynapses, inside: Module):
         claims.always(f"sums of unit {unit} are exact", ~asked | (sums.sums[unit] == answer))
 
 
-@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("settings", [
+    SETTINGS[0], *(pytest.param(one, marks=pytest.mark.slow) for one in SETTINGS[1:])])
 def test_every_beat_takes_the_cycles_it_should(settings):
     prove_unbounded(Conv2dSynapses(plan_of(**settings)), accounts)
 

@@ -154,5 +154,6 @@ class Impatient(EventPlaces):
 
 
 def test_a_left_out_pass_is_found():
-    with pytest.raises(RefutedError, match="adds all that the event brings"):
+    # A pass is missed, or the beat done too soon; which claim falls first is up to the search.
+    with pytest.raises(RefutedError, match=r"adds all that the event brings|without a bubble"):
         prove_unbounded(Impatient(plan_of(**SETTINGS[1])), reaches)

@@ -159,18 +159,30 @@ RESETS = [{"reset": reset, "reset_delay": delay} for reset in Reset for delay in
 SETTINGS = [
     *RESETS,
     *({"rounding": rounding, "bias": -1} for rounding in Rounding),
-    *({"synapse_decay": 1, "synapse_decay_fraction": 1, "bias": 1, **reset} for reset in RESETS),
     {"membrane_bits": 3, "bias": 1}, {"membrane_bits": 4, "reset": Reset.ZERO_DROP_INPUT},
     {"own": -2}, {"own": 1, "synapse_decay": 1, "synapse_decay_fraction": 2, "timesteps": 4},
     {"decay": -1, "decay_fraction": 1}, {"decay": 1, "decay_fraction": 0, "timesteps": 4},
     {"threshold": None, "reset": Reset.NONE, "timesteps": 5},
 ]
 
+#: Two states a neuron, which takes minutes.
+CURRENTS = [{"synapse_decay": 1, "synapse_decay_fraction": 1, "bias": 1, **reset}
+            for reset in RESETS]
 
-@pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: "-".join(
-    f"{name}={getattr(value, 'value', value)}" for name, value in settings.items()))
+
+def _name(settings):
+    return "-".join(f"{name}={getattr(value, 'value', value)}" for name, value in settings.items())
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=_name)
 def test_every_step_is_the_contracts(settings):
     prove_unbounded(neurons(**settings), equals_the_contract)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", CURRENTS, ids=_name)
+def test_every_step_with_a_current_is_the_contracts(settings):
+    prove_unbounded(neurons(**settings), equals_the_contract, seconds=1200)
 
 
 def test_a_bound_too_tight_by_one_is_found():

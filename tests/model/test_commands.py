@@ -164,6 +164,49 @@ def test_images_as_a_current(image_folder, monkeypatch):
     assert (again.spikes == RunFolder.open(tmp_path / "run").stimulus().spikes).all()
 
 
+def test_bits_of_each_layer_and_a_unit_for_each_channel(run, capsys):
+    capsys.readouterr()
+    compile(run, bits="2,5", per="channel", decay="power-of-two", method="ptq", as_json=True)
+    result = json.loads(capsys.readouterr().out)
+    assert [layer["weight_bits"] for layer in result["layers"]] == [2, 5]
+    assert [layer["decay"] for layer in result["layers"]] == [0.75, 0.75]
+    low, high = result["layers"][0]["weight_step"]
+    assert low < high
+    _equal_engines(run)
+
+
+def test_a_budget_is_searched_and_trained_within(run, capsys):
+    capsys.readouterr()
+    compile(run, method="ptq", as_json=True)
+    kbits = json.loads(capsys.readouterr().out)["memory_bits"] / 1000
+    compile(run, budget_kbits=kbits, as_json=True)
+    result = json.loads(capsys.readouterr().out)
+    found = result["search"]
+    assert found["memory"] <= 1000 * kbits
+    assert found["loss"] <= found["reference_loss"] + 1
+    bits = found["bits"]
+    assert [layer["weight_bits"] for layer in result["layers"]] == (
+        list(bits.values()) if isinstance(bits, dict) else [bits] * 2)
+    over = result["memory_bits"] > 1000 * kbits
+    assert over == any("takes" in warning for warning in result["warnings"])
+    _equal_engines(run)
+
+
+def test_a_penalty_on_cycles_trains_and_compiles(tmp_path, recipe_file, capsys):
+    recipe_file.write_text(recipe_file.read_text() + """
+        [training.penalty]
+        cycles = 0.01
+        excess = 0.1
+        rate = 0.2
+        hardware = { lanes = [4, 2], ways = [2, 1] }
+    """)
+    train(str(recipe_file), output=tmp_path / "run")
+    capsys.readouterr()
+    compile(tmp_path / "run", as_json=True)
+    assert json.loads(capsys.readouterr().out)["samples"] == 10
+    _equal_engines(tmp_path / "run")
+
+
 def test_people_see_tables(run, capsys):
     compile(run, method="ptq")
     out = capsys.readouterr().out

@@ -118,7 +118,7 @@ def test_unsupported(net, words):
     (lambda: _maps(nn.AvgPool2d(2, ceil_mode=True), nn.Conv2d(2, 3, 1)), "ceil_mode=True"),
     (lambda: _maps(nn.AvgPool2d(2, divisor_override=3), nn.Conv2d(2, 3, 1)), "divisor_override=3"),
     (lambda: _maps(nn.AvgPool2d(2), nn.AvgPool2d(2), nn.Conv2d(2, 3, 1)), "merge the two"),
-    (lambda: _maps(nn.Conv2d(2, 3, 1), nn.AvgPool2d(2)), "between a synapse and its neuron"),
+    (lambda: _maps(nn.Conv2d(2, 3, 1), nn.MaxPool2d(2)), "between a synapse and its neuron"),
     (lambda: nn.Sequential(nn.Conv2d(2, 3, 1), snn.Leaky(0.5), nn.AvgPool2d(2)), "net's output"),
     (lambda: nn.Sequential(nn.Conv2d(2, 3, 1), snn.Leaky(0.5), nn.Linear(6, 2), snn.Leaky(0.5)),
      r"put nn.Flatten\(\) in front"),

@@ -74,3 +74,6 @@ def test_another_kind_of_source_is_split_its_own_way():
     assert recipe.from_source("nmnist").data.train is None
     events = recipe.from_source("events:a.npz").override("data", train=7)
     assert events.from_source("events:b.npz").data.train == 7
+    grouped = Recipe.load("dvs_objects")
+    assert grouped.from_source("events:b.npz").data.split == "recording"
+    assert grouped.from_source("digits").data.split is None

@@ -19,15 +19,18 @@ def test_packed_memories_are_those_of_the_design(data):
     built = [memory.width * memory.depth
              for memory in memories(rtlil.convert(Network(spec, folding)))]
     for plan in layer_plans(spec, folding):
-        found = layer_memory(plan)
-        # A memory of weights in each way or bank; of sums, in each bank.
-        banks, ways = 1, getattr(plan.synapses, "ways", 1)
+        parts = [layer_memory(part) for part in plan.slices]
+        assert sum(part.packed for part in parts) == layer_memory(plan).packed
+        # A memory of weights in each way or bank; of sums, one or two in each bank.
+        ways, sums = plan.synapses.ways, 1
         if isinstance(plan.synapses, Conv2dPlan):
-            banks = ways = plan.synapses.rows.banks * plan.synapses.columns.banks
-        expected = [found.packed_states] + [found.packed_weights // ways] * ways
-        if found.packed_sums:
-            expected += [found.packed_sums // banks] * banks
-        assert sum(expected) == found.packed
-        for bits in expected:
-            assert bits in built
-            built.remove(bits)
+            ways = plan.synapses.rows.banks * plan.synapses.columns.banks
+            sums = ways * (1 + plan.synapses.overlap)
+        for found in parts:
+            expected = [found.packed_states] + [found.packed_weights // ways] * ways
+            if found.packed_sums:
+                expected += [found.packed_sums // sums] * sums
+            assert sum(expected) == found.packed
+            for bits in expected:
+                assert bits in built
+                built.remove(bits)

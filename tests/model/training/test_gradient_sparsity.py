@@ -16,7 +16,7 @@ def test_small_steps_measure_the_l1_norm_of_the_gradient(monkeypatch):
     linear = nn.Linear(6, 3).double()
 
     def forward(x):
-        return Activity(linear(x), ())
+        return Activity(linear(x), (), x)
 
     x, y = torch.rand(1, 4, 6, dtype=torch.float64) * 5, torch.tensor([0, 1, 2, 0])
     rows = x[0].clone().requires_grad_()

@@ -10,6 +10,7 @@ from spikewright.model import compile, nets, quantise
 from spikewright.model.recipe import Recipe
 from spikewright.model.surrogates import PARAMETERS, SMOOTH
 from spikewright.model.training import checkpoint, device
+from spikewright.model.training.penalty import Penalty
 from spikewright.model.training.trainer import (
     Trainer,
     accuracy,
@@ -100,7 +101,7 @@ def test_membranes_of_a_held_current():
 def test_a_penalty_makes_hidden_layers_quieter():
     fired = []
     for penalty in (0.0, 1.0):
-        trainer = _trainer(spike_penalty=penalty)
+        trainer = _trainer(penalty=Penalty(spikes=penalty))
         for _ in range(4):
             trainer.train_epoch()
         with torch.no_grad():
