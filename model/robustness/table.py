@@ -72,12 +72,12 @@ def measure(
     """
     start = time.perf_counter()
     trained = runs.trained_net(run, recipe, data_root)
-    spec, layers = run.spec(), run.read_json("compile.json", "compile")["layers"]
+    spec = run.spec()
     part = trained.held_back[:samples]
     most = spec.input.most
     budgets = _budgets(most, epsilon, events, changes)
     first = floats(trained)
-    victims = [first, integers(spec, [layer["weight_step"] for layer in layers], first.own)]
+    victims = [first, integers(spec, recipe.net.threshold, first.own)]
     swept = {"own": first.own, **{_label(given): given.build() for given in surrogates}}
     x, y = torch.from_numpy(part.spikes).float(), torch.from_numpy(part.labels)
     rows = []
@@ -113,7 +113,7 @@ def measure(
         "gradient_density": gradients.hidden,
         "input_gradient_density": gradients.inputs,
         "input_gradient_norm": gradients.norm,
-        "training_samples_per_second": _speed(trained),
+        "training_samples_per_second": _speed(trained, spec),
         "spikes": {layer.name: float(fired.mean()) for layer, fired in
                    zip(spec.layers, clean.counters["events_out"].T, strict=True)},
         "input_spikes": float(clean.counters["events_in"][:, 0].mean()),
@@ -185,7 +185,7 @@ def _outcome(
     }
 
 
-def _speed(trained: runs.Trained) -> float:
+def _speed(trained: runs.Trained, spec: NetworkSpec) -> float:
     """Samples that training takes per second of processor time, on one core; median of three
     epochs of a few batches, augmentation included."""
     recipe = trained.recipe
@@ -195,7 +195,7 @@ def _speed(trained: runs.Trained) -> float:
     part = merged(trained.samples[: _TIMED_BATCHES * settings.batch], merge)
     trainer = training.Trainer(net, runs.forward(net, recipe), part, trained.shape,
                                settings.model_copy(update={"device": "cpu"}),
-                               readout=recipe.readout.contract)
+                               readout=recipe.readout.contract, network=spec)
     trainer.train_epoch()
     times = []
     for _ in range(3):

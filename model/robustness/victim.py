@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from ...gen.spec import NetworkSpec, Readout
@@ -60,10 +62,18 @@ def floats(trained: runs.Trained) -> Victim:
                   tuple(module for module in net if isinstance(module, NEURONS)))
 
 
-def integers(spec: NetworkSpec, weight_steps: list[float], spike: Spike) -> Victim:
-    """The net that hardware runs; a weight step is worth ``weight_steps`` per layer, so that
-    surrogates see membranes in the unit of the float net's."""
-    net = QuantizedNet(spec, [spike] * len(spec.layers), weight_steps).requires_grad_(False)
+def integers(spec: NetworkSpec, threshold: float, spike: Spike) -> Victim:
+    """The net that hardware runs. Surrogates see membranes in the unit of the float net, whose
+    thresholds were ``threshold``; neurons without one, which are only read, in the last unit."""
+    steps: list[npt.NDArray[np.float64]] = []
+    for layer in spec.layers:
+        if layer.neuron.threshold is None:
+            steps.append(steps[-1].mean(keepdims=True) if steps else np.ones(1))
+            continue
+        whole = layer.neuron.per_neuron("threshold", layer.neurons)
+        whole = whole.reshape(layer.output_shape[0], -1)[:, 0]
+        steps.append(threshold / whole * (1 << layer.synapse.weight_shift))
+    net = QuantizedNet(spec, [spike] * len(spec.layers), steps).requires_grad_(False)
     if net.spec() != spec:
         raise RuntimeError(f"the weights of {spec.name} changed on their way through floats")
     return Victim("integer", net.activity, spec.readout, tuple(net.layers))

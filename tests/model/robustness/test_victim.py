@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from spikewright.gen import Stimulus, simulate
+from spikewright.gen import NetworkSpec, Stimulus, simulate
 from spikewright.model import nets, runs
 from spikewright.model.compiler import quantise
 from spikewright.model.recipe import Recipe
@@ -28,13 +28,14 @@ def trained():
     return runs.Trained(net, recipe, samples, samples, (1, 4, 4), 2)
 
 
-def _integers(trained) -> tuple[Victim, object]:
-    made = quantise(trained.net, trained.shape, 5, bits=4)
-    return integers(made.spec, list(made.steps), floats(trained).own), made.spec
+def _integers(trained, **options) -> tuple[Victim, NetworkSpec]:
+    spec = quantise(trained.net, trained.shape, 5, bits=4, **options).spec
+    return integers(spec, 1.0, floats(trained).own), spec
 
 
-def test_attacked_integers_decide_as_hardware(trained):
-    victim, spec = _integers(trained)
+@pytest.mark.parametrize("per", ["layer", "channel"])
+def test_attacked_integers_decide_as_hardware(trained, per):
+    victim, spec = _integers(trained, per=per)
     x = torch.from_numpy(trained.samples.spikes).float()
     y = torch.from_numpy(trained.samples.labels)
     found = ascend(ASCENTS["pgd"], victim, Flips(0.3), x, y)
