@@ -24,11 +24,20 @@ SETS: dict[str, dict[str, dict[str, Any]]] = {
     "breast_cancer": {"net": {"hidden": [256]}, "quantisation": {"method": "ptq"}},
 }
 
-METHODS: dict[str, dict[str, float]] = {
-    "plain": {},
-    "band 0.1": {"gradient_band": 0.1},
-    "penalty 0.01": {"gradient_sparsity": 0.01},
-    "penalty 0.1": {"gradient_sparsity": 0.1},
+#: Gradients of events are larger than those of features, and fewer membranes are near a threshold;
+#: with the table's band and penalties the net of events does not learn.
+METHODS: dict[str, dict[str, dict[str, float]]] = {
+    "digits": {
+        "plain": {},
+        "band 0.5": {"gradient_band": 0.5},
+        "penalty 0.001": {"gradient_sparsity": 0.001},
+    },
+    "breast_cancer": {
+        "plain": {},
+        "band 0.1": {"gradient_band": 0.1},
+        "penalty 0.01": {"gradient_sparsity": 0.01},
+        "penalty 0.1": {"gradient_sparsity": 0.1},
+    },
 }
 
 #: Largest change of a feature: two of 16 levels. Share of a recording's events.
@@ -43,7 +52,7 @@ def measure() -> list[dict]:
 
 def compared(name: str, seeds: tuple[int, ...] = SEEDS) -> Iterator[dict]:
     """A row for each method on data set ``name``."""
-    for method, settings in METHODS.items():
+    for method, settings in METHODS[name].items():
         results = [_run(name, settings, seed) for seed in seeds]
         figures = {key: [result[key] for result in results] for key in results[0]}
         yield {"what": f"{name}, {method}: mean ± standard deviation over seeds "
