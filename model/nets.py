@@ -2,6 +2,7 @@
 
 import math
 from collections import OrderedDict
+from itertools import pairwise
 from typing import Any
 
 import snntorch as snn
@@ -15,6 +16,8 @@ from .exchange.dynamics import NEURONS
 from .readouts import SPIKE_COUNT, Activity, votes
 from .recipe import Recipe
 from .scan import over_time
+from .spikes import Spike
+from .training import sparse_gradient
 
 
 def build(
@@ -120,13 +123,18 @@ class _Builder:
             ) from error
 
 
+def _spike_grad(recipe: Recipe) -> Spike:
+    spike, band = recipe.surrogate.build(), recipe.training.gradient_band
+    return spike if band is None else sparse_gradient.banded(spike, band)
+
+
 def _neuron(recipe: Recipe, shape: list[int] | None) -> nn.Module:
     """A neuron of the recipe's kind; None: an output, which does not recur."""
     net = recipe.net
     common: dict[str, Any] = {
         "threshold": net.threshold,
         "reset_mechanism": net.reset_mechanism,
-        "spike_grad": recipe.surrogate.build(),
+        "spike_grad": _spike_grad(recipe),
         "init_hidden": True,
     }
     if net.neuron == "lapicque":
@@ -153,7 +161,7 @@ def _output(recipe: Recipe) -> nn.Module:
     beta: Any = recipe.net.beta if recipe.readout.beta is None else recipe.readout.beta
     return snn.Leaky(
         beta=beta, reset_mechanism="none", init_hidden=True,
-        spike_grad=recipe.surrogate.build(),
+        spike_grad=_spike_grad(recipe),
     )
 
 
@@ -171,12 +179,21 @@ def unroll(
     as timestep after timestep in a net without feedback between layers, and faster.
     """
     inputs, spikes = x, list[torch.Tensor]()
-    membranes = None
-    for module in net:
+    membranes = linear = None
+    layers: list[Any] = [*net, None]
+    for module, behind in pairwise(layers):
         if not isinstance(module, NEURONS):
-            x = module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+            held = timesteps is not None and len(x) != timesteps
+            if not held and sparse_gradient.skips(module, behind, x):
+                linear = module
+            else:
+                x = module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
             continue
-        x, membranes = over_time(module, x.expand(timesteps or len(x), *x.shape[1:]))
+        if linear is not None:
+            x, membranes = sparse_gradient.linear_over_time(linear, module, x)
+            linear = None
+        else:
+            x, membranes = over_time(module, x.expand(timesteps or len(x), *x.shape[1:]))
         spikes.append(x.flatten(2))
     assert membranes is not None
     return Activity(votes(readout, spikes[-1], membranes.flatten(2)), tuple(spikes), inputs)

@@ -41,3 +41,12 @@ def scores(readout: Readout, votes: torch.Tensor) -> torch.Tensor:
     if readout.early_exit:
         first = torch.where(first == first.amax(1, keepdim=True), first, 0)
     return first
+
+
+def logits(readout: Readout, votes: torch.Tensor) -> torch.Tensor:
+    """(batch, classes) with gradients; :func:`scores`, but of first spikes all count, each by the
+    timesteps that are left."""
+    if readout.kind is not ReadoutKind.FIRST_SPIKE:
+        return votes.sum(0)
+    left = torch.arange(len(votes), 0, -1, dtype=votes.dtype, device=votes.device)
+    return (votes * (left / len(votes))[:, None, None]).sum(0)

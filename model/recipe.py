@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from ..gen.errors import RecipeError
-from .architecture import Net, Output
+from .architecture import Convolution, Net, Output, parse
 from .data.encoding import Encoding
 from .data.settings import Data
 from .fields import Part, checked
@@ -56,6 +56,25 @@ class Recipe(Part):
             raise ValueError("surrogate.forward is 'smooth', and such spikes have no time; use "
                              "readout.kind 'spike-count' or 'membrane' and another loss than "
                              "'ce_temporal_loss'")
+        return self
+
+    @model_validator(mode="after")
+    def _band(self) -> Self:
+        net = self.net
+        if self.training.gradient_band is None:
+            return self
+        if self.surrogate.forward == "smooth":
+            raise ValueError("training.gradient_band cuts gradients off, but surrogate.forward "
+                             "'smooth' asks for exact ones; use 'hard', or drop the band")
+        if any(isinstance(parse(layer), Convolution) for layer in net.hidden):
+            raise ValueError("training.gradient_band skips the work of fully connected layers; "
+                             "use numbers of neurons in net.hidden, or drop the band")
+        leaks = net.neuron in ("leaky", "lapicque", "synaptic")
+        delayed = net.reset_delay or net.reset_mechanism == "none"
+        if not leaks or not delayed or net.reset_mechanism == "zero":
+            raise ValueError("training.gradient_band needs neurons that only leak between spikes; "
+                             "use neuron 'leaky', 'lapicque' or 'synaptic' with reset_mechanism "
+                             "'subtract' or 'none' and reset_delay, or drop the band")
         return self
 
     @model_validator(mode="after")

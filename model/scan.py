@@ -29,7 +29,7 @@ from torch.autograd.function import once_differentiable
 
 from .spikes import Spike, from_snntorch
 
-__all__ = ["over_time"]
+__all__ = ["Leak", "over_time", "reverse_scan"]
 
 #: snnTorch's own resets, none of them exchanged after the module was made.
 _STATE_FUNCTIONS = {"subtract": "_base_sub", "zero": "_base_zero", "none": "_base_int"}
@@ -67,7 +67,7 @@ def over_time(neuron: Any, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]
     if any(torch.result_type(currents, number) != currents.dtype for number in numbers):
         return _step_by_step(neuron, x)
     if alpha is not None:
-        currents = _applied(_Leak, currents, alpha)
+        currents = _applied(Leak, currents, alpha)
     return _applied(_Neuron, currents, decay, neuron.threshold, rule)
 
 
@@ -110,7 +110,7 @@ class _Rule(NamedTuple):
     spike: Spike
 
 
-class _Leak(torch.autograd.Function):
+class Leak(torch.autograd.Function):
     """y of one timestep is ``α·y + x``, y being that of the step before."""
 
     @staticmethod
@@ -127,14 +127,14 @@ class _Leak(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad_y):  # type: ignore[override]
         y, decay = ctx.saved_tensors
-        grad = _reverse_scan(grad_y.clone(), decay)
+        grad = reverse_scan(grad_y.clone(), decay)
         decays = None
         if ctx.needs_input_grad[1]:
             decays = (grad[1:] * y[:-1]).sum_to_size(decay.shape)
         return grad, decays
 
 
-def _reverse_scan(y: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+def reverse_scan(y: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
     """``y[t] ← y[t] + factor[t]·y[t + 1]``, from the end, in place. ``factor`` has one row fewer
     than y, or is the same for all."""
     rows = y.unbind(0)
@@ -208,7 +208,7 @@ class _Neuron(torch.autograd.Function):
                 start = fired + grad_m
             else:
                 start = fired.clone() if ctx.needs_input_grad[2] else fired
-            by_u = _reverse_scan(start, carried)
+            by_u = reverse_scan(start, carried)
             by_m = at_once = None
         else:
             taken = threshold if subtract else u
@@ -221,7 +221,7 @@ class _Neuron(torch.autograd.Function):
             at_once = taken.expand_as(u)
             if reset_slope is not None:
                 factor = factor + reset_slope * at_once[1:]
-            by_u = fired + kept * _reverse_scan(by_m, factor)
+            by_u = fired + kept * reverse_scan(by_m, factor)
         by_x, by_decay, by_threshold = by_u, None, None
         if dropped:
             by_x = by_u * (1 - torch.cat([first[None], r]))

@@ -37,6 +37,12 @@ class Training(Part):
     #: ρ of sharpness-aware minimisation, :mod:`.sharpness`; 0 is off. With smooth spikes
     #: (surrogate.forward) this is SAST. A step costs two.
     sharpness: float = Field(default=0.0, ge=0)
+    #: ε of sparse gradients, :mod:`.sparse_gradient`: they pass only neurons with |U − θ| ≤ ε, and
+    #: the work of the others is skipped. None: all.
+    gradient_band: float | None = Field(default=None, gt=0)
+    #: λ of gradient sparsity, :mod:`.gradient_sparsity`; 0 is off. A step costs
+    #: about three. Of nets of floats: training in integers goes on without.
+    gradient_sparsity: float = Field(default=0.0, ge=0)
     #: Factor on PyTorch's initial weights, so that sparse input makes a new net fire.
     gain: float = Field(default=1.0, gt=0)
     #: "auto" is a GPU where PyTorch has one; runs repeat bit for bit on "cpu".

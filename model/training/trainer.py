@@ -20,7 +20,7 @@ from ...gen.spec import NetworkSpec, Readout
 from ...gen.stimulus import Stimulus
 from ..data.augmentation import distort
 from ..readouts import SPIKE_COUNT, Activity, scores
-from . import device, penalties
+from . import device, gradient_sparsity, penalties
 from .checkpoint import first_line, restore_weights
 from .settings import Training
 from .sharpness import climbed
@@ -76,6 +76,8 @@ class Trainer:
         self.learning_rate = learning_rate or settings.learning_rate
         self.x = torch.from_numpy(samples.spikes)
         self.y = torch.from_numpy(samples.labels)
+        #: Largest input.
+        self.full_scale = max(1.0, float(self.x.max()))
         self.optimizer = torch.optim.AdamW(
             module.parameters(), lr=self.learning_rate, weight_decay=settings.weight_decay
         )
@@ -128,6 +130,9 @@ class Trainer:
         """Gives every parameter its gradient; activity and objective."""
         activity = self.forward(x)
         objective = self.objective(activity, y)
+        if self.settings.gradient_sparsity:
+            objective = objective + self.settings.gradient_sparsity * gradient_sparsity.penalty(
+                self.module, self.forward, x, y, self.readout, full_scale=self.full_scale)
         self.optimizer.zero_grad()
         objective.backward()
         return activity, objective.item()

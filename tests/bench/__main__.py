@@ -17,9 +17,11 @@ from . import (
     estimates,
     latency,
     rivals,
+    robustness,
     rounding,
     sast,
     silicon,
+    sparse_gradient,
     training,
 )
 
@@ -37,6 +39,8 @@ PARTS = {
     "latency": latency.measure,
     "rounding": rounding.measure,
     "training": training.measure,
+    "sparse_gradient": sparse_gradient.measure,
+    "robustness": robustness.measure,
     "sast": sast.measure,
     "ann_to_snn": conversion.measure,
 }

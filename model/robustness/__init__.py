@@ -1,0 +1,1 @@
+"""How far inputs must be changed before a net errs, and what that costs."""
