@@ -111,9 +111,13 @@ def tables(spec: NetworkSpec, figures: dict[str, Any]) -> Sequence[Any]:
     counters = list(next(iter(figures["counters"].values())))
     tables = [
         console.table(f"{spec.name} on {figures['engine']}", ("figure", "value"), rows),
-        console.table("All samples, per layer", ("layer", "spikes", "rate", *counters),
-                      [(name, figures["spikes_per_layer"][name], figures["rate_per_layer"][name],
-                        *figures["counters"][name].values()) for name in layers]),
+        # Counters are many and layers few, so this way round it fits a terminal.
+        console.table("All samples, per layer", ("figure", *layers), [
+            ("spikes", *(figures["spikes_per_layer"][name] for name in layers)),
+            ("rate", *(figures["rate_per_layer"][name] for name in layers)),
+            *((counter.replace("_", " "), *(figures["counters"][name][counter]
+                                            for name in layers)) for counter in counters),
+        ]),
     ]
     if "membranes" in figures:
         tables.append(console.table(
