@@ -33,6 +33,10 @@ PAGE = "report.html"
 _TRACES = 5
 
 
+#: What decides a build's cycles, as options and figures call it.
+_FOLDING = ("lanes", "ways", "slices")
+
+
 @dataclass
 class Figure:
     """A picture, and the file that it shows."""
@@ -380,26 +384,29 @@ class Page:
         for name, build in builds.items():
             shares = {what: (row["used"], row["available"])
                       for what, row in build["utilisation"].items() if row["available"]}
-            lanes, ways = (",".join(map(str, build[each])) for each in ("lanes", "ways"))
+            folding = {each: ",".join(map(str, build[each])) for each in _FOLDING
+                       if each in build}
             fmax = ", ".join(f"{value:g}" for value in build["fmax_mhz"].values())
             section.figures.append(Figure(
                 name, f"boards/{name}/build.json",
                 figures.svg(figures.resources(shares), f"Resources of {name}"),
-                f"{build['device']}, lanes {lanes}, ways {ways}; Fmax {fmax} MHz, clocked at "
-                f"{build['clock_mhz']:g} MHz.",
+                f"{build['device']}, {', '.join(f'{n} {value}' for n, value in folding.items())}; "
+                f"Fmax {fmax} MHz, clocked at {build['clock_mhz']:g} MHz.",
             ))
             if not self._is_simulated(build):
                 section.text = "The cycles above are not of the lanes of every board."
                 section.missing.append(
                     self._command("simulate")
-                    + f" --engine amaranth --lanes {lanes} --ways {ways}"
+                    + " --engine amaranth"
+                    + "".join(f" --{name} {value}" for name, value in folding.items())
                 )
         return section
 
     def _is_simulated(self, build: dict[str, Any]) -> bool:
         """Whether the cycles of the report are those of this build's hardware."""
         return self.hardware is not None and build["network"] == self.spec.digest and all(
-            list(self.hardware[name].values()) == build[name] for name in ("lanes", "ways")
+            list(self.hardware[name].values()) == build[name] for name in _FOLDING
+            if name in build
         )
 
     def _verilog(self) -> Section:

@@ -28,7 +28,7 @@ from spikewright.gen import (
 from spikewright.gen.runfolder import write_json
 
 BUILD = {
-    "board": "icebreaker", "device": "iCE40UP5K", "lanes": [8, 4], "ways": [1, 1],
+    "board": "icebreaker", "device": "iCE40UP5K", "lanes": [8, 4], "ways": [1, 1], "slices": [1, 1],
     "clock_mhz": 12.0,
     "fmax_mhz": {"sync": 30.5}, "meets_timing": True,
     "utilisation": {"logic cells": {"used": 2640, "available": 5280},
@@ -131,11 +131,11 @@ def test_complete_run(complete):
 
 def test_latency_only_of_the_hardware_that_was_simulated(complete):
     complete.record("build", {"icebreaker": BUILD | {"network": complete.spec().digest,
-                                                     "lanes": [2, 2], "ways": [1, 1]}})
+                                                     "lanes": [2, 2]}})
     result = cli.run("report", run=complete.path)
     assert result["missing"] == [
         f"spikewright simulate {complete.path} --engine amaranth --lanes 2,2 "
-        "--ways 1,1"
+        "--ways 1,1 --slices 1,1"
     ]
     assert "latency on" not in page_of(complete)[1].text
 
