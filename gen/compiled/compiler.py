@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..cache import cache_folder
 from ..errors import ToolError
-from .tools import cxx, run, verilator, yosys, yosys_output
+from .tools import compiled_folder, cores, cxx, run, verilator, yosys, yosys_output
 
 Simulator = Literal["verilator", "cxxrtl"]
-Waveform = Literal["vcd", "fst"]
+Waveform = Literal["fst", "vcd"]
 
 _HERE = Path(__file__).parent
 
@@ -65,10 +64,7 @@ def compiled(design: Design, program: str, simulator: Simulator, *,
     maker = {"verilator": _Verilator, "cxxrtl": _Cxxrtl}[simulator](waveform, optimise)
     files = {name: (_HERE / name).read_text(encoding="utf-8")
              for name in ("model.hpp", f"{simulator}_model.hpp")} | {"program.cpp": program}
-    how = Path(__file__).read_text(encoding="utf-8")
-    made_of = (design, files, waveform, optimise, maker.identity, how)
-    kept = (cache_folder() / "compiled"
-            / hashlib.sha256(repr(made_of).encode()).hexdigest()[:32])
+    kept = compiled_folder() / _digest((design, files, waveform, optimise, maker.identity, _how()))
     if kept.exists():
         return kept
     try:
@@ -84,6 +80,15 @@ def compiled(design: Design, program: str, simulator: Simulator, *,
             (Path(name) / file).write_text(content, encoding="utf-8")
         maker.make(design, Path(name)).replace(kept)
     return kept
+
+
+def _how() -> str:
+    """The commands below, which are part of what a binary is made of."""
+    return Path(__file__).read_text(encoding="utf-8")
+
+
+def _digest(made_of: tuple) -> str:
+    return hashlib.sha256(repr(made_of).encode()).hexdigest()[:32]
 
 
 class _Verilator:
@@ -115,10 +120,29 @@ class _Verilator:
              "--output-split", "20000", *record, "-CFLAGS", flags,
              "public.vlt", "design.v", "program.cpp"], folder)
         level = f"-O{self.optimise}"
-        run(["make", "-j", "2", "-C", "made", "-f", "Vmodel.mk", f"CXX={self.cxx.shell}",
+        made = folder / "made"
+        self._exchange(self._runtime, made)
+        run(["make", "-j", str(cores()), "-C", "made", "-f", "Vmodel.mk", f"CXX={self.cxx.shell}",
              f"LINK={self.cxx.shell}", f"OPT_FAST={level}", "OPT_SLOW=-O0",
              f"OPT_GLOBAL={level}", "Vmodel"], folder)
-        return folder / "made" / "Vmodel"
+        self._exchange(made, self._runtime)
+        return made / "Vmodel"
+
+    @property
+    def _runtime(self) -> Path:
+        """Verilator's own objects, alike for all designs, which take longer than a small one."""
+        made_of = (self.identity, self.waveform, self.optimise, _how())
+        return compiled_folder() / f"runtime-{_digest(made_of)}"
+
+    @staticmethod
+    def _exchange(there: Path, here: Path) -> None:
+        """Copies the objects in ``there`` that are not ``here``, each at once."""
+        here.mkdir(exist_ok=True)
+        for ready in there.glob("verilated*.o"):
+            if not (here / ready.name).exists():
+                with tempfile.NamedTemporaryFile(dir=here, delete=False) as copy:
+                    copy.write(ready.read_bytes())
+                Path(copy.name).replace(here / ready.name)
 
 
 class _Cxxrtl:
@@ -126,8 +150,7 @@ class _Cxxrtl:
 
     def __init__(self, waveform: Waveform | None, optimise: int):
         if waveform == "fst":
-            raise ToolError("CXXRTL records VCD, not FST; name the waveform .vcd, or use engine "
-                            "verilator")
+            raise ToolError("CXXRTL records VCD, not FST; ask for a .vcd, or use Verilator")
         self.waveform, self.optimise = waveform, optimise
         self.cxx = cxx()
         self.identity = (self.cxx.version, yosys().version())
