@@ -13,8 +13,10 @@ How nextpnr ties inputs, and which reset a cell listens to, is as its bitstream 
 import json
 import re
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 from ..gen.errors import SpikewrightError, ToolError
@@ -138,7 +140,8 @@ def complete(module: Node) -> None:
     cells = module["cells"]
     for name in [name for name, cell in cells.items() if cell["type"] == "$scopeinfo"]:
         del cells[name]
-    reset = _reset(module)
+    free = _free(module)
+    reset = _reset(module, free)
     for name, cell in cells.items():
         kind = cell["type"]
         if not (MODELS / f"{kind}.v").exists():
@@ -155,11 +158,23 @@ def complete(module: Node) -> None:
         _require_known(name, kind, parameters, connections)
         cell["parameters"], cell["connections"] = parameters, connections
         model = model_of(kind)
+        for port in connections.keys() & model.outputs:
+            connections[port] = [bit if isinstance(bit, int) else next(free)
+                                 for bit in connections[port]]
         cell["port_directions"] = {
             port: "input" if port in model.inputs else "output" for port in connections}
 
 
-def _reset(module: Node) -> int | str:
+def _free(module: Node) -> Iterator[int]:
+    """Numbers of bits that nothing of ``module`` has."""
+    owners = (*module["ports"].values(), *module["netnames"].values())
+    lists = [owner["bits"] for owner in owners]
+    lists += [bits for cell in module["cells"].values() for bits in cell["connections"].values()]
+    return count(1 + max((bit for bits in lists for bit in bits if isinstance(bit, int)),
+                         default=0))
+
+
+def _reset(module: Node, free: Iterator[int]) -> int | str:
     """The bit that is low while the chip's reset is active; its cell gets a port for it."""
     sources = [cell for cell in module["cells"].values() if cell["type"] in _RESETS]
     if len(sources) > 1:
@@ -167,11 +182,7 @@ def _reset(module: Node) -> int | str:
                            f"can be simulated")
     if not sources:
         return "1"
-    bits = [bit for owner in (*module["ports"].values(), *module["netnames"].values())
-            for bit in owner["bits"]]
-    bits += [bit for cell in module["cells"].values() for bits in cell["connections"].values()
-             for bit in bits]
-    bit = 1 + max(bit for bit in bits if isinstance(bit, int))
+    bit = next(free)
     sources[0]["connections"]["GSRN"] = [bit]
     return bit
 
