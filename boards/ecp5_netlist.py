@@ -1,9 +1,9 @@
 """What the tools made of a design for an ECP5, as Verilog that can be simulated.
 
-Two netlists are taken: what Yosys wrote after synthesis, and what nextpnr wrote after placement and
-routing. Both name the chip's cells; the models of those are in ``ecp5_cells``, a file per cell. Here
-the netlists are made complete: what the chip does with inputs that nothing drives, with inputs that
-nextpnr ties by a parameter, and with its reset, which no wire of a netlist carries. Anything
+Two netlists are taken: what Yosys wrote after synthesis, and what nextpnr wrote after placement
+and routing. Both name the chip's cells; the models of those are in ``ecp5_cells``, a file per cell.
+Here the netlists are made complete: what the chip does with inputs that nothing drives, with inputs
+that nextpnr ties by a parameter, and with its reset, which no wire of a netlist carries. Anything
 without a model, or set to what the model leaves out, is refused.
 
 How nextpnr ties inputs, and which reset a cell listens to, is as its bitstream writer has it
@@ -42,6 +42,9 @@ _HIGH = {
 #: it does not matter.
 _NEEDLESS: dict[str, dict[str, str | None]] = {
     "TRELLIS_FF": {"LSRMODE": "LSR"},
+    # What says otherwise is a register in the pin.
+    "TRELLIS_IO": {"DATAMUX_MDDR": "PADDO", "DATAMUX_ODDR": "PADDO", "DATAMUX_OREG": "PADDO",
+                   "TRIMUX_TSREG": "PADDT"},
     "DP16KD": {"INIT_DATA": "STATIC", "WID": None},
     "MULT18X18D": {
         "MULT_BYPASS": "DISABLED", "CAS_MATCH_REG": "FALSE", "HIGHSPEED_CLK": "NONE",
@@ -232,9 +235,10 @@ def _require_known(name: str, kind: str, parameters: Node, connections: Node) ->
                                f"leaves out")
     for port in [port for port in connections
                  if port not in model.inputs and port not in model.outputs]:
-        # Unused inputs of a cell that the model leaves out are at a level, if they are there at all.
+        # Inputs that the model leaves out may be at their usual level.
         if any(isinstance(bit, int) or bit == "1" for bit in connections.pop(port)):
-            raise NetlistError(f"cell {name} of type {kind} uses {port}, which its model leaves out")
+            raise NetlistError(f"cell {name} of type {kind} uses {port}, which its model leaves "
+                               f"out")
 
 
 def _require_one_clock(name: str, pll: Node, module: Node) -> None:

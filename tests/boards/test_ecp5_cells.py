@@ -211,8 +211,8 @@ def logic_pairs(rng: random.Random) -> list[tuple[str, str, int]]:
 def placed_memory(given: str, init: int) -> str:
     """Sixteen words of four bits as nextpnr makes them: a write port, and a table for each bit."""
     muxes = given[given.index(".WREMUX"):]
-    wires = ("wire [7:0] {name}_w; TRELLIS_RAMW {name}_ramw (.D0(WAD[0]), .B0(WAD[1]), .C0(WAD[2]), "
-             ".A0(WAD[3]), .C1(DI[0]), .A1(DI[1]), .D1(DI[2]), .B1(DI[3])"
+    wires = ("wire [7:0] {name}_w; TRELLIS_RAMW {name}_ramw "
+             "(.D0(WAD[0]), .B0(WAD[1]), .C0(WAD[2]), .A0(WAD[3]), .C1(DI[0]), .A1(DI[1]), .D1(DI[2]), .B1(DI[3])"
              + "".join(f", .WADO{n}({{name}}_w[{n}]), .WDO{n}({{name}}_w[{n + 4}])"
                        for n in range(4)) + "); ")
     tables = ""
@@ -220,7 +220,8 @@ def placed_memory(given: str, init: int) -> str:
         column = [init >> 4 * word + bit & 1 for word in range(16)]
         # The table's inputs A, B, C, D are its address' bits 0, 1, 2, 3, and the word's 3, 1, 2, 0.
         value = sum(column[(n & 1) << 3 | n & 6 | n >> 3] << n for n in range(16))
-        tables += (f"TRELLIS_COMB #(.MODE(\"DPRAM\"), .INITVAL(16'd{value}), {muxes}) {{name}}_{bit} "
+        tables += (f"TRELLIS_COMB #(.MODE(\"DPRAM\"), .INITVAL(16'd{value}), {muxes}) "
+                   f"{{name}}_{bit} "
                    "(.D(RAD[0]), .B(RAD[1]), .C(RAD[2]), .A(RAD[3]), .WRE(WRE), .WCK(WCK), "
                    + "".join(f".WAD{n}({{name}}_w[{n}]), " for n in range(4))
                    + f".WD({{name}}_w[{4 + bit}]), .F({{out}}[{bit}])); ")
