@@ -12,6 +12,7 @@ from amaranth.sim import Simulator
 from ..beats import beats
 from ..counters import CYCLE_COUNTERS, decode
 from ..errors import SpikewrightError
+from ..faults.injection import inject
 from ..rtl.network import Network
 from ..spec import NetworkSpec
 from ..trace import Trace
@@ -70,6 +71,8 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
             _observer(layer, out[index], membranes[index], timesteps, options.membranes),
             background=True,
         )
+    if options.flips is not None:
+        inject(simulator, network, options.flips)
     if options.waveform is None:
         simulator.run()
     else:

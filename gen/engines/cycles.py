@@ -30,8 +30,8 @@ def run(spec: NetworkSpec, signals: npt.NDArray, options: Options) -> Trace:
         processed = processed_timesteps(
             plans[0], beats[0], times.layers[0], times.first_spike(trace.spikes[-1]))
         times = timeline(plans, beats, processed)
-        trace = golden.run(spec, signals, Options(membranes=options.membranes,
-                                                  timesteps=processed))
+        trace = golden.run(spec, signals, replace(options, timesteps=processed,
+                                                  progress=lambda samples: None))
     counted = dict(trace.counters)
     for name in (*CYCLE_COUNTERS, "queue_peak"):
         each = [getattr(layer, name) for layer in times.layers]

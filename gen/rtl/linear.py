@@ -126,11 +126,14 @@ class LinearSynapses(wiring.Component):
         plan = self.plan
         shape = data.ArrayLayout(signed(plan.weight_bits), plan.lanes)
         ways = []
+        #: Kept as an attribute so that simulations can look inside.
+        self.stores: list[WeightStore] = []
         full: Value = C(1)
         for way in range(plan.ways):
             slot = self._op.slots[way]
             m.submodules[f"weights_{way}"] = store = WeightStore(
                 plan.weight_words(way), plan.lanes, plan.weight_bits, plan.storage)
+            self.stores.append(store)
             m.d.comb += [
                 store.address.eq(self._addresses[way]), store.enable.eq(1),
                 store.load.begin.eq(self.load.begin), store.load.byte.eq(self.load.byte),

@@ -160,7 +160,9 @@ class WeightStore(wiring.Component):
 
     def _block_memory(self, m: Module, write: data.View | None):
         init: Any = [] if self.storage is Storage.SPRAM else self.words
-        m.submodules.memory = words = memory.Memory(shape=self.shape, depth=self.depth, init=init)
+        # Kept as an attribute so that simulations can look inside.
+        m.submodules.memory = self.memory = words = memory.Memory(
+            shape=self.shape, depth=self.depth, init=init)
         read = words.read_port()
         m.d.comb += [
             read.addr.eq(self.address), read.en.eq(self.enable), self.data.eq(read.data),
