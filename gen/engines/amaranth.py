@@ -86,7 +86,7 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
         with file, simulator.write_vcd(file):
             simulator.run()
 
-    counters, of_network = decode(words)
+    counters, of_network = decode(words, network.layer_counters)
     accounted = sum(counters[name] for name in CYCLE_COUNTERS)
     assert (accounted == of_network["cycles"][:, np.newaxis]).all(), "cycle counters do not add up"
     return Trace(

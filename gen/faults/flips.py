@@ -32,6 +32,11 @@ class Flips:
     stored: _Ints = field(default_factory=lambda: np.zeros((0, 3), np.int64))
     passing: _Ints = field(default_factory=lambda: np.zeros((0, 5), np.int64))
 
+    def of(self, first: int, end: int) -> Flips:
+        """Those that samples ``first`` to ``end`` see, numbered from the first."""
+        here = (self.passing[:, 0] >= first) & (self.passing[:, 0] < end)
+        return Flips(self.stored, self.passing[here] - np.array([first, 0, 0, 0, 0]))
+
 
 def draw(
     memories: Sequence[Memory], kinds: Collection[Kind], count: int, *, samples: int,

@@ -39,7 +39,8 @@ class Memory:
     place
         Of weights: (way,), or a convolution's bank, (row, column); else nothing.
     depth, width
-        Words, and bits of a word. Lanes and units without a neuron have theirs too.
+        Words, and bits of a word. Lanes and units without a neuron have theirs too, and check bits
+        of protected weights are bits like all others.
     """
 
     kind: Kind
@@ -67,11 +68,11 @@ def memories(plans: Sequence[LayerPlan]) -> tuple[Memory, ...]:
             places: list[tuple[int, ...]]
             if isinstance(synapses, Conv2dPlan):
                 places = list(np.ndindex(synapses.rows.banks, synapses.columns.banks))
-                depth, bits = synapses.weight_words, synapses.synapse.weight_bits
+                depth = synapses.weight_words
+                width = synapses.lanes * synapses.synapse.weight_bits
             else:
                 places = [(way,) for way in range(synapses.ways)]
-                depth, bits = synapses.bank_words, synapses.weight_bits
-            width = synapses.lanes * bits
+                depth, width = synapses.bank_words, synapses.code.width
             found += [Memory(Kind.WEIGHTS, number, index, place, depth, width) for place in places]
             parameters = parameter_layout(part).size
             if parameters:

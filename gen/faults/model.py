@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..arithmetic import signed_bits
 from ..coding import ReadoutKind
-from ..counters import functional
+from ..counters import PROTECTION_COUNTERS, functional
 from ..engines.golden import concatenate
 from ..folding import Folding
 from ..plan import LayerPlan, layer_plans
@@ -83,9 +83,7 @@ class FaultyNetwork:
 
     def _run(self, signals: npt.NDArray, first: int, keep: bool, timesteps: _Ints | None) -> Trace:
         spec, count = self.spec, self.spec.steps(signals)
-        flips = self.flips.passing
-        flips = flips[(flips[:, 0] >= first) & (flips[:, 0] < first + len(signals))]
-        flips = flips - np.array([first, 0, 0, 0, 0])
+        flips = self.flips.of(first, first + len(signals)).passing
         out, membranes, saturations = [], [], []
         reaching = signals
         for number in range(len(self.plans)):
@@ -97,15 +95,30 @@ class FaultyNetwork:
         if spec.readout.kind is ReadoutKind.MEMBRANE:
             scores = wrap(scores, self.score_bits)
         out = [within(spikes, timesteps) for spikes in out]
+        counters = functional(spec, within(signals, timesteps), out, saturations, timesteps)
+        if any(plan.synapses.protected for plan in self.plans):
+            counters |= self._found(within(signals, timesteps), out, timesteps)
         return Trace(
             engine="golden",
             spikes=tuple(out),
             membranes=tuple(within(m, timesteps) for m in membranes) if keep else None,
             scores=scores,
             prediction=scores.argmax(axis=1),
-            counters=functional(spec, within(signals, timesteps), out, saturations, timesteps),
+            counters=counters,
             timesteps=timesteps,
         )
+
+    def _found(self, signals: npt.NDArray, out: list[npt.NDArray],
+               timesteps: _Ints | None) -> dict[str, _Ints]:
+        """The counters of what the codes of weights find."""
+        counts = np.zeros((len(PROTECTION_COUNTERS), len(signals), len(self.plans)), np.int64)
+        ran = np.full(len(signals), out[0].shape[1]) if timesteps is None else timesteps
+        for number, (plan, (sums, _)) in enumerate(zip(self.plans, self.layers, strict=True)):
+            if isinstance(sums, LinearSums) and plan.synapses.protected:
+                recurs = isinstance(plan.layer.recurrent, Linear)
+                own = within(out[number], ran - 1) if recurs else None
+                counts[:, :, number] = sums.reads(signals if number == 0 else out[number - 1], own)
+        return {counter.name: of for counter, of in zip(PROTECTION_COUNTERS, counts, strict=True)}
 
     def _layer(self, number: int, signals: npt.NDArray, timesteps: int, flips: _Ints):
         """Spikes (S, T, N), membranes (S, T, N) and saturations (S, T) of one layer."""

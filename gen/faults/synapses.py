@@ -12,6 +12,8 @@ from ..convolution import Conv2dPlan
 from ..linear import LinearPlan
 from ..plan import LayerPlan
 from ..pooling import SumPool2d
+from ..protection import WordCode
+from ..rtl.weights import packed
 from ..synapses import Conv2d, Linear
 from .memories import flip_of
 from .neurons import wrap
@@ -42,17 +44,54 @@ class LinearSums:
         #: Weights (neurons, addresses) as hardware reads them, own spikes' last.
         self.matrix = np.zeros((synapses.rows * synapses.row_lanes,
                                 synapses.bank_inputs * synapses.ways), np.int64)
+        #: (2, addresses): words that an event reads in which flips are mended, and rejected.
+        self.found = np.zeros((2, self.matrix.shape[1]), np.int64)
         for index, part in enumerate(plan.slices):
             assert isinstance(part.synapses, LinearPlan)
             for way in range(synapses.ways):
                 words = np.array(part.synapses.weight_words(way), np.int64)
-                _flip(words, flips.get((index, (way,)), []), synapses.weight_bits)
+                flipped = flips.get((index, (way,)), [])
+                if synapses.protected:
+                    found = self._decode(part.synapses.code, words, flipped)
+                    for word, kinds in found.items():
+                        self.found[:, word % synapses.bank_inputs * synapses.ways + way] += kinds
+                else:
+                    _flip(words, flipped, synapses.weight_bits)
                 rows = words.reshape(synapses.rows, synapses.bank_inputs, -1)
                 for row, columns in enumerate(rows):
                     lanes = row * synapses.row_lanes + part.synapses.members
                     self.matrix[lanes[:, np.newaxis],
                                 np.arange(synapses.bank_inputs) * synapses.ways + way] = columns.T
         self.matrix = self.matrix[: plan.layer.neurons]
+
+    @staticmethod
+    def _decode(code: WordCode, words: _Ints, flips: WordFlips) -> dict[int, _Ints]:
+        """Changes ``words`` to what is read of them; (mended, rejected) of words with flips."""
+        bits = code.weight_bits
+        changed: dict[int, int] = {}
+        for word, bit in flips:
+            changed[word] = changed.get(word, 0) ^ 1 << bit
+        found = {}
+        for word, change in changed.items():
+            coded = code.encode(packed(words[word].tolist(), bits)) ^ change
+            read, *kinds = code.decode(coded)
+            lanes = np.array([read >> lane * bits & ((1 << bits) - 1)
+                              for lane in range(code.lanes)], np.int64)
+            words[word], found[word] = wrap(lanes, bits), np.array(kinds, np.int64)
+        return found
+
+    def reads(self, signals: npt.NDArray, own: npt.NDArray[np.bool_] | None) -> _Ints:
+        """(2, samples): reads of words in which flips are mended, and rejected, for the events of
+        ``signals`` (samples, timesteps, inputs), and of the layer's ``own`` spikes, likewise."""
+        order = self.synapses.inputs
+        arriving = self.plan.layer.arriving(signals).sum(axis=1, dtype=np.int64)
+        real = order >= 0
+        counted = arriving[:, order[real]] @ self.found[:, : len(order)][:, real].T
+        if own is not None:
+            first = self.synapses.own_base * self.synapses.ways
+            counted += own.sum(axis=1, dtype=np.int64) @ self.found[
+                :, first : first + own.shape[-1]].T
+        return counted.T
 
     def below(self, signals: npt.NDArray) -> _Ints:
         """Of the ``signals`` (samples, timesteps, inputs) that reach the layer."""
