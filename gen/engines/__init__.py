@@ -43,6 +43,8 @@ class Options:
     timesteps: npt.NDArray[np.int64] | None = None
     #: Bits of the hardware's memories that flip.
     flips: Flips | None = None
+    #: Processes that samples are divided among, by engines that do; one for each core if None.
+    processes: int | None = None
     #: Called with the number of samples finished since the last call.
     progress: Callable[[int], None] = lambda samples: None
 
@@ -62,6 +64,7 @@ def simulate(
     waveform: Path | str | None = None,
     timesteps: npt.ArrayLike | None = None,
     flips: Flips | None = None,
+    processes: int | None = None,
     progress: Callable[[int], None] = lambda samples: None,
 ) -> Trace:
     """Runs ``signals`` through ``spec`` on ``engine``.
@@ -69,7 +72,8 @@ def simulate(
     ``signals`` is shaped as the spec's :class:`~spikewright.gen.coding.InputKind` says: bool
     (samples, timesteps, inputs) for events. ``membranes`` adds every membrane to the trace;
     ``waveform`` names a VCD file to write (RTL engines); ``folding`` is the hardware's shape (RTL
-    engines and the cycle model; default one lane per neuron).
+    engines and the cycle model; default one lane per neuron). ``processes``, of engines verilator
+    and cxxrtl, is among how many samples are divided; default one for each core.
 
     ``timesteps``, (samples,), is for engine golden and a readout with early exit: spikes, membranes
     and counters are those of so many timesteps of each sample, as :attr:`Trace.timesteps` of
@@ -92,6 +96,7 @@ def simulate(
         waveform=Path(waveform) if waveform is not None else None,
         timesteps=None if timesteps is None else _checked_timesteps(spec, signals, timesteps),
         flips=flips,
+        processes=processes,
         progress=progress,
     )
     if options.timesteps is not None and engine != "golden":
