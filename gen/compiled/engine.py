@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..counters import CYCLE_COUNTERS, decode
+from ..counters import CYCLE_COUNTERS, decode, layer_counters
 from ..cycles import timeline
 from ..engines import Options
+from ..faults.images import with_flips
 from ..plan import LayerPlan
 from ..spec import NetworkSpec
 from ..trace import Trace
@@ -25,6 +26,8 @@ def run_compiled(simulator: Simulator, spec: NetworkSpec, signals: npt.NDArray,
     """The trace of ``signals`` on the hardware of ``spec``, compiled by ``simulator``; see
     :func:`spikewright.gen.simulate`."""
     network = observed_network(spec, options.folding, options.membranes)
+    if options.flips is not None:
+        network = with_flips(network, options.flips)
     program = compiled(network.design, PROGRAM.read_text(encoding="utf-8"), simulator,
                        waveform=waveform_kind(options.waveform))
     timesteps = spec.steps(signals)
@@ -34,7 +37,8 @@ def run_compiled(simulator: Simulator, spec: NetworkSpec, signals: npt.NDArray,
         processes=options.processes or cores(), waveform=options.waveform,
         progress=options.progress,
     )
-    counters, of_network = decode(records["counters"])
+    counters, of_network = decode(records["counters"], layer_counters(
+        any(plan.synapses.protected for plan in network.plans)))
     accounted = sum(counters[name] for name in CYCLE_COUNTERS)
     assert (accounted == of_network["cycles"][:, np.newaxis]).all(), "cycle counters do not add up"
     plans = list(enumerate(network.plans))

@@ -29,7 +29,7 @@ GROUP = "spikewright.engines"
 
 #: Engines that take flips of bits: the models by :mod:`spikewright.gen.faults`, hardware in its
 #: memories.
-FLIPPING = ("golden", "cycles", "amaranth")
+FLIPPING = ("golden", "cycles", "amaranth", "verilator", "cxxrtl")
 
 
 @dataclass(frozen=True, kw_only=True)

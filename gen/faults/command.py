@@ -29,7 +29,8 @@ def faults(
         help="Instead: how likely each bit flips, as in 1e-5,1e-4.", show_default=False)] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Draws of bits for each number.")] = 5,
     engine: Annotated[str, typer.Option(
-        help="golden, cycles, or amaranth: the hardware itself, slowly.")] = "golden",
+        help="golden, cycles, or the hardware itself: amaranth, and without membranes verilator "
+             "and cxxrtl.")] = "golden",
     samples: Annotated[int | None, typer.Option(
         min=1, help="How many samples, from the first. [default: all; 5 on engine amaranth]",
         show_default=False)] = None,

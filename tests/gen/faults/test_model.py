@@ -1,12 +1,17 @@
 """What the model says of flipped bits is what hardware with these bits does, spike for spike."""
 
+import re
+import shutil
+
 import numpy as np
 import pytest
 
 from spikewright.gen import Folding, Reset, first_difference, simulate
+from spikewright.gen.compiled.observed import observed_network
 from spikewright.gen.engines import checked
 from spikewright.gen.errors import DataError, FaultError
 from spikewright.gen.faults import FaultyNetwork, Flips, Kind, draw, memories
+from spikewright.gen.faults.images import path
 from spikewright.gen.folding import LayerFolding
 from spikewright.gen.plan import layer_plans
 
@@ -76,6 +81,34 @@ def test_without_flips_it_is_the_golden_model(seed):
     model = FaultyNetwork(design.spec, design.folding).run(
         checked(design.spec, design.signals), membranes=True)
     assert first_difference(golden, model) is None
+
+
+@pytest.mark.parametrize("seed", [1, 4, 5, 8])
+def test_memories_are_those_of_the_design(seed):
+    """Of all memories that are generated, none is forgotten, none invented, none of another size.
+    """
+    design = random_design(seed)
+    observed = observed_network(design.spec, design.folding, False)
+    built = {memory.path.partition("network.")[2]: (memory.depth, memory.width)
+             for memory in observed.memories
+             if not re.search(r"\b(sums\w*|lines|rows|counters)\.", memory.path)}
+    assert built == {path(observed.plans, memory): (memory.depth, memory.width)
+                     for memory in memories(observed.plans)}
+
+
+@pytest.mark.skipif(shutil.which("verilator") is None, reason="needs Verilator on PATH")
+def test_equals_compiled_hardware():
+    """Weights and parameters in the memories of the compiled design, for more samples."""
+    design = random_design(1, samples=40)
+    flips = random_flips(design, [Kind.WEIGHTS, Kind.PARAMETERS], 300, 1)
+    hardware, model = (
+        simulate(design.spec, design.signals, engine=engine, folding=design.folding, flips=flips,
+                 membranes=True) for engine in ("verilator", "cycles"))
+    assert first_difference(hardware, model) is None
+    moving = random_flips(design, [Kind.MEMBRANES], 3, 1)
+    with pytest.raises(FaultError, match="cannot reach into membranes while they run"):
+        simulate(design.spec, design.signals, engine="verilator", folding=design.folding,
+                 flips=moving)
 
 
 def test_batches_do_not_show(small_net, small_stimulus, monkeypatch):
