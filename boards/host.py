@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..gen.counters import COUNTERS, NETWORK_COUNTERS
+from ..gen.counters import NETWORK_COUNTERS
 from ..gen.spec import NetworkSpec
 from .protocol import (
     BoardFaultError,
@@ -30,7 +30,8 @@ class Result:
 
 @dataclass(frozen=True, eq=False)
 class CounterWords:
-    """``layers``: int64 (layers, counters) in order of :data:`spikewright.gen.counters.COUNTERS`.
+    """``layers``: int64 (layers, counters) in order of
+    :func:`spikewright.gen.counters.layer_counters`.
     ``network``: those of :data:`spikewright.gen.counters.NETWORK_COUNTERS`. ``spilled``: an
     inference was longer than the board's buffer, so counters that need a clock depend on the
     wire."""
@@ -160,9 +161,8 @@ class ReplyParser:
             case Tag.COUNTERS:
                 words = np.frombuffer(body[:-1], "<u4").astype(np.int64)
                 layers, network = np.split(words, [-len(NETWORK_COUNTERS)])
-                return CounterWords(
-                    layers.reshape(-1, len(COUNTERS)), tuple(network.tolist()), bool(body[-1])
-                )
+                layers = layers.reshape(self._known().layers, -1)
+                return CounterWords(layers, tuple(network.tolist()), bool(body[-1]))
             case Tag.IDENTITY:
                 self._identity = Identity.unpack(body)
                 return self._identity

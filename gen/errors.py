@@ -39,3 +39,7 @@ class ToolError(SpikewrightError):
 
 class DoesNotFitError(SpikewrightError):
     """A design that is larger than the board's part."""
+
+
+class FaultError(SpikewrightError, ValueError):
+    """Flips of bits that a design does not have."""
