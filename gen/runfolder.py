@@ -78,7 +78,7 @@ class RunFolder:
             raise RunFolderError(
                 f"{path} is no run folder (it has no {MANIFEST}); make one with `spikewright train`"
             ) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunFolderError(
                 f"{path / MANIFEST} cannot be read ({error}); restore it, or train anew"
             ) from error
