@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..gen import specfile
-from ..gen.errors import RunFolderError, SpecError, SpikewrightError, UnsupportedModuleError
+from ..gen.errors import SpecError, SpikewrightError, UnsupportedModuleError
 from ..gen.runfolder import RunFolder, write_json
 from ..gen.spec import Input, InputKind, NetworkSpec, Readout, ReadoutKind
 from ..gen.stimulus import Stimulus
@@ -172,13 +172,11 @@ def export(run: RunFolder, path: Path, dt: float) -> dict[str, Any]:
     from . import nets
     from .data.stimuli import read_recipe
     from .training import checkpoint
+    from .training.log import finished_log
 
-    recipe, log = read_recipe(run), run.read_json("training.json", "train")
-    if not log["finished"]:
-        raise RunFolderError(f"{run.path} was stopped after epoch {len(log['history'])}; go on "
-                             f"with: spikewright train --resume -o {run.path}")
-    shape, merge = tuple(log["input_shape"]), recipe.training.merge
-    net = nets.build(recipe, shape, log["classes"], merge=merge)
+    recipe, log = read_recipe(run), finished_log(run)
+    shape, merge = log.input_shape, recipe.training.merge
+    net = nets.build(recipe, shape, log.classes, merge=merge)
     checkpoint.restore_weights(net, checkpoint.load(run.file("checkpoint.pt", "train")))
     nets.refine(net, merge)
     layers = float_layers(net, shape)
