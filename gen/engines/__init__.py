@@ -31,6 +31,8 @@ class Options:
     waveform: Path | None = None
     #: (samples,): how many of each sample's timesteps to run; all if None. Golden alone takes it.
     timesteps: npt.NDArray[np.int64] | None = None
+    #: Processes that samples are divided among, by engines that do; one for each core if None.
+    processes: int | None = None
     #: Called with the number of samples finished since the last call.
     progress: Callable[[int], None] = lambda samples: None
 
@@ -49,6 +51,7 @@ def simulate(
     membranes: bool = False,
     waveform: Path | str | None = None,
     timesteps: npt.ArrayLike | None = None,
+    processes: int | None = None,
     progress: Callable[[int], None] = lambda samples: None,
 ) -> Trace:
     """Runs ``signals`` through ``spec`` on ``engine``.
@@ -56,7 +59,8 @@ def simulate(
     ``signals`` is shaped as the spec's :class:`~spikewright.gen.coding.InputKind` says: bool
     (samples, timesteps, inputs) for events. ``membranes`` adds every membrane to the trace;
     ``waveform`` names a VCD file to write (RTL engines); ``folding`` is the hardware's shape (RTL
-    engines and the cycle model; default one lane per neuron).
+    engines and the cycle model; default one lane per neuron). ``processes``, of engines verilator
+    and cxxrtl, is among how many samples are divided; default one for each core.
 
     ``timesteps``, (samples,), is for engine golden and a readout with early exit: spikes, membranes
     and counters are those of so many timesteps of each sample, as :attr:`Trace.timesteps` of
@@ -75,6 +79,7 @@ def simulate(
         membranes=membranes,
         waveform=Path(waveform) if waveform is not None else None,
         timesteps=None if timesteps is None else _checked_timesteps(spec, signals, timesteps),
+        processes=processes,
         progress=progress,
     )
     if options.timesteps is not None and engine != "golden":
