@@ -51,7 +51,7 @@ def compiled(design: Design, program: str, simulator: Simulator, *,
     """The binary of ``program``, C++17, driving ``design``.
 
     It is made once and kept in the cache folder, by the digest of everything that it is made of:
-    design, program, headers, options, versions of the tools. Processes that make the same one at
+    design, program, headers, options, tools' versions and commands. Processes that make the same one at
     the same time do not disturb one another: each makes its own, and any may stay.
 
     ``waveform`` compiles in what ``Model::record`` needs. ``optimise`` is the C++ compiler's
@@ -65,7 +65,8 @@ def compiled(design: Design, program: str, simulator: Simulator, *,
     maker = {"verilator": _Verilator, "cxxrtl": _Cxxrtl}[simulator](waveform, optimise)
     files = {name: (_HERE / name).read_text(encoding="utf-8")
              for name in ("model.hpp", f"{simulator}_model.hpp")} | {"program.cpp": program}
-    made_of = (design, files, waveform, optimise, maker.identity)
+    how = Path(__file__).read_text(encoding="utf-8")
+    made_of = (design, files, waveform, optimise, maker.identity, how)
     kept = (cache_folder() / "compiled"
             / hashlib.sha256(repr(made_of).encode()).hexdigest()[:32])
     if kept.exists():
@@ -133,10 +134,10 @@ class _Cxxrtl:
 
     def make(self, design: Design, folder: Path) -> Path:
         text = yosys_output(design.text, design.language, [
-            f"hierarchy -top {design.top}", f"write_cxxrtl -g{4 if self.waveform else 1}"])
+            f"hierarchy -top {design.top}", f"write_cxxrtl -g{4 if self.waveform else 2}"])
         (folder / "model_cxxrtl.cpp").write_text(text, encoding="utf-8")
         include = Path(str(yosys().data_dir())) / "include" / "backends" / "cxxrtl" / "runtime"
-        run([*self.cxx.command, "-std=c++17", f"-O{self.optimise}", "-DMODEL_CXXRTL",
+        run([*self.cxx.command, "-std=c++17", f"-O{self.optimise}", "-DMODEL_CXXRTL", "-DCXXRTL_NDEBUG",
              f"-DMODEL_{(self.waveform or 'none').upper()}", "-I.", f"-I{include}",
              "-o", "program", "program.cpp"], folder)
         return folder / "program"
