@@ -71,7 +71,8 @@ def observed_network(spec: NetworkSpec, folding: Folding, membranes: bool) -> Ob
     observed = {}
     for n, layer in enumerate(network.layers):
         for name in (*_OBSERVED, *(("membranes",) if membranes else ())):
-            width = len(Value.cast(getattr(layer.o, name)))
+            # A sweep of one step has a number of no bits, but a port of none is no port.
+            width = max(1, len(Value.cast(getattr(layer.o, name))))
             port = f"layer{n}_{name}"
             observed[port] = (n, name, Signal(width, name=port))
     listed = [*signals.values(), *(port for _, _, port in observed.values())]
