@@ -18,6 +18,7 @@ from ..waveforms import Layout, layer_signals
 from .compiler import Design
 from .memories import Memory, lifted
 
+
 @dataclass(frozen=True)
 class ObservedNetwork:
     """A network, ready to be compiled and run.

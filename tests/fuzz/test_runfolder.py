@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from spikewright.gen.runfolder import MANIFEST, RunFolder
 
 from .law import Refused, attempt, budget, untouched
-from .mutations import DEEP, ODD, accidents, after, cuts, json_of, twisted
+from .mutations import ODD, accidents, after, cuts, json_of, twisted
 
 pytestmark = pytest.mark.usefixtures("little_memory")
 
