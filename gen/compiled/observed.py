@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from amaranth import *
 from amaranth.back import rtlil
+from amaranth.hdl import Elaboratable, Module, Signal, Value
 
 from ..folding import Folding
 from ..plan import LayerPlan
@@ -17,6 +17,7 @@ from ..verilog import ports
 from ..waveforms import Layout, layer_signals
 from .compiler import Design
 from .memories import Memory, lifted
+
 
 @dataclass(frozen=True)
 class ObservedNetwork:

@@ -54,6 +54,15 @@ def nmnist_milliseconds(count: int) -> Stimulus:
     return _nmnist(count, Encoding(timesteps=300, time_window=1000))
 
 
+def all_nmnist_milliseconds() -> Stimulus:
+    """Every recording of N-MNIST that is there, those of training included, likewise."""
+    splits = load_data(Data(source=nmnist_source()), _root())
+    encoding = Encoding(timesteps=300, time_window=1000)
+    parts = [splits.train, splits.held_back]
+    return Stimulus(np.concatenate([encoding.encode(part) for part in parts]),
+                    np.concatenate([part.labels for part in parts]))
+
+
 def nmnist_source() -> str:
     """Where a recipe finds N-MNIST; DataError as above."""
     path = _root() / "nmnist" / "train.npz"
