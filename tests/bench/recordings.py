@@ -6,6 +6,7 @@ quantisation-aware training. Any training of one's own does as well.
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -54,13 +55,14 @@ def nmnist_milliseconds(count: int) -> Stimulus:
     return _nmnist(count, Encoding(timesteps=300, time_window=1000))
 
 
-def all_nmnist_milliseconds() -> Stimulus:
+def nmnist_batches(size: int) -> Iterator[Stimulus]:
     """Every recording of N-MNIST that is there, those of training included, likewise."""
     splits = load_data(Data(source=nmnist_source()), _root())
     encoding = Encoding(timesteps=300, time_window=1000)
-    parts = [splits.train, splits.held_back]
-    return Stimulus(np.concatenate([encoding.encode(part) for part in parts]),
-                    np.concatenate([part.labels for part in parts]))
+    for part in (splits.train, splits.held_back):
+        for start in range(0, len(part), size):
+            these = part.subset(np.arange(start, min(start + size, len(part))))
+            yield Stimulus(encoding.encode(these), these.labels)
 
 
 def nmnist_source() -> str:
