@@ -16,7 +16,7 @@ from spikewright.gen.compiled import engine, tools
 from spikewright.gen.compiled.beats import beat_bytes
 from spikewright.gen.compiled.compiler import Design, compiled
 from spikewright.gen.compiled.observed import observed_network
-from spikewright.gen.errors import SpikewrightError, ToolError
+from spikewright.gen.errors import DataError, SpikewrightError, ToolError
 from spikewright.gen.folding import LayerFolding, Storage
 from spikewright.gen.trace import first_difference
 
@@ -166,6 +166,11 @@ def test_a_design_that_hangs_is_told(name, monkeypatch):
     monkeypatch.setattr(engine, "cycle_limit", lambda *_: 30)
     with pytest.raises(SpikewrightError, match=r"sample \d has no result after 30 cycles"):
         simulate(spec, samples, engine=name, folding=folding, membranes=True)
+
+
+def test_no_processes_are_refused(small_net, small_stimulus):
+    with pytest.raises(DataError, match="0 processes asked for; at least 1"):
+        simulate(small_net, small_stimulus.spikes, engine="cycles", processes=0)
 
 
 def test_no_sample_reaches_the_limit():
