@@ -70,18 +70,20 @@ def generate(
         advance()
         if axi:
             from . import axi as axi_verilog
+            from .rtl.axi import AxiNetwork
 
-            texts[f"{spec.name}_axi.v"] = axi_verilog.convert(network.spec, folding)
-            ports["axi_ports"] = _table(axi_verilog.ports(network))
+            wrapped = AxiNetwork(spec, folding)
+            texts[f"{spec.name}_axi.v"] = axi_verilog.convert(wrapped)
+            ports["axi_ports"] = _table(axi_verilog.ports(wrapped))
             advance()
         if testbench:
-            from .testbench import test_bench
+            from . import testbench as bench
 
             stimulus = folder.stimulus()[:samples or _SAMPLES]
             if not len(stimulus):
                 raise DataError("there are no samples in the run; compile it with some, or leave "
                                 "out --testbench")
-            texts |= test_bench(network, folding, stimulus.spikes)
+            texts |= bench.convert(network, folding, stimulus.spikes)
             advance()
         where = folder.path / "verilog" if output is None else output
         if output is None:

@@ -38,7 +38,7 @@ _STORY = {
 }
 
 
-def test_bench(network: Network, folding: Folding, signals: npt.ArrayLike) -> dict[str, str]:
+def convert(network: Network, folding: Folding, signals: npt.ArrayLike) -> dict[str, str]:
     """The test bench of ``network``, whose hardware ``folding`` shapes, and its vectors.
 
     ``signals`` are samples as :func:`~.engines.simulate` takes them. Returns file name → text:
