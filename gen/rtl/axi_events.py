@@ -71,10 +71,10 @@ class AxiEvents(wiring.Component):
         i, o = self.i, self.o
         allowed, running, dropping = Signal(), Signal(), Signal()
         ticks = Signal(range(self.timesteps))
-        found = Signal(FAULTS)
+        misplaced, empty = Signal(self.layout.ways), Signal(self.layout.ways)
         ticking = Signal(self.layout.ways)
         for way in range(self.layout.ways):
-            self._slot(m, way, ticking[way], found)
+            self._slot(m, way, ticking[way], misplaced[way], empty[way])
         full = ticks == self.timesteps - 1
         events = Cat(slot.event for slot in o.payload.slots)
         meant = events.any() | o.payload.tick
@@ -87,7 +87,7 @@ class AxiEvents(wiring.Component):
             self.active.eq(running | dropping | o.valid),
         ]
         with m.If(i.valid & i.ready & ~dropping):
-            m.d.comb += self.faults.eq(found)
+            m.d.comb += [self.faults.address.eq(misplaced.any()), self.faults.value.eq(empty.any())]
         with m.If(i.valid & i.ready & i.payload.last):
             m.d.sync += dropping.eq(0)
         moved = o.valid & o.ready
@@ -103,7 +103,7 @@ class AxiEvents(wiring.Component):
             m.d.sync += allowed.eq(self.enable | (Mux(moved, ~o.payload.last, running)))
         return m
 
-    def _slot(self, m: Module, way: int, tick: Signal, found: data.View):
+    def _slot(self, m: Module, way: int, tick: Value, misplaced: Value, empty: Value):
         i, slot = self.i, self.o.payload.slots[way]
         size = 8 * self.slot_bytes
         word = Signal(size, name=f"word_{way}")
@@ -127,11 +127,8 @@ class AxiEvents(wiring.Component):
         seen = Signal(name=f"seen_{way}")
         wrong = wrong | rest.any() | (seen & (address <= before))
         event = word[-1]
-        m.d.comb += slot.event.eq(event & ~wrong & ~zero)
-        with m.If(event & wrong):
-            m.d.comb += found.address.eq(1)
-        with m.Elif(event & zero):
-            m.d.comb += found.value.eq(1)
+        m.d.comb += [slot.event.eq(event & ~wrong & ~zero), misplaced.eq(event & wrong),
+                     empty.eq(event & ~wrong & zero)]
         with m.If(self.o.valid & self.o.ready):
             with m.If(slot.event):
                 m.d.sync += [seen.eq(1), before.eq(address)]
