@@ -89,6 +89,10 @@ def generate(
         if output is None:
             with folder.writing("generate") as staging:
                 _write(staging / "verilog", texts)
+            kept = {f"verilog/{name}" for name in texts}
+            # A test bench of other hardware would fail.
+            folder.discard(name for name in folder.names()
+                           if name.startswith("verilog/") and name not in kept)
         else:
             _place(output, texts)
     written = where / f"{spec.name}.v"

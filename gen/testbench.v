@@ -4,8 +4,7 @@
 // Run it where this file lies, in Icarus Verilog or in Verilator (5 or newer):
 //
 //   $ iverilog -g2001 -o {{name}}_tb.vvp {{name}}_tb.v {{name}}.v && vvp -N {{name}}_tb.vvp
-//   $ verilator --binary --timing --top-module {{name}}_tb {{name}}_tb.v {{name}}.v \
-//       && ./obj_dir/V{{name}}_tb
+//   $ verilator --binary --timing --top-module {{name}}_tb {{name}}_tb.v {{name}}.v && ./obj_dir/V{{name}}_tb
 //
 // Behind either, +seed=N chooses other stalls, +waves writes {{name}}_tb.vcd (in Verilator built
 // with --trace), +vectors=DIR finds the vectors elsewhere than in {{name}}_tb/, and +patience=N

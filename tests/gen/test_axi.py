@@ -90,10 +90,10 @@ def assert_golden(spec, folding, samples, folder):
 
 
 def test_two_layers_of_several_ways(tmp_path):
-    spec = two_layers()
+    spec = two_layers(timesteps=6)
     folding = Folding.each(LayerFolding(lanes=4, ways=3), LayerFolding(lanes=5, ways=2, units=3),
                            spec=spec)
-    samples = np.random.default_rng(0).random((4, spec.timesteps, spec.inputs)) < 0.3
+    samples = np.random.default_rng(0).random((3, spec.timesteps, spec.inputs)) < 0.3
     assert_golden(spec, folding, samples, tmp_path)
 
 
@@ -107,12 +107,14 @@ def test_values_and_weights_that_are_loaded(tmp_path):
     assert done["loaded"]
 
 
+@pytest.mark.slow
 def test_maps_of_a_held_image(tmp_path):
     spec = of_everything()
-    samples = np.random.default_rng(1).integers(0, 4, (3, 1, spec.inputs))
+    samples = np.random.default_rng(1).integers(0, 4, (2, 1, spec.inputs))
     assert_golden(spec, Folding(), samples, tmp_path)
 
 
+@pytest.mark.slow
 def test_an_early_exit(tmp_path):
     spec = exiting(two_layers(hidden=40))
     samples = np.random.default_rng(2).random((4, spec.timesteps, spec.inputs)) < 0.3
