@@ -154,13 +154,12 @@ async def everything(dut):
     await block.result(answer)
     done["long"] = await lite.read_dword(Register.FAULTS)
     await lite.write_dword(Register.FAULTS, done["long"])
-    first = packets[0].copy()
-    wrong = np.concatenate([first[:1], first[:1], first])[:, :]
-    event = 1 << (8 * ticks.itemsize - 1)
-    wrong[1, 0] = event | (event >> 1) - 1
-    wrong[0] &= ~np.array(event >> 1, wrong.dtype)
-    wrong[2] &= ~np.array(0, wrong.dtype)
-    await block.source.send(frame(wrong))
+    # Of the words that are put in front, one comes a second time behind them, one names no input.
+    first, event = packets[0], 1 << (8 * ticks.itemsize - 1)
+    twice = first[:1] & ~np.array(event >> 1, first.dtype)
+    nowhere = np.zeros_like(twice)
+    nowhere[0, 0] = event | (event >> 1) - 1
+    await block.source.send(frame(np.concatenate([twice, nowhere, first])))
     done["wrong"] = await block.result(answer)
     done["address"] = await lite.read_dword(Register.FAULTS)
     done["broken"] = block.broken
