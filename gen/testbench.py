@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from . import verilog
 from .beats import beats
-from .counters import COUNTERS, NETWORK_COUNTERS
+from .counters import NETWORK_COUNTERS
 from .engines import checked, simulate
 from .folding import Folding, Storage
 from .rtl.network import Network
@@ -64,7 +64,7 @@ def convert(network: Network, folding: Folding, signals: npt.ArrayLike) -> dict[
         "beats": (word for sample in words for word in sample),
         "begins": begins,
         "results": (word for trace in traces for word in _results(trace, widths)),
-        "counters": (word for trace in traces for word in _counters(spec, trace)),
+        "counters": (word for trace in traces for word in _counters(network, trace)),
     }
     if image:
         vectors["weights"] = image
@@ -75,7 +75,7 @@ def convert(network: Network, folding: Folding, signals: npt.ArrayLike) -> dict[
         "patience": str(4 * int(traces[0].cycles.max()) + 10_000),  # pyright: ignore
         "bytes": str(len(image)),
         "always_loaded": "" if image else " = 1",
-        "functional": _functional(spec),
+        "functional": _functional(network),
         "unless": ": none, because when it exits early does" if spec.readout.early_exit else "",
     })
     return {f"{folder}.v": text} | {
@@ -137,11 +137,11 @@ def _results(trace: Trace, widths: dict[str, int]) -> Iterable[int]:
         assert winner == prediction
 
 
-def _counters(spec: NetworkSpec, trace: Trace) -> Iterable[int]:
+def _counters(network: Network, trace: Trace) -> Iterable[int]:
     """The words of the counter port after each sample; 0 where the engine has none."""
     for sample in range(len(trace)):
-        for layer in range(len(spec.layers)):
-            for counter in COUNTERS:
+        for layer in range(len(network.layers)):
+            for counter in network.layer_counters:
                 known = trace.counters.get(counter.name)
                 yield 0 if known is None else int(known[sample, layer])
         for counter in NETWORK_COUNTERS:
@@ -149,10 +149,10 @@ def _counters(spec: NetworkSpec, trace: Trace) -> Iterable[int]:
             yield 0 if known is None else int(known[sample])
 
 
-def _functional(spec: NetworkSpec) -> str:
+def _functional(network: Network) -> str:
     """One flag per counter of a layer, the first counter's lowest."""
-    flags = "".join(str(int(counter.functional and not spec.readout.early_exit))
-                    for counter in reversed(COUNTERS))
+    flags = "".join(str(int(counter.functional and not network.spec.readout.early_exit))
+                    for counter in reversed(network.layer_counters))
     return f"{len(flags)}'b{flags}"
 
 
@@ -163,14 +163,14 @@ def _sizes(network: Network, widths: dict[str, int], *, beats: int, samples: int
     passes = [name for name in _STORY if blank or name != "blank"]
     story = [f"//   {name:10}  {_STORY[name]}" for name in passes]
     names = [layer.name for layer in spec.layers]
-    names += [counter.name for counter in (*COUNTERS, *NETWORK_COUNTERS)]
+    names += [counter.name for counter in (*network.layer_counters, *NETWORK_COUNTERS)]
     return {name: str(value) for name, value in {
         "name": spec.name, "digest": spec.digest, "story": "\n".join(story),
         "passes": "three" if len(passes) == 3 else "up to four",
         "samples": samples, "rows": samples + blank, "classes": spec.classes,
         "beats": beats, "beat_bits": bits, "repeat": -(-bits // 32),
         "index_bits": widths["out_index"], "score_bits": widths["out_score"],
-        "layers": len(spec.layers), "each": len(COUNTERS), "words": network.counter_count,
+        "layers": len(spec.layers), "each": len(network.layer_counters), "words": network.counter_count,
         "address_bits": widths["counter_address"], "name_length": max(map(len, names)),
     }.items()}
 
@@ -181,7 +181,7 @@ def _wiring(network: Network, widths: dict[str, int], vectors: list[str]) -> dic
     for name in (name for name in _BEAT if name in widths):
         joined[name] = f"in_beat[{place + widths[name] - 1}:{place}]"
         place += widths[name]
-    counters = [counter.name for counter in (*COUNTERS, *NETWORK_COUNTERS)]
+    counters = [counter.name for counter in (*network.layer_counters, *NETWORK_COUNTERS)]
 
     def cases(function: str, names: Iterable[str]) -> str:
         return "\n".join(f'      {number}: {function} = "{name}";'
