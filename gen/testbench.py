@@ -170,7 +170,8 @@ def _sizes(network: Network, widths: dict[str, int], *, beats: int, samples: int
         "samples": samples, "rows": samples + blank, "classes": spec.classes,
         "beats": beats, "beat_bits": bits, "repeat": -(-bits // 32),
         "index_bits": widths["out_index"], "score_bits": widths["out_score"],
-        "layers": len(spec.layers), "each": len(network.layer_counters), "words": network.counter_count,
+        "layers": len(spec.layers), "each": len(network.layer_counters),
+        "words": network.counter_count,
         "address_bits": widths["counter_address"], "name_length": max(map(len, names)),
     }.items()}
 
