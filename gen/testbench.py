@@ -8,7 +8,7 @@ tells how to run it.
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -85,7 +85,7 @@ def convert(network: Network, folding: Folding, signals: npt.ArrayLike) -> dict[
 
 
 def _template() -> str:
-    return resources.files(__package__).joinpath("testbench.v").read_text(encoding="utf-8")
+    return (Path(__file__).parent / "testbench.v").read_text(encoding="utf-8")
 
 
 def _fill(template: str, values: dict[str, str]) -> str:
