@@ -1,4 +1,4 @@
-"""The commands of the hardware side: ``simulate``, ``check`` and ``generate``."""
+"""The commands that run a network: ``simulate`` and ``check``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,7 @@ from .engines import simulate as run_engine
 from .errors import DataError, SpikewrightError
 from .folding import Folding
 from .folding_options import Lanes, Slices, Ways, folded, folding_of
-from .runfolder import RunFolder, write_output
+from .runfolder import RunFolder
 from .spec import NetworkSpec
 from .stimulus import Stimulus, from_argument
 from .summary import summary, tables
@@ -198,60 +198,6 @@ def _compare(
                 first = Difference(found.what, start + found.sample, found.layer, found.timestep,
                                    found.neuron, found.engines, found.values)
     return wrong, first
-
-
-def generate(
-    run: Run,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="DIR", show_default=False,
-                     help="Where to write. [default: RUN/verilog]"),
-    ] = None,
-    lanes: Lanes = None,
-    ways: Ways = None,
-    slices: Slices = None,
-    json: console.Json = False,
-) -> None:
-    """Write the accelerator as one Verilog file that needs nothing else.
-
-    Example: `spikewright generate runs/demo --lanes 64,10`
-    """
-    from . import verilog
-    from .rtl.network import Network
-
-    folder = RunFolder.open(run)
-    spec = folder.spec()
-    folding = folding_of(lanes, spec, ways, slices)
-    name = f"{spec.name}.v"
-    with console.progress("writing Verilog", 1) as advance:
-        network = Network(spec, folding)
-        text = verilog.convert(network)
-        if output is None:
-            with folder.writing("generate") as staging:
-                (staging / "verilog").mkdir()
-                (staging / "verilog" / name).write_text(text, encoding="utf-8")
-            written = folder.path / "verilog" / name
-        else:
-            written = output / name
-            write_output(written, text)
-        advance()
-    ports = [{"name": port.name, "direction": port.direction, "width": port.width,
-              "meaning": port.meaning} for port in verilog.ports(network)]
-    figures = {
-        "verilog": str(written),
-        "module": spec.name,
-        "lines": text.count("\n"),
-        "digest": spec.digest,
-        **folded(spec, folding),
-        "ports": ports,
-    }
-    folder.record("generate", figures)
-    console.finish(
-        {"run": str(run), **figures},
-        console.table(f"{written}: module {spec.name}", ("port", "direction", "bits", "meaning"),
-                      [tuple(port.values()) for port in ports]),
-        as_json=json,
-    )
 
 
 def _first(stimulus: Stimulus, samples: int | None) -> Stimulus:

@@ -27,7 +27,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -211,9 +211,14 @@ class RunFolder:
 
     def clear(self) -> None:
         """Deletes every file of the run; what else lies in the folder stays."""
-        names = self.names()
-        self._write_manifest({})
-        for name in names:
+        self.discard(self.names())
+
+    def discard(self, names: Iterable[str]) -> None:
+        """Deletes the run's files ``names``, which are out of date."""
+        gone = set(names)
+        self._write_manifest({name: entry for name, entry in self._files.items()
+                              if name not in gone})
+        for name in gone:
             (self.path / name).unlink(missing_ok=True)
 
     def record(self, command: str, figures: dict[str, Any]) -> None:
