@@ -14,7 +14,6 @@ from snntorch.surrogate import atan
 
 from spikewright.gen import Reset, SumPool2d
 from spikewright.model import own_net
-from spikewright.model.exchange import nir_import
 from spikewright.model.exchange.float_layer import FloatLayer
 from spikewright.model.exchange.geometry import Geometry
 from spikewright.model.exchange.nir_export import to_nir, write
