@@ -247,5 +247,6 @@ def _read_report(path: Path, board: Board) -> dict[str, Any]:
         }
     except (OSError, *MALFORMED) as error:
         raise ToolError(
-            f"nextpnr wrote no usable report ({one_line(repr(error))}); unset AMARANTH_nextpnr_opts if it is set"
+            f"nextpnr wrote no usable report ({one_line(repr(error))}); unset "
+            f"AMARANTH_nextpnr_opts if it is set"
         ) from error

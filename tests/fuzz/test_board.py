@@ -1,4 +1,4 @@
-"""The board's end of the wire: after any bytes at all, RESET leads back to where everything works."""
+"""The board's end of the wire: after any bytes at all, RESET leads back to where all works."""
 
 import pytest
 from amaranth.hdl import Module
