@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ from typing import Any
 from amaranth.build.run import BuildPlan
 
 from ..gen.cache import cache_folder
-from ..gen.errors import ToolError
+from ..gen.errors import MALFORMED, ToolError, one_line
 from ..gen.folding import Folding
 from ..gen.folding_options import folded, to_json
 from ..gen.plan import layer_plans
@@ -121,7 +122,7 @@ def build(
         for file in working.iterdir():
             if file.name not in (bitstream.name, REPORT, *netlists(board.family)):
                 file.unlink()
-        write_json(working / FIGURES, figures)
+        write_json(working / FIGURES, {**figures, "sha256": _seal(figures)})
         shutil.rmtree(entry, ignore_errors=True)
         try:
             os.replace(working, entry)
@@ -152,14 +153,21 @@ def _intact(entry: Path, board: Board) -> dict[str, Any] | None:
     """The figures of a cached build, None if there is none or it was damaged."""
     try:
         figures = json.loads((entry / FIGURES).read_text(encoding="utf-8"))
+        seal = figures.pop("sha256")
         bitstream = (entry / board.family.bitstream).read_bytes()
         _read_report(entry / REPORT, board)
         if not all((entry / name).is_file() for name in netlists(board.family)):
             return None
-    except (OSError, ValueError, ToolError):
+        intact = (seal == _seal(figures)
+                  and hashlib.sha256(bitstream).hexdigest() == figures["bitstream_sha256"])
+    except (OSError, ToolError, *MALFORMED):
         return None
-    intact = hashlib.sha256(bitstream).hexdigest() == figures.get("bitstream_sha256")
     return figures if intact else None
+
+
+def _seal(figures: dict[str, Any]) -> str:
+    """By which figures that were kept are known to be whole."""
+    return hashlib.sha256(json.dumps(figures, sort_keys=True).encode()).hexdigest()
 
 
 def _run(
@@ -225,9 +233,15 @@ def _explain_fit(
 def utilisation(report: dict[str, Any], family: Family) -> dict[str, dict[str, int]]:
     """Used and available cells of nextpnr's ``report``, by the family's names for them."""
     return {
-        name: {key: int(report["utilization"][cell][key]) for key in ("used", "available")}
+        name: {key: _count(report["utilization"][cell][key]) for key in ("used", "available")}
         for cell, name in family.cells.items() if cell in report["utilization"]
     }
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{one_line(value)} cells")
+    return value
 
 
 def _read_report(path: Path, board: Board) -> dict[str, Any]:
@@ -240,13 +254,16 @@ def _read_report(path: Path, board: Board) -> dict[str, Any]:
             "sync" if len(clocks) == 1 else name: round(clock["achieved"], 2)
             for name, clock in clocks
         }
+        if not all(math.isfinite(value) for value in fmax.values()):
+            raise ValueError(f"clocks of {list(fmax.values())} MHz")
         return {
             "utilisation": utilisation(report, board.family),
             "fmax_mhz": fmax,
             "clock_mhz": board.clock_hz / 1e6,
             "meets_timing": all(value >= board.clock_hz / 1e6 for value in fmax.values()),
         }
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, *MALFORMED) as error:
         raise ToolError(
-            f"nextpnr wrote no usable report ({error!r}); unset AMARANTH_nextpnr_opts if it is set"
+            f"nextpnr wrote no usable report ({one_line(repr(error))}); unset "
+            f"AMARANTH_nextpnr_opts if it is set"
         ) from error

@@ -33,7 +33,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from . import specfile
-from .errors import RunFolderError, SpikewrightError
+from .errors import DataError, RunFolderError, SpikewrightError
 from .spec import NetworkSpec
 from .stimulus import Stimulus
 
@@ -179,8 +179,12 @@ class RunFolder:
         return specfile.load(self.file("spec.json", "compile"))
 
     def stimulus(self) -> Stimulus:
-        """The run's held-back samples."""
-        return Stimulus.load(self.file("stimulus.npz", "compile"))
+        """The run's held-back samples; DataError if there are none."""
+        path = self.file("stimulus.npz", "compile")
+        stimulus = Stimulus.load(path)
+        if not len(stimulus):
+            raise DataError(f"{path} holds no samples; run: {self._again('compile')}")
+        return stimulus
 
     @contextmanager
     def writing(self, command: str) -> Iterator[Path]:
