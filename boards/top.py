@@ -108,7 +108,7 @@ class SerialAccelerator(wiring.Component):
                 buffer.i.payload.eq(checked.o.payload),
                 checked.o.ready.eq(buffer.i.ready & ~recovering),
                 recovery.waiting.eq(results.r_rdy),
-                link.wedged.eq(network.wedged),
+                link.wedged.eq(recovery.reset),
             ]
         else:
             connect(m, checked.o, buffer.i)
