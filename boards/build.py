@@ -62,11 +62,13 @@ def build(
     *,
     seed: int = 1,
     use_cache: bool = True,
+    watchdog: bool = False,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Build:
     """Builds ``spec``, folded by ``folding``, for ``board``.
 
-    ``seed`` varies the placement. ``progress`` is called with each of :data:`STAGES` as it begins.
+    ``watchdog`` is as of :class:`~.top.SerialAccelerator`. ``seed`` varies the placement.
+    ``progress`` is called with each of :data:`STAGES` as it begins.
     Builds are kept under :func:`~.cache.cache_folder`, by the design and the versions of the tools.
 
     Raises
@@ -83,7 +85,7 @@ def build(
     require_memory(spec, plans, board)
     tools = [find_tool(name) for name in board.family.tools]
     plan = board.make_platform().prepare(
-        BoardTop(board, spec, folding),
+        BoardTop(board, spec, folding, watchdog=watchdog),
         # Source positions would make the design, and so the cache, depend on where this is
         # installed.
         emit_src=False,

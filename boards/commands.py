@@ -6,7 +6,7 @@ import typer
 
 from ..gen.commands import Run
 from ..gen.console import Json, finish, progress, say, table
-from ..gen.folding_options import Lanes, Slices, Ways, folding_of
+from ..gen.folding_options import Lanes, Protect, Slices, Ways, folding_of
 from ..gen.runfolder import RunFolder
 
 
@@ -16,7 +16,12 @@ def build(
     lanes: Lanes = None,
     ways: Ways = None,
     slices: Slices = None,
+    protect: Protect = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the placement.")] = 1,
+    watchdog: Annotated[
+        bool, typer.Option("--watchdog", help="Let the board report a network that has come to a "
+                                              "standstill, and reset it.")
+    ] = False,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Build even if the same design was built before.")
     ] = False,
@@ -24,7 +29,7 @@ def build(
 ) -> None:
     """Build a bitstream with Yosys and nextpnr.
 
-    Without --lanes, --ways and --slices, the hardware is as large as is likely to fit.
+    Without --lanes, --ways, --slices and --protect, the hardware is as large as is likely to fit.
 
     Writes boards/BOARD/ in the run folder: the bitstream, nextpnr's report, and build.json with
     utilisation and Fmax. Exits with 1 if the design is slower than the board's clock.
@@ -38,10 +43,10 @@ def build(
     target = find_board(board)
     folder = RunFolder.open(run)
     spec = folder.spec()
-    if lanes is None and ways is None and slices is None:
+    if lanes is None and ways is None and slices is None and protect is None:
         folding = default_folding(spec, target)
     else:
-        folding = stored(folding_of(lanes, spec, ways, slices), spec, target)
+        folding = stored(folding_of(lanes, spec, ways, slices, protect), spec, target)
 
     with progress(f"building for {target.name}", len(building.STAGES)) as advance:
         begun: list[str] = []
@@ -51,7 +56,8 @@ def build(
             begun.append(stage)
 
         made = building.build(
-            spec, target, folding, seed=seed, use_cache=not no_cache, progress=note
+            spec, target, folding, seed=seed, use_cache=not no_cache, watchdog=watchdog,
+            progress=note,
         )
         advance(1 if begun else len(building.STAGES), note=f"built for {target.name}")
     if made.cached:

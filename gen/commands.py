@@ -10,7 +10,7 @@ from .engines import load_engine
 from .engines import simulate as run_engine
 from .errors import DataError, SpikewrightError
 from .folding import Folding
-from .folding_options import Lanes, Slices, Ways, folded, folding_of
+from .folding_options import Lanes, Protect, Slices, Ways, folded, folding_of
 from .runfolder import RunFolder
 from .spec import NetworkSpec
 from .stimulus import Stimulus, from_argument
@@ -49,6 +49,7 @@ def simulate(
     lanes: Lanes = None,
     ways: Ways = None,
     slices: Slices = None,
+    protect: Protect = None,
     membranes: Annotated[
         bool, typer.Option("--membranes", help="Report the range of every layer's membrane.")
     ] = False,
@@ -69,7 +70,7 @@ def simulate(
     """
     folder = RunFolder.open(run)
     spec = folder.spec()
-    folding = folding_of(lanes, spec, ways, slices)
+    folding = folding_of(lanes, spec, ways, slices, protect)
     load_engine(engine)
     stimulus = folder.stimulus() if data is None else from_argument(data, folder)
     stimulus = _first(stimulus, samples or DEFAULT_SAMPLES.get(engine))
@@ -99,6 +100,7 @@ def check(
     lanes: Lanes = None,
     ways: Ways = None,
     slices: Slices = None,
+    protect: Protect = None,
     json: console.Json = False,
 ) -> None:
     """Prove that the engines agree: spikes and membranes of every layer, readout, counters.
@@ -110,7 +112,7 @@ def check(
     """
     folder = RunFolder.open(run)
     spec, stimulus = folder.spec(), folder.stimulus()
-    folding = folding_of(lanes, spec, ways, slices)
+    folding = folding_of(lanes, spec, ways, slices, protect)
     names, left_out = _engines(engines)
     compared: dict[str, int] = {}
     mismatches: dict[str, int] = {}

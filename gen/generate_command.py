@@ -14,7 +14,7 @@ from . import console
 from .commands import Run
 from .errors import DataError, SpikewrightError
 from .folding import Folding, Storage
-from .folding_options import Lanes, Slices, Ways, folded, folding_of
+from .folding_options import Lanes, Protect, Slices, Ways, folded, folding_of
 from .runfolder import RunFolder
 from .spec import Conv2d, NetworkSpec
 
@@ -32,6 +32,7 @@ def generate(
     lanes: Lanes = None,
     ways: Ways = None,
     slices: Slices = None,
+    protect: Protect = None,
     loadable: Annotated[
         bool, typer.Option("--loadable", help="Weights of all-to-all layers can be loaded again.")
     ] = False,
@@ -58,7 +59,7 @@ def generate(
 
     folder = RunFolder.open(run)
     spec = folder.spec()
-    folding = folding_of(lanes, spec, ways, slices)
+    folding = folding_of(lanes, spec, ways, slices, protect)
     if loadable:
         folding = _loadable(spec, folding)
     if samples is not None and not testbench:
