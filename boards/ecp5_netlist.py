@@ -152,7 +152,9 @@ def complete(module: Node) -> None:
                 f"cell {name} is of type {kind}, which cannot be simulated; there are models of "
                 f"{', '.join(sorted(path.stem for path in MODELS.glob('*.v')))}"
             )
-        parameters = dict(cell["parameters"])
+        # Contents that do not matter become 0, as in a bitstream.
+        parameters = {key: str(value).replace("x", "0") if key.startswith("INIT") else value
+                      for key, value in cell["parameters"].items()}
         connections = {port: bits for port, bits in cell["connections"].items() if bits}
         if kind == "EHXPLLL":
             _require_one_clock(name, cell, module)
