@@ -143,6 +143,7 @@ def complete(module: Node) -> None:
     cells = module["cells"]
     for name in [name for name, cell in cells.items() if cell["type"] == "$scopeinfo"]:
         del cells[name]
+    constants = _constants(module)
     free = _free(module)
     reset = _reset(module, free)
     for name, cell in cells.items():
@@ -159,8 +160,11 @@ def complete(module: Node) -> None:
         if kind == "EHXPLLL":
             _require_one_clock(name, cell, module)
             parameters = {}
+        if kind == "TRELLIS_COMB" and "FXA" in connections:
+            # Which multiplexer it has follows from where it was placed, which is not written.
+            parameters["IS_Z1"] = "1"
         _tie(name, kind, parameters, connections, reset)
-        _require_known(name, kind, parameters, connections)
+        _require_known(name, kind, parameters, connections, constants)
         cell["parameters"], cell["connections"] = parameters, connections
         model = model_of(kind)
         for port in connections.keys() & model.outputs:
@@ -227,18 +231,34 @@ def _tied(name: str, port: str, level: str, parameters: Node, connections: Node)
     return "0" if how == "INV" else how
 
 
-def _require_known(name: str, kind: str, parameters: Node, connections: Node) -> None:
+def _constants(module: Node) -> dict[int, str]:
+    """Levels of the nets that nextpnr drives with a table without inputs."""
+    return {
+        cell["connections"]["F"][0]: cell["parameters"]["INITVAL"][0]
+        for cell in module["cells"].values()
+        if cell["type"] == "TRELLIS_COMB" and cell["parameters"].get("MODE", "LOGIC") == "LOGIC"
+        and cell["connections"].get("F") and len(set(cell["parameters"]["INITVAL"])) == 1
+    }
+
+
+def _require_known(
+    name: str, kind: str, parameters: Node, connections: Node, constants: dict[int, str]
+) -> None:
     model = model_of(kind)
     for key in [key for key in parameters if key not in model.parameters]:
         needless = _NEEDLESS.get(kind, {})
         value = parameters.pop(key)
+        if key.endswith("MUX") and value.strip() == "0":
+            # Ties what the model leaves out.
+            continue
         if key not in needless or needless[key] not in (None, value):
             raise NetlistError(f"cell {name} of type {kind} has {key} = {value!r}, which its model "
                                f"leaves out")
     for port in [port for port in connections
                  if port not in model.inputs and port not in model.outputs]:
         # Inputs that the model leaves out may be at their usual level.
-        if any(isinstance(bit, int) or bit == "1" for bit in connections.pop(port)):
+        levels = [constants.get(bit, bit) for bit in connections.pop(port)]
+        if any(isinstance(level, int) or level == "1" for level in levels):
             raise NetlistError(f"cell {name} of type {kind} uses {port}, which its model leaves "
                                f"out")
 
