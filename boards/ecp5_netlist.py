@@ -20,12 +20,9 @@ from itertools import count
 from pathlib import Path
 
 from ..gen.errors import SpikewrightError, ToolError
-from .build import NETLIST, call, complaint
+from .build import NETLIST, PLACED, call, complaint
 from .netlist import Node
 from .toolchain import find_tool
-
-#: What nextpnr is told to write, with ``--write``, in a build folder.
-PLACED = "placed.json"
 
 #: One file for each cell of the chip, called like it, and for what it is made of.
 MODELS = Path(__file__).with_name("ecp5_cells")
