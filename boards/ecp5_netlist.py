@@ -40,8 +40,10 @@ _HIGH = {
 _NEEDLESS: dict[str, dict[str, str | None]] = {
     "TRELLIS_FF": {"LSRMODE": "LSR"},
     # What says otherwise is a register in the pin.
-    "TRELLIS_IO": {"DATAMUX_MDDR": "PADDO", "DATAMUX_ODDR": "PADDO", "DATAMUX_OREG": "PADDO",
-                   "TRIMUX_TSREG": "PADDT"},
+    **dict.fromkeys(
+        ("TRELLIS_IO", "TRELLIS_IO_INPUT", "TRELLIS_IO_OUTPUT"),
+        {"DATAMUX_MDDR": "PADDO", "DATAMUX_ODDR": "PADDO", "DATAMUX_OREG": "PADDO",
+         "TRIMUX_TSREG": "PADDT"}),
     "DP16KD": {"INIT_DATA": "STATIC", "WID": None},
     "MULT18X18D": {
         "MULT_BYPASS": "DISABLED", "CAS_MATCH_REG": "FALSE", "HIGHSPEED_CLK": "NONE",
@@ -145,15 +147,16 @@ def complete(module: Node) -> None:
     reset = _reset(module, free)
     for name, cell in cells.items():
         kind = cell["type"]
-        if not (MODELS / f"{kind}.v").exists():
-            raise NetlistError(
-                f"cell {name} is of type {kind}, which cannot be simulated; there are models of "
-                f"{', '.join(sorted(path.stem for path in MODELS.glob('*.v')))}"
-            )
+        _require_modelled(name, kind)
         # Contents that do not matter become 0, as in a bitstream.
         parameters = {key: str(value).replace("x", "0") if key.startswith("INIT") else value
                       for key, value in cell["parameters"].items()}
         connections = {port: bits for port, bits in cell["connections"].items() if bits}
+        if kind == "TRELLIS_IO":
+            direction = parameters.pop("DIR", "INPUT")
+            if direction != "BIDIR":
+                kind = cell["type"] = f"TRELLIS_IO_{direction}"
+                _require_modelled(name, kind)
         if kind == "EHXPLLL":
             _require_one_clock(name, cell, module)
             parameters = {}
@@ -169,6 +172,14 @@ def complete(module: Node) -> None:
                                  for bit in connections[port]]
         cell["port_directions"] = {
             port: "input" if port in model.inputs else "output" for port in connections}
+
+
+def _require_modelled(name: str, kind: str) -> None:
+    if not (MODELS / f"{kind}.v").exists():
+        raise NetlistError(
+            f"cell {name} is of type {kind}, which cannot be simulated; there are models of "
+            f"{', '.join(sorted(path.stem for path in MODELS.glob('*.v')))}"
+        )
 
 
 def _free(module: Node) -> Iterator[int]:
