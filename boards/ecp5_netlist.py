@@ -40,10 +40,9 @@ _HIGH = {
 _NEEDLESS: dict[str, dict[str, str | None]] = {
     "TRELLIS_FF": {"LSRMODE": "LSR"},
     # What says otherwise is a register in the pin.
-    **dict.fromkeys(
-        ("TRELLIS_IO", "TRELLIS_IO_INPUT", "TRELLIS_IO_OUTPUT"),
-        {"DATAMUX_MDDR": "PADDO", "DATAMUX_ODDR": "PADDO", "DATAMUX_OREG": "PADDO",
-         "TRIMUX_TSREG": "PADDT"}),
+    **{kind: {"DATAMUX_MDDR": "PADDO", "DATAMUX_ODDR": "PADDO", "DATAMUX_OREG": "PADDO",
+              "TRIMUX_TSREG": "PADDT"}
+       for kind in ("TRELLIS_IO", "TRELLIS_IO_INPUT", "TRELLIS_IO_OUTPUT")},
     "DP16KD": {"INIT_DATA": "STATIC", "WID": None},
     "MULT18X18D": {
         "MULT_BYPASS": "DISABLED", "CAS_MATCH_REG": "FALSE", "HIGHSPEED_CLK": "NONE",
@@ -118,8 +117,7 @@ def _verilog(path: Path) -> tuple[str, list[Path]]:
 
 def models(kinds: set[str]) -> list[Path]:
     """The files that simulate cells of ``kinds``."""
-    needed = set()
-    waiting = set(kinds)
+    needed, waiting = set(), set(kinds)
     while waiting:
         kind = waiting.pop()
         path = MODELS / f"{kind}.v"
@@ -226,7 +224,6 @@ def _tied(name: str, port: str, level: str, parameters: Node, connections: Node)
     parameter of constants, or inverts the 1 that such inputs have."""
     mux = f"{port}MUX"
     driven = any(isinstance(bit, int) for bit in connections.get(port, []))
-    # A space tells strings of digits from numbers.
     how = parameters.get(mux, "").strip()
     if driven and how == "INV" and port.startswith("CLK"):
         return level
