@@ -59,8 +59,8 @@ def _run(
 ) -> Trace:
     if options.build is None:
         raise SpikewrightError(
-            f"engine {engine} simulates a built board; build one with `spikewright build RUN "
-            f"--board B` and name it: --board B"
+            f"engine {engine} simulates a built board: spikewright build RUN --board B, then "
+            f"spikewright check RUN --engines {engine} --board B (in Python: build=FOLDER)"
         )
     if options.waveform is not None:
         raise SpikewrightError(f"engine {engine} records no waveform; use verilator or amaranth")
@@ -91,7 +91,9 @@ def _run(
         prediction=np.array([result.winner for result in results], np.int64),
         counters=counters,
         spilled=np.array([each.spilled for each in counted]),
-        **of_network,
+        cycles=of_network["cycles"],
+        first_spike=of_network["first_spike"],
+        decision=of_network["decision"],
     )
 
 

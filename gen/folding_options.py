@@ -132,4 +132,5 @@ def from_json(spec: NetworkSpec, layers: Sequence[dict[str, Any]]) -> Folding:
             for each in layers
         ), spec=spec)
     except (TypeError, KeyError, ValueError) as error:
-        raise FoldingError(f"the folding is not one of {spec.name} ({error}); build again") from error
+        raise FoldingError(
+            f"the folding is not one of {spec.name} ({error}); build again") from error

@@ -98,7 +98,7 @@ def test_one_seeded_fault_is_found(fault, place, register, check, make_run):
 
 
 def test_a_fault_beyond_the_first_batch_keeps_its_sample(register, check, make_run, monkeypatch):
-    monkeypatch.setattr("spikewright.gen.commands._BATCH", 2)
+    monkeypatch.setattr("spikewright.gen.check_command._BATCH", 2)
     calls = []
 
     def only_in_third_batch(trace):
