@@ -37,11 +37,13 @@ def to_verilog(folder: Path) -> str:
     done = call(yosys, ["-q", "-p", "read_json plain.json; write_verilog -noattr plain.v"], folder)
     if done.returncode != 0:
         raise ToolError(complaint("writing Verilog", yosys, done, folder))
+    # Not every simulator has defaults of ports, and Yosys connects them all.
     return "\n".join([(folder / "plain.v").read_text(encoding="utf-8"), PINS,
-                      _models(yosys).read_text(encoding="utf-8")])
+                      "`define NO_ICE40_DEFAULT_ASSIGNMENTS",
+                      yosys_models(yosys).read_text(encoding="utf-8")])
 
 
-def _models(yosys: Tool) -> Path:
+def yosys_models(yosys: Tool) -> Path:
     """Yosys' own models of the cells: of the one on PATH, or of YoWASP's."""
     beside = Path(yosys.path).resolve().parent.parent / "share" / "yosys"
     share = [beside]
