@@ -85,7 +85,7 @@ int main(int, char **arguments) {
   size_t at = 4;
   for (size_t memories = job[3]; memories--;) {
     const size_t length = job[at++];
-    const Words memory =
+    Words memory =
         line.model.at(std::string(reinterpret_cast<const char *>(&job[at]), length));
     at += (length + 7) / 8;
     const size_t words = job[at++];
