@@ -37,7 +37,9 @@ def simulate(
                      help="Other samples: spikes:FILE.npz, events:FILE.npz, dataset:NAME. "
                           "[default: the run's held-back samples]"),
     ] = None,
-    engine: Annotated[str, typer.Option(help="golden, torch, amaranth, …")] = "golden",
+    engine: Annotated[
+        str, typer.Option(help="golden, torch, cycles, amaranth, verilator, cxxrtl, …")
+    ] = "golden",
     samples: Samples = None,
     lanes: Lanes = None,
     ways: Ways = None,
@@ -47,16 +49,18 @@ def simulate(
     ] = False,
     waveform: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.vcd", show_default=False,
-                     help="Record every signal (engine amaranth)."),
+        typer.Option(metavar="FILE.vcd|FILE.fst", show_default=False,
+                     help="Record every signal, with a layout for GTKWave and Surfer beside it "
+                          "(engines amaranth and cxxrtl: VCD; verilator: FST or VCD)."),
     ] = None,
     json: console.Json = False,
 ) -> None:
     """Run samples through the integer network: accuracy, spikes, counters and cycles.
 
-    Results on the run's own samples are kept in its results.json, one entry per engine.
+    Results on the run's own samples are kept in its results.json, one entry per engine. Engines
+    verilator and cxxrtl compile the hardware once, and then run a whole data set on every core.
 
-    Example: `spikewright simulate runs/demo --engine amaranth --samples 5`
+    Example: `spikewright simulate runs/demo --engine verilator`
     """
     folder = RunFolder.open(run)
     spec = folder.spec()
