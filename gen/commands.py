@@ -78,8 +78,7 @@ def simulate(
         )
         figures = summary(spec, folding, stimulus, traces)
     if data is None:
-        kept = folder.read_json("results.json", "simulate") if "results.json" in folder else {}
-        folder.record("simulate", {**kept.get("simulate", {}), engine: figures})
+        folder.record("simulate", {**folder.results("simulate"), engine: figures})
     console.finish({"run": str(run), "data": data, **figures},
                    *tables(spec, figures), as_json=json)
 

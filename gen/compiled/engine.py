@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..counters import CYCLE_COUNTERS, decode
+from ..counters import CYCLE_COUNTERS, decode, layer_counters
 from ..cycles import timeline
 from ..engines import Options
+from ..faults.images import with_flips
 from ..plan import LayerPlan
 from ..spec import NetworkSpec
 from ..trace import Trace
@@ -36,6 +37,8 @@ def run_compiled(simulator: Simulator, spec: NetworkSpec, signals: npt.NDArray,
     kind = waveform_kind(path, WAVEFORMS[simulator]) if path is not None else None
     network = observed_network(spec, options.folding, membranes=options.membranes,
                                shown=path is not None)
+    if options.flips is not None:
+        network = with_flips(network, options.flips)
     program = compiled(network.design, PROGRAM.read_text(encoding="utf-8"), simulator,
                        waveform=kind, optimise=OPTIMISE)
     if path is not None:
@@ -52,7 +55,8 @@ def run_compiled(simulator: Simulator, spec: NetworkSpec, signals: npt.NDArray,
                                  for group, names in groups.items()}
                           for part, groups in network.layout.items()})
         write_sucl(path)
-    counters, of_network = decode(records["counters"])
+    counters, of_network = decode(records["counters"], layer_counters(
+        any(plan.synapses.protected for plan in network.plans)))
     accounted = sum(counters[name] for name in CYCLE_COUNTERS)
     assert (accounted == of_network["cycles"][:, np.newaxis]).all(), "cycle counters do not add up"
     plans = list(enumerate(network.plans))

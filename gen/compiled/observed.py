@@ -79,7 +79,9 @@ def observed_network(spec: NetworkSpec, folding: Folding, *, membranes: bool = F
     }}
 
     def observe(port: str, value: Value) -> Signal:
-        made = observed.setdefault(port, (Signal(len(value), name=port), value))
+        # A sweep of one step has a number of no bits, but a port of none is no port.
+        made = observed.setdefault(
+            port, (Signal(max(1, len(value)), name=port), value))
         return made[0]
 
     for n, (name, groups) in enumerate(layer_signals(network).items()):

@@ -12,6 +12,7 @@ from amaranth.sim import Simulator
 from ..beats import beats
 from ..counters import CYCLE_COUNTERS, decode
 from ..errors import SpikewrightError
+from ..faults.injection import inject
 from ..rtl.network import Network
 from ..spec import NetworkSpec
 from ..trace import Trace
@@ -71,6 +72,8 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
             _observer(layer, out[index], membranes[index], timesteps, options.membranes),
             background=True,
         )
+    if options.flips is not None:
+        inject(simulator, network, options.flips)
     if options.waveform is None:
         simulator.run()
     else:
@@ -88,7 +91,7 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
             simulator.run()
         write_sucl(options.waveform)
 
-    counters, of_network = decode(words)
+    counters, of_network = decode(words, network.layer_counters)
     accounted = sum(counters[name] for name in CYCLE_COUNTERS)
     assert (accounted == of_network["cycles"][:, np.newaxis]).all(), "cycle counters do not add up"
     return Trace(
