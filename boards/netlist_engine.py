@@ -18,7 +18,7 @@ import numpy.typing as npt
 from ..gen.arithmetic import signed_bits
 from ..gen.compiled.engine import cycle_limit
 from ..gen.compiled.tools import cores
-from ..gen.counters import COUNTERS, NETWORK_COUNTERS, decode
+from ..gen.counters import NETWORK_COUNTERS, Counter, decode, layer_counters
 from ..gen.engines import Options
 from ..gen.errors import SpikewrightError
 from ..gen.plan import LayerPlan, layer_plans
@@ -84,7 +84,7 @@ def _run(
         replies = [reply for job in jobs for reply in job.result()]
     results, counted = zip(*replies, strict=True)
     words = np.stack([np.append(each.layers, each.network) for each in counted])
-    counters, of_network = decode(words)
+    counters, of_network = decode(words, _counters(plans))
     return Trace(
         engine=engine,
         spikes=(),
@@ -96,6 +96,11 @@ def _run(
         first_spike=of_network["first_spike"],
         decision=of_network["decision"],
     )
+
+
+def _counters(plans: tuple[LayerPlan, ...]) -> tuple[Counter, ...]:
+    """Those that each layer has."""
+    return layer_counters(any(plan.synapses.protected for plan in plans))
 
 
 @lru_cache(maxsize=4)
@@ -116,7 +121,7 @@ class _SimulatedBoard:
         self._board = board = built.board
         self._identity = Identity.of(
             spec, ways=plans[0].synapses.ways, score_bits=signed_bits(*spec.score_range),
-            counter_words=len(plans) * len(COUNTERS) + len(NETWORK_COUNTERS),
+            counter_words=len(plans) * len(_counters(plans)) + len(NETWORK_COUNTERS),
             window=board.window, buffer=board.buffer, load_bytes=len(network_image(plans)),
         )
 
