@@ -64,7 +64,7 @@ def _legend(figure: Figure) -> None:
 def landscape(hardware: Sequence[Hardware], weight_bits: int, fan_in: int) -> Figure:
     """A panel for each software case and hardware: the SNN beside its twin at the densities that
     the best, average and worst coding give it; a dash where no twin has such a density."""
-    figure = Figure(figsize=(6.4, 1.2 + 1.75 * len(hardware)), layout="constrained")
+    figure = Figure(figsize=(5.6, 1.2 + 1.6 * len(hardware)), layout="constrained")
     rows = figure.subplots(len(hardware), len(SOFTWARE), squeeze=False)
     for axes, setting in zip(rows, hardware, strict=True):
         for axis, case in zip(axes, SOFTWARE, strict=True):
@@ -127,7 +127,7 @@ def _bar(figure: Figure, mesh, axes) -> None:
 @drawn
 def rate_maps(hardware: Sequence[Hardware], weight_bits: int, fan_in: int) -> Figure:
     """SNN ÷ QNN against timesteps and spike rate, a map for each hardware; dots are the cases."""
-    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+    figure = Figure(figsize=(5.6, 3.2), layout="constrained")
     axes = figure.subplots(1, len(hardware), sharey=True, squeeze=False)[0]
     timesteps, edges = np.arange(1, 33), np.geomspace(0.005, 1, 161)
     rate = np.sqrt(edges[1:] * edges[:-1])
@@ -151,7 +151,7 @@ def rate_maps(hardware: Sequence[Hardware], weight_bits: int, fan_in: int) -> Fi
 def movement_maps(hardware: Hardware, weight_bits: int, fan_in: int) -> Figure:
     """SNN ÷ QNN at T = 4 against hops and spike rate, and, at the typical case, against how often
     each twin uses a weight that it has read."""
-    figure = Figure(figsize=(6.4, 3.5), layout="constrained")
+    figure = Figure(figsize=(5.6, 3.3), layout="constrained")
     left, right = figure.subplots(1, 2)
     hops, rate = np.geomspace(0.01, 10, 140), np.geomspace(0.005, 0.6, 140)
     mesh = _map(left, hops, rate,
@@ -187,7 +187,7 @@ def breakeven(hardware: Hardware, density: float, weight_bits: Sequence[int],
     axis.set(xlabel="timesteps T", ylabel="break-even spike rate (%)", yscale="log")
     axis.set_yticks([2, 5, 10, 20, 50], labels=["2", "5", "10", "20", "50"])
     axis.minorticks_off()
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.locator_params(axis="x", integer=True)
     axis.legend()
     return _scoped(figure, hardware.scope)
 
