@@ -14,6 +14,7 @@ from . import (
     activity,
     conversion,
     cycle_model,
+    energy,
     estimates,
     latency,
     rivals,
@@ -43,6 +44,7 @@ PARTS = {
     "robustness": robustness.measure,
     "sast": sast.measure,
     "ann_to_snn": conversion.measure,
+    "energy": energy.measure,
 }
 
 
