@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ..gen.arithmetic import signed_bits
 from ..gen.compiled.engine import cycle_limit
-from ..gen.compiled.jobs import cores
+from ..gen.compiled.tools import cores
 from ..gen.counters import COUNTERS, NETWORK_COUNTERS, decode
 from ..gen.engines import Options
 from ..gen.errors import SpikewrightError
