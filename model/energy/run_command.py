@@ -142,7 +142,9 @@ def _fpga(spec: NetworkSpec, stimulus: Stimulus, folding: Folding, built: dict[s
 
 
 def _table(verdict: dict[str, Any]) -> Any:
-    rows = [(layer["layer"], layer["snn"]["total_pj"] / 1e3, layer["qnn"]["total_pj"] / 1e3,
+    from .verdict import nanojoules
+
+    rows = [(layer["layer"], *(nanojoules(layer[twin]["total_pj"]) for twin in ("snn", "qnn")),
              "–" if layer["ratio"] is None else f"{layer['ratio']:.2f}", layer["winner"],
              f"{layer['rate']:.2%}", _flip(layer["flip_rate"]), f"{layer['density']:.1%}")
             for layer in verdict["layers"]]

@@ -12,7 +12,7 @@ from . import figures as drawings
 from .exactness import Exactness
 from .page import Picture, write
 from .power import SCOPE, Estimate
-from .verdict import Verdict, in_units
+from .verdict import Verdict, in_units, nanojoules
 from .waveform import Toggles
 
 
@@ -65,7 +65,7 @@ def _energies(verdict: dict[str, Any], source: str) -> Table:
         snn, qnn = layer["snn"], layer["qnn"]
         flip = layer["flip_rate"]
         rows.append((
-            layer["layer"], f"{snn['total_pj'] / 1e3:,.3g}", f"{qnn['total_pj'] / 1e3:,.3g}",
+            layer["layer"], nanojoules(snn["total_pj"]), nanojoules(qnn["total_pj"]),
             "–" if layer["ratio"] is None else f"{layer['ratio']:.2f}", layer["winner"],
             f"{layer['rate']:.2%}", "never" if flip is None else f"{flip:.2%}",
             f"{layer['density']:.1%}", f"{snn['movement']}, {qnn['movement']}"))

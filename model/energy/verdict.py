@@ -173,6 +173,12 @@ def _parts(energy: Energy) -> dict[str, Any]:
     }
 
 
+def nanojoules(pj: float) -> str:
+    """``pj`` as nJ, with three digits or more."""
+    nj = pj / 1e3
+    return f"{nj:,.0f}" if nj >= 100 else f"{nj:.3g}"
+
+
 def in_units(pj: float) -> str:
     """``pj`` with three digits, in the unit that suits."""
     for unit, size in (("µJ", 1e6), ("nJ", 1e3)):
