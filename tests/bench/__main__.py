@@ -15,6 +15,7 @@ from . import (
     conversion,
     cycle_model,
     engines,
+    energy,
     estimates,
     latency,
     rivals,
@@ -45,6 +46,7 @@ PARTS = {
     "robustness": robustness.measure,
     "sast": sast.measure,
     "ann_to_snn": conversion.measure,
+    "energy": energy.measure,
 }
 
 
