@@ -1,5 +1,6 @@
 """From a network to the bitstream of a board: synthesis, place-and-route, packing, and a cache."""
 
+import gzip
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ from amaranth.build.run import BuildPlan
 from ..gen.cache import cache_folder
 from ..gen.errors import ToolError
 from ..gen.folding import Folding
-from ..gen.folding_options import folded
+from ..gen.folding_options import folded, to_json
 from ..gen.plan import layer_plans
 from ..gen.runfolder import write_json
 from ..gen.spec import NetworkSpec
@@ -34,16 +35,18 @@ STAGES = ("synthesis", "place-and-route", "packing")
 #: interface takes ``x[1]`` for bit 1 of ``x``: Yosys then aborts, or might confuse the two.
 HIDE_ELEMENTS = r"rename -hide w:*\[*"
 
-#: What Amaranth tells Yosys to write.
+#: What Amaranth tells Yosys to write, and what nextpnr is told to, for an ECP5. Both are kept,
+#: compressed, for engines that simulate them.
 NETLIST = "top.json"
+PLACED = "placed.json"
 REPORT = "report.json"
 FIGURES = "build.json"
 
 
 @dataclass(frozen=True)
 class Build:
-    """A finished bitstream. ``folder`` holds it, nextpnr's ``report.json`` and ``build.json``;
-    ``figures`` is the latter."""
+    """A finished bitstream. ``folder`` holds it, the netlists, nextpnr's ``report.json`` and
+    ``build.json``; ``figures`` is the latter."""
 
     folder: Path
     figures: dict[str, Any]
@@ -84,7 +87,8 @@ def build(
         # installed.
         emit_src=False,
         script_after_read=HIDE_ELEMENTS,
-        nextpnr_opts=f"--report {REPORT} --seed {seed} --timing-allow-fail",
+        nextpnr_opts=f"--report {REPORT} --seed {seed} --timing-allow-fail"
+                     + (f" --write {PLACED}" if board.family is ECP5 else ""),
     )
     key = _key(plan, tools)
     cache = cache_folder() / "builds"
@@ -102,6 +106,7 @@ def build(
             "network": spec.digest,
             **{name: list(folded(spec, folding)[name].values())
                for name in ("lanes", "ways", "slices")},
+            "folding": to_json(spec, folding),
             "seed": seed,
             **_read_report(working / REPORT, board),
             "seconds": seconds,
@@ -110,8 +115,11 @@ def build(
             "bitstream": bitstream.name,
             "bitstream_sha256": hashlib.sha256(bitstream.read_bytes()).hexdigest(),
         }
+        for name in netlists(board.family):
+            content = (working / name.removesuffix(".gz")).read_bytes()
+            (working / name).write_bytes(gzip.compress(content, mtime=0))
         for file in working.iterdir():
-            if file.name not in (bitstream.name, REPORT):
+            if file.name not in (bitstream.name, REPORT, *netlists(board.family)):
                 file.unlink()
         write_json(working / FIGURES, figures)
         shutil.rmtree(entry, ignore_errors=True)
@@ -124,9 +132,16 @@ def build(
     return Build(entry, figures, cached=False)
 
 
+def netlists(family: Family) -> tuple[str, ...]:
+    """Files of a build that hold netlists: after synthesis, and of an ECP5 after place-and-route,
+    which the bitstream of an iCE40 tells by itself."""
+    return (f"{NETLIST}.gz", f"{PLACED}.gz") if family is ECP5 else (f"{NETLIST}.gz",)
+
+
 def _key(plan: BuildPlan, tools: list[Tool]) -> str:
     hasher = hashlib.sha256(plan.digest())
-    # What is done between two tools is part of the build as well.
+    # What is done between two tools, and what is kept, is part of the build as well.
+    hasher.update(f"{NETLIST}, {PLACED}".encode())
     hasher.update(Path(netlist.__file__).read_bytes())
     for tool in tools:
         hasher.update(f"{tool.name}\0{tool.version}\0".encode())
@@ -139,6 +154,8 @@ def _intact(entry: Path, board: Board) -> dict[str, Any] | None:
         figures = json.loads((entry / FIGURES).read_text(encoding="utf-8"))
         bitstream = (entry / board.family.bitstream).read_bytes()
         _read_report(entry / REPORT, board)
+        if not all((entry / name).is_file() for name in netlists(board.family)):
+            return None
     except (OSError, ValueError, ToolError):
         return None
     intact = hashlib.sha256(bitstream).hexdigest() == figures.get("bitstream_sha256")

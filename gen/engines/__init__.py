@@ -31,6 +31,8 @@ class Options:
     waveform: Path | None = None
     #: (samples,): how many of each sample's timesteps to run; all if None. Golden alone takes it.
     timesteps: npt.NDArray[np.int64] | None = None
+    #: Folder of a built board, for engines that simulate one; they take its folding.
+    build: Path | None = None
     #: Processes that samples are divided among, by engines that do; one for each core if None.
     processes: int | None = None
     #: Called with the number of samples finished since the last call.
@@ -52,6 +54,7 @@ def simulate(
     waveform: Path | str | None = None,
     timesteps: npt.ArrayLike | None = None,
     processes: int | None = None,
+    build: Path | str | None = None,
     progress: Callable[[int], None] = lambda samples: None,
 ) -> Trace:
     """Runs ``signals`` through ``spec`` on ``engine``.
@@ -80,6 +83,7 @@ def simulate(
         waveform=Path(waveform) if waveform is not None else None,
         timesteps=None if timesteps is None else _checked_timesteps(spec, signals, timesteps),
         processes=processes,
+        build=Path(build) if build is not None else None,
         progress=progress,
     )
     if options.timesteps is not None and engine != "golden":

@@ -24,7 +24,7 @@ def test_stages_run_in_order_and_are_reported(fake_tools):
     assert stages == list(STAGES)
     assert [line.split()[0] for line in fake_tools.runs()] == ["yosys", "nextpnr-ice40", "icepack"]
     assert sorted(file.name for file in made.folder.iterdir()) == [
-        "build.json", "report.json", "top.bin"
+        "build.json", "report.json", "top.bin", "top.json.gz"
     ]
     assert json.loads((made.folder / "build.json").read_text()) == made.figures
     figures = made.figures

