@@ -62,8 +62,7 @@ def build(
         target_folder.mkdir(parents=True)
         for file in made.folder.iterdir():
             (target_folder / file.name).write_bytes(file.read_bytes())
-    results = folder.read_json("results.json", "build") if "results.json" in folder else {}
-    folder.record("build", {**results.get("build", {}), target.name: made.figures})
+    folder.record("build", {**folder.results("build"), target.name: made.figures})
 
     path = folder.path / "boards" / target.name / made.figures["bitstream"]
     finish({**made.figures, "cached": made.cached, "path": str(path)}, *_tables(made.figures),

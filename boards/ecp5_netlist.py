@@ -1,9 +1,9 @@
 """What the tools made of a design for an ECP5, as Verilog that can be simulated.
 
-Two netlists are taken: what Yosys wrote after synthesis, and what nextpnr wrote after placement and
-routing. Both name the chip's cells; the models of those are in ``ecp5_cells``, a file per cell. Here
-the netlists are made complete: what the chip does with inputs that nothing drives, with inputs that
-nextpnr ties by a parameter, and with its reset, which no wire of a netlist carries. Anything
+Two netlists are taken: what Yosys wrote after synthesis, and what nextpnr wrote after placement
+and routing. Both name the chip's cells; the models of those are in ``ecp5_cells``, a file per cell.
+Here the netlists are made complete: what the chip does with inputs that nothing drives, with inputs
+that nextpnr ties by a parameter, and with its reset, which no wire of a netlist carries. Anything
 without a model, or set to what the model leaves out, is refused.
 
 How nextpnr ties inputs, and which reset a cell listens to, is as its bitstream writer has it
@@ -13,8 +13,10 @@ How nextpnr ties inputs, and which reset a cell listens to, is as its bitstream 
 import json
 import re
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 from ..gen.errors import SpikewrightError, ToolError
@@ -37,6 +39,9 @@ _HIGH = {
 #: it does not matter.
 _NEEDLESS: dict[str, dict[str, str | None]] = {
     "TRELLIS_FF": {"LSRMODE": "LSR"},
+    # What says otherwise is a register in the pin.
+    "TRELLIS_IO": {"DATAMUX_MDDR": "PADDO", "DATAMUX_ODDR": "PADDO", "DATAMUX_OREG": "PADDO",
+                   "TRIMUX_TSREG": "PADDT"},
     "DP16KD": {"INIT_DATA": "STATIC", "WID": None},
     "MULT18X18D": {
         "MULT_BYPASS": "DISABLED", "CAS_MATCH_REG": "FALSE", "HIGHSPEED_CLK": "NONE",
@@ -135,7 +140,8 @@ def complete(module: Node) -> None:
     cells = module["cells"]
     for name in [name for name, cell in cells.items() if cell["type"] == "$scopeinfo"]:
         del cells[name]
-    reset = _reset(module)
+    free = _free(module)
+    reset = _reset(module, free)
     for name, cell in cells.items():
         kind = cell["type"]
         if not (MODELS / f"{kind}.v").exists():
@@ -152,11 +158,23 @@ def complete(module: Node) -> None:
         _require_known(name, kind, parameters, connections)
         cell["parameters"], cell["connections"] = parameters, connections
         model = model_of(kind)
+        for port in connections.keys() & model.outputs:
+            connections[port] = [bit if isinstance(bit, int) else next(free)
+                                 for bit in connections[port]]
         cell["port_directions"] = {
             port: "input" if port in model.inputs else "output" for port in connections}
 
 
-def _reset(module: Node) -> int | str:
+def _free(module: Node) -> Iterator[int]:
+    """Numbers of bits that nothing of ``module`` has."""
+    owners = (*module["ports"].values(), *module["netnames"].values())
+    lists = [owner["bits"] for owner in owners]
+    lists += [bits for cell in module["cells"].values() for bits in cell["connections"].values()]
+    return count(1 + max((bit for bits in lists for bit in bits if isinstance(bit, int)),
+                         default=0))
+
+
+def _reset(module: Node, free: Iterator[int]) -> int | str:
     """The bit that is low while the chip's reset is active; its cell gets a port for it."""
     sources = [cell for cell in module["cells"].values() if cell["type"] in _RESETS]
     if len(sources) > 1:
@@ -164,11 +182,7 @@ def _reset(module: Node) -> int | str:
                            f"can be simulated")
     if not sources:
         return "1"
-    bits = [bit for owner in (*module["ports"].values(), *module["netnames"].values())
-            for bit in owner["bits"]]
-    bits += [bit for cell in module["cells"].values() for bits in cell["connections"].values()
-             for bit in bits]
-    bit = 1 + max(bit for bit in bits if isinstance(bit, int))
+    bit = next(free)
     sources[0]["connections"]["GSRN"] = [bit]
     return bit
 
@@ -218,9 +232,10 @@ def _require_known(name: str, kind: str, parameters: Node, connections: Node) ->
                                f"leaves out")
     for port in [port for port in connections
                  if port not in model.inputs and port not in model.outputs]:
-        # Unused inputs of a cell that the model leaves out are at a level, if they are there at all.
+        # Inputs that the model leaves out may be at their usual level.
         if any(isinstance(bit, int) or bit == "1" for bit in connections.pop(port)):
-            raise NetlistError(f"cell {name} of type {kind} uses {port}, which its model leaves out")
+            raise NetlistError(f"cell {name} of type {kind} uses {port}, which its model leaves "
+                               f"out")
 
 
 def _require_one_clock(name: str, pll: Node, module: Node) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..gen.arithmetic import signed_bits
 from ..gen.compiled.engine import cycle_limit
 from ..gen.compiled.jobs import cores
-from ..gen.arithmetic import signed_bits
 from ..gen.counters import COUNTERS, NETWORK_COUNTERS, decode
 from ..gen.engines import Options
 from ..gen.errors import SpikewrightError

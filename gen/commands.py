@@ -42,7 +42,9 @@ def simulate(
                      help="Other samples: spikes:FILE.npz, events:FILE.npz, dataset:NAME. "
                           "[default: the run's held-back samples]"),
     ] = None,
-    engine: Annotated[str, typer.Option(help="golden, torch, amaranth, …")] = REFERENCE,
+    engine: Annotated[
+        str, typer.Option(help="golden, torch, cycles, amaranth, verilator, cxxrtl, …")
+    ] = REFERENCE,
     samples: Samples = None,
     lanes: Lanes = None,
     ways: Ways = None,
@@ -52,16 +54,18 @@ def simulate(
     ] = False,
     waveform: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.vcd", show_default=False,
-                     help="Record every signal (engine amaranth)."),
+        typer.Option(metavar="FILE.vcd|FILE.fst", show_default=False,
+                     help="Record every signal, with a layout for GTKWave and Surfer beside it "
+                          "(engines amaranth and cxxrtl: VCD; verilator: FST or VCD)."),
     ] = None,
     json: console.Json = False,
 ) -> None:
     """Run samples through the integer network: accuracy, spikes, counters and cycles.
 
-    Results on the run's own samples are kept in its results.json, one entry per engine.
+    Results on the run's own samples are kept in its results.json, one entry per engine. Engines
+    verilator and cxxrtl compile the hardware once, and then run a whole data set on every core.
 
-    Example: `spikewright simulate runs/demo --engine amaranth --samples 5`
+    Example: `spikewright simulate runs/demo --engine verilator`
     """
     folder = RunFolder.open(run)
     spec = folder.spec()
@@ -79,8 +83,7 @@ def simulate(
         )
         figures = summary(spec, folding, stimulus, traces)
     if data is None:
-        kept = folder.read_json("results.json", "simulate") if "results.json" in folder else {}
-        folder.record("simulate", {**kept.get("simulate", {}), engine: figures})
+        folder.record("simulate", {**folder.results("simulate"), engine: figures})
     console.finish({"run": str(run), "data": data, **figures},
                    *tables(spec, figures), as_json=json)
 
@@ -103,7 +106,7 @@ def check(
     Equality, never tolerance. Exit code 1 and the first difference if there is one. `samples` in
     the JSON is what every engine ran; faster ones may have run more.
 
-    Example: `spikewright check runs/demo --engines torch,golden,amaranth --samples 20`
+    Example: `spikewright check runs/demo --engines torch,cycles,amaranth,verilator`
     """
     folder = RunFolder.open(run)
     spec, stimulus = folder.spec(), folder.stimulus()

@@ -29,7 +29,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from . import specfile
@@ -78,7 +78,7 @@ class RunFolder:
             raise RunFolderError(
                 f"{path} is no run folder (it has no {MANIFEST}); make one with `spikewright train`"
             ) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunFolderError(
                 f"{path / MANIFEST} cannot be read ({error}); restore it, or train anew"
             ) from error
@@ -146,9 +146,32 @@ class RunFolder:
             return f"spikewright train RECIPE -o {self.path} --overwrite"
         return f"spikewright {command} {self.path}"
 
-    def read_json(self, name: str, command: str) -> Any:
-        """The verified JSON file ``name``."""
-        return json.loads(self.file(name, command).read_text(encoding="utf-8"))
+    def read_json(self, name: str, command: str) -> dict[str, Any]:
+        """The verified JSON file ``name``: all of them hold one object."""
+        path = self.file(name, command)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise RunFolderError(
+                f"{path} is no JSON ({error}); run: {self._again(command)}"
+            ) from error
+        if not isinstance(content, dict):
+            raise RunFolderError(
+                f"{path} holds a {type(content).__name__}, not an object; run: "
+                f"{self._again(command)}"
+            )
+        return content
+
+    def results(self, command: str) -> dict[str, Any]:
+        """``results.json[command]``: figures that were recorded before; none if there are none."""
+        kept = self.read_json("results.json", command) if "results.json" in self else {}
+        figures = kept.get(command, {})
+        if not isinstance(figures, dict):
+            raise RunFolderError(
+                f"{self.path / 'results.json'} has a {type(figures).__name__} for {command}, not "
+                f"an object; delete that entry"
+            )
+        return figures
 
     def spec(self) -> NetworkSpec:
         """The run's network; its two files verified against the manifest and its digest."""
@@ -223,7 +246,11 @@ def write_output(path: Path, text: str) -> None:
 
 
 def _inside(name: str) -> bool:
-    return bool(name) and not Path(name).is_absolute() and ".." not in Path(name).parts
+    path = PurePosixPath(name)
+    return (
+        name.isprintable() and name == path.as_posix() and bool(path.parts)
+        and not Path(name).is_absolute() and ".." not in path.parts and name != MANIFEST
+    )
 
 
 def _sha256(path: Path) -> str:

@@ -24,7 +24,8 @@ def integers(value: Any, what: str) -> npt.NDArray[np.int64]:
         if (array != np.rint(array)).any():
             raise SpecError(f"{what} has fractions; quantise to integers first")
     elif array.dtype.kind not in "iub":
-        raise SpecError(f"{what} is {type(value).__name__} {value!r:.40}; an integer is needed")
+        shown = " ".join(repr(value).split())
+        raise SpecError(f"{what} is {type(value).__name__} {shown:.40}; an integer is needed")
     if array.size and (np.abs(array.astype(np.float64)) >= 2.0 ** (PARAMETER_BITS - 1)).any():
         raise SpecError(f"{what} does not fit {PARAMETER_BITS} signed bits")
     array = array.astype(np.int64)

@@ -8,7 +8,7 @@ from amaranth.back import verilog
 from amaranth.hdl import Shape, Signal, unsigned
 
 from .coding import InputKind
-from .counters import COUNTERS, NETWORK_COUNTERS
+from .counters import NETWORK_COUNTERS
 from .folding import Storage
 from .rtl.flat import FlatNetwork
 from .rtl.network import Network
@@ -80,7 +80,8 @@ def ports(network: Network) -> list[Port]:
         listed += [
             Port("counter_clear", "input", 1, "zero all counters"),
             Port("counter_address", "input", address_bits(count),
-                 f"layer × {len(COUNTERS)} + counter; {first} to {count - 1} are {names}"),
+                 f"layer × {len(network.layer_counters)} + counter; {first} to {count - 1} are "
+                 f"{names}"),
             Port("counter_read", "input", 1, "hold it and the address until counter_valid"),
             Port("counter_data", "output", 32, "the counter"),
             Port("counter_valid", "output", 1, f"it stands; at most {count + 1} cycles later"),

@@ -33,7 +33,7 @@ module MULT18X18D (
         B17, B16, B15, B14, B13, B12, B11, B10, B9, B8, B7, B6, B5, B4, B3, B2, B1, B0};
     // One more bit holds operands of either kind.
     wire signed [18:0] held_a, held_b;
-    wire [35:0] product, inside;
+    wire [35:0] product, piped;
     assign product = held_a * held_b;
     MULT18X18D_register #(
         .WIDTH(19), .CLK(REG_INPUTA_CLK), .CE(REG_INPUTA_CE), .RST(REG_INPUTA_RST),
@@ -55,13 +55,13 @@ module MULT18X18D (
     ) pipeline (
         .clocks(clocks), .enables(enables), .resets(resets), .GSRN(GSRN),
         .d(product),
-        .q(inside));
+        .q(piped));
     MULT18X18D_register #(
         .WIDTH(36), .CLK(REG_OUTPUT_CLK), .CE(REG_OUTPUT_CE), .RST(REG_OUTPUT_RST),
         .RESETMODE(RESETMODE)
     ) result (
         .clocks(clocks), .enables(enables), .resets(resets), .GSRN(GSRN),
-        .d(inside),
+        .d(piped),
         .q({
             P35, P34, P33, P32, P31, P30, P29, P28, P27, P26, P25, P24, P23, P22, P21, P20, P19,
             P18, P17, P16, P15, P14, P13, P12, P11, P10, P9, P8, P7, P6, P5, P4, P3, P2, P1, P0}));

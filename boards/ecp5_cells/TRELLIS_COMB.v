@@ -1,8 +1,7 @@
 // What nextpnr makes of all combinational logic and of memory in look-up tables: half a slice.
 // MODE says what the table is: logic, a bit of a carry chain (see CCU2C), or sixteen bits that are
-// written at WCK; there the address comes as the table's inputs in the order A, C, B, D, most
-// significant first, because that is how the slice's write port is wired to them (TRELLIS_RAMW).
-// RAMW_BLOCK is a table that the write port leaves without a use.
+// written at WCK; nextpnr reads them with address bits 0 to 3 at D, B, C, A, and INITVAL is in the
+// table's order. RAMW_BLOCK is a table that the write port (TRELLIS_RAMW) leaves without a use.
 module TRELLIS_COMB (
     input A, B, C, D, M, FCI, F1, FXA, FXB, WD, WAD0, WAD1, WAD2, WAD3, WRE, WCK,
     output F, FCO, OFX
@@ -28,8 +27,8 @@ module TRELLIS_COMB (
             initial bits = INITVAL;
             wire clock = WCKMUX == "INV" ? ~WCK : WCK;
             wire write = WREMUX == "INV" ? ~WRE : WREMUX == "0" ? 1'b0 : WREMUX == "1" ? 1'b1 : WRE;
-            always @(posedge clock) if (write) bits[{WAD3, WAD2, WAD1, WAD0}] <= WD;
-            assign F = bits[{A, C, B, D}];
+            always @(posedge clock) if (write) bits[{WAD0, WAD2, WAD1, WAD3}] <= WD;
+            assign F = bits[{D, C, B, A}];
             assign FCO = 1'b0;
         end else if (MODE == "RAMW_BLOCK") begin : unused
             assign F = 1'b0;

@@ -159,7 +159,7 @@ class _Reader:
     def _logic(self, x: int, y: int, z: int, what: str) -> Bit:
         bits = self._routing.setting(x, y, f"LC_{z}")
         table = sum(bits[place] << n for n, place in enumerate(_TABLE))
-        if what == "lout" or what == "out" and not bits[_REGISTER]:
+        if what == "lout" or (what == "out" and not bits[_REGISTER]):
             wires = [self._chip.wires[x, y, f"lutff_{z}:in_{n}"] for n in range(4)]
             if table in (0, 0xffff) or all(wire == self._routing.source(wire) for wire in wires):
                 return ONE if table & 1 else ZERO

@@ -5,10 +5,13 @@ point in the group ``spikewright.engines``; that is how the torch side offers ``
 hardware side importing it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +22,14 @@ from ..spec import InputKind, NetworkSpec
 from ..stimulus import whole_numbers
 from ..trace import Trace
 
+if TYPE_CHECKING:
+    from ..faults import Flips
+
 GROUP = "spikewright.engines"
+
+#: Engines that take flips of bits: the models by :mod:`spikewright.gen.faults`, hardware in its
+#: memories.
+FLIPPING = ("golden", "cycles", "amaranth", "verilator", "cxxrtl")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +43,8 @@ class Options:
     timesteps: npt.NDArray[np.int64] | None = None
     #: Folder of a built board, for engines that simulate one; they take its folding.
     build: Path | None = None
+    #: Bits of the hardware's memories that flip.
+    flips: Flips | None = None
     #: Processes that samples are divided among, by engines that do; one for each core if None.
     processes: int | None = None
     #: Called with the number of samples finished since the last call.
@@ -53,6 +65,7 @@ def simulate(
     membranes: bool = False,
     waveform: Path | str | None = None,
     timesteps: npt.ArrayLike | None = None,
+    flips: Flips | None = None,
     processes: int | None = None,
     build: Path | str | None = None,
     progress: Callable[[int], None] = lambda samples: None,
@@ -69,6 +82,9 @@ def simulate(
     and counters are those of so many timesteps of each sample, as :attr:`Trace.timesteps` of
     hardware says; scores and prediction are of the whole sample all the same.
 
+    ``flips`` are bits of the memories of ``folding`` that flip, see :mod:`spikewright.gen.faults`;
+    the engines of :data:`FLIPPING` take them.
+
     Raises
     ------
     DataError
@@ -82,6 +98,7 @@ def simulate(
         membranes=membranes,
         waveform=Path(waveform) if waveform is not None else None,
         timesteps=None if timesteps is None else _checked_timesteps(spec, signals, timesteps),
+        flips=flips,
         processes=processes,
         build=Path(build) if build is not None else None,
         progress=progress,
@@ -90,6 +107,10 @@ def simulate(
         raise DataError(
             f"engine {engine} decides itself how many timesteps it runs; give timesteps to golden "
             f"alone"
+        )
+    if flips is not None and engine not in FLIPPING:
+        raise DataError(
+            f"engine {engine} has no memories whose bits could flip; use {' or '.join(FLIPPING)}"
         )
     return load_engine(engine)(spec, signals, options)
 

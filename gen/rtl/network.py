@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..coding import ReadoutKind
-from ..counters import NETWORK_COUNTERS
+from ..counters import NETWORK_COUNTERS, layer_counters
 from ..folding import Folding
 from ..plan import layer_plans
 from ..spec import NetworkSpec
@@ -67,8 +67,10 @@ class Network(wiring.Component):
         #: Kept as attributes so that simulations can look inside.
         self.layers = [SpikingLayer(plan) for plan in self.plans]
         self.readout = ScoreReadout(self.plans[-1], spec)
-        self.counters = Counters([layer.events.signature for layer in self.layers]) \
-            if counters else None
+        #: Of each layer, in the order of the counter port.
+        self.layer_counters = layer_counters(any(plan.synapses.protected for plan in self.plans))
+        self.counters = Counters([layer.events.signature for layer in self.layers],
+                                 self.layer_counters) if counters else None
         self.counter_count = self.counters.words if self.counters is not None else 1
         super().__init__({
             "i": In(self.layers[0].i.signature.flip()),

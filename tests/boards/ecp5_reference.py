@@ -69,7 +69,7 @@ class BlockMemory:
                 self.lasting[port] = True
             held = asynchronous and (
                 pins[f"RST{port}"]
-                or self.lasting[port] and self._is("ASYNC_RESET_RELEASE", "SYNC") == "SYNC")
+                or (self.lasting[port] and self._is("ASYNC_RESET_RELEASE", "SYNC") == "SYNC"))
             if held or not pins["GSRN"]:
                 self.latch[port] = self.register[port] = 0
 
@@ -106,8 +106,8 @@ class BlockMemory:
         if self._is("RESETMODE", "SYNC") == "SYNC" and pins[f"RST{port}"]:
             self.latch[port] = self.register[port] = 0
             return
-        if not pins["GSRN"] or self._is("RESETMODE", "SYNC") == "ASYNC" and (
-                self.lasting[port] and self._is("ASYNC_RESET_RELEASE", "SYNC") == "SYNC"):
+        if not pins["GSRN"] or (self._is("RESETMODE", "SYNC") == "ASYNC" and (
+                self.lasting[port] and self._is("ASYNC_RESET_RELEASE", "SYNC") == "SYNC")):
             return
         if pins[f"OCE{port}"]:
             self.register[port] = self.latch[port]
@@ -155,7 +155,7 @@ class Multiplier:
     def settle(self, pins: dict[str, int]) -> None:
         for stage in self.held:
             reset = pins["RST"] >> int(self._of(stage, "RST", "RST0")[3]) & 1
-            if not pins["GSRN"] or self.parameters.get("RESETMODE") == "ASYNC" and reset:
+            if not pins["GSRN"] or (self.parameters.get("RESETMODE") == "ASYNC" and reset):
                 self.held[stage] = (0, 0) if stage.startswith("INPUT") else 0
 
     def edge(self, pins: dict[str, int]) -> None:
