@@ -8,7 +8,8 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,16 +61,17 @@ def build(
     board: Board,
     folding: Folding,
     *,
-    seed: int = 1,
+    seeds: Sequence[int] = (1,),
     use_cache: bool = True,
     watchdog: bool = False,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Build:
-    """Builds ``spec``, folded by ``folding``, for ``board``.
+    """Builds ``spec``, folded by ``folding``, for ``board`` at its ``clock_hz``.
 
-    ``watchdog`` is as of :class:`~.top.SerialAccelerator`. ``seed`` varies the placement.
-    ``progress`` is called with each of :data:`STAGES` as it begins.
-    Builds are kept under :func:`~.cache.cache_folder`, by the design and the versions of the tools.
+    ``watchdog`` is as of :class:`~.top.SerialAccelerator`.
+    ``seeds`` vary the placement; they are placed side by side on the machine's cores, and the
+    fastest is kept. ``progress`` is called with each of :data:`STAGES` as it begins. Builds are
+    kept under :func:`~.cache.cache_folder`, by the design, the seeds and the versions of the tools.
 
     Raises
     ------
@@ -90,10 +92,10 @@ def build(
         # installed.
         emit_src=False,
         script_after_read=HIDE_ELEMENTS,
-        nextpnr_opts=f"--report {REPORT} --seed {seed} --timing-allow-fail"
+        nextpnr_opts=f"--report {REPORT} --timing-allow-fail"
                      + (f" --write {PLACED}" if board.family is ECP5 else ""),
     )
-    key = _key(plan, tools)
+    key = _key(plan, tools, seeds)
     cache = cache_folder() / "builds"
     entry = cache / key
     if use_cache and (figures := _intact(entry, board)) is not None:
@@ -101,7 +103,7 @@ def build(
 
     with working_folder(cache) as working:
         plan.extract(working)
-        seconds = _run(plan, tools, working, spec, board, progress)
+        seconds, fmax_of_seeds = _run(plan, tools, working, spec, board, seeds, progress)
         bitstream = working / board.family.bitstream
         figures = {
             "board": board.name,
@@ -110,7 +112,8 @@ def build(
             **{name: list(folded(spec, folding)[name].values())
                for name in ("lanes", "ways", "slices")},
             "folding": to_json(spec, folding),
-            "seed": seed,
+            "seed": max(fmax_of_seeds, key=lambda seed: fmax_of_seeds[seed]),
+            "fmax_mhz_of_seeds": {str(seed): fmax for seed, fmax in fmax_of_seeds.items()},
             **_read_report(working / REPORT, board),
             "seconds": seconds,
             "tools": {tool.name: tool.version for tool in tools},
@@ -141,8 +144,9 @@ def netlists(family: Family) -> tuple[str, ...]:
     return (f"{NETLIST}.gz", f"{PLACED}.gz") if family is ECP5 else (f"{NETLIST}.gz",)
 
 
-def _key(plan: BuildPlan, tools: list[Tool]) -> str:
+def _key(plan: BuildPlan, tools: list[Tool], seeds: Sequence[int]) -> str:
     hasher = hashlib.sha256(plan.digest())
+    hasher.update(repr(list(seeds)).encode())
     # What is done between two tools, and what is kept, is part of the build as well.
     hasher.update(f"{NETLIST}, {PLACED}".encode())
     hasher.update(Path(netlist.__file__).read_bytes())
@@ -174,23 +178,58 @@ def _seal(figures: dict[str, Any]) -> str:
 
 def _run(
     plan: BuildPlan, tools: list[Tool], working: Path, spec: NetworkSpec, board: Board,
-    progress: Callable[[str], None],
-) -> dict[str, float]:
-    """Runs the plan's own commands; seconds of each stage."""
+    seeds: Sequence[int], progress: Callable[[str], None],
+) -> tuple[dict[str, float], dict[int, float]]:
+    """Runs the plan's own commands; seconds of each stage, and Fmax of each seed in MHz."""
     commands = json.loads(plan.files[f"{plan.script}.json"])["commands"]
+    steps = [(stage, tool, arguments) for stage, tool, (_, *arguments)
+             in zip(STAGES, tools, commands, strict=True)]
     seconds = {}
-    for stage, tool, (_, *arguments) in zip(STAGES, tools, commands, strict=True):
+    fmax: dict[int, float] = {}
+    for stage, tool, arguments in steps:
         progress(stage)
         begun = time.monotonic()
-        done = call(tool, arguments, working)
+        if stage == "place-and-route":
+            fmax = _place(tool, arguments, working, spec, board, seeds)
+        else:
+            done = call(tool, arguments, working)
+            if done.returncode != 0:
+                raise ToolError(complaint(stage, tool, done, working))
         seconds[stage] = round(time.monotonic() - begun, 2)
-        if done.returncode != 0:
-            if stage == "place-and-route":
-                _explain_fit(tool, arguments, working, spec, board)
-            raise ToolError(complaint(stage, tool, done, working))
         if stage == "synthesis" and board.family is ECP5:
             netlist.tidy_file(working / NETLIST)
-    return seconds
+    return seconds, fmax
+
+
+def _place(
+    tool: Tool, arguments: list[str], working: Path, spec: NetworkSpec, board: Board,
+    seeds: Sequence[int],
+) -> dict[int, float]:
+    """Fmax in MHz of each seed that could be placed; the files of the fastest are in ``working``.
+    """
+    folders = {seed: working / f"seed_{seed}" for seed in seeds}
+    for folder in folders.values():
+        folder.mkdir()
+        for file in working.iterdir():
+            if file.is_file():
+                os.link(file, folder / file.name)
+
+    def place(seed: int) -> subprocess.CompletedProcess[str]:
+        return call(tool, [*arguments, "--seed", str(seed)], folders[seed])
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        done = dict(zip(seeds, pool.map(place, seeds), strict=True))
+    fmax = {seed: min(_read_report(folders[seed] / REPORT, board)["fmax_mhz"].values())
+            for seed in seeds if done[seed].returncode == 0}
+    if not fmax:
+        _explain_fit(tool, arguments, working, spec, board)
+        raise ToolError(complaint("place-and-route", tool, done[seeds[0]], working))
+    best = folders[max(fmax, key=lambda seed: fmax[seed])]
+    for file in best.iterdir():
+        os.replace(file, working / file.name)
+    for folder in folders.values():
+        shutil.rmtree(folder)
+    return fmax
 
 
 def call(tool: Tool, arguments: list[str], working: Path) -> subprocess.CompletedProcess[str]:
@@ -261,7 +300,7 @@ def _read_report(path: Path, board: Board) -> dict[str, Any]:
         return {
             "utilisation": utilisation(report, board.family),
             "fmax_mhz": fmax,
-            "clock_mhz": board.clock_hz / 1e6,
+            "clock_mhz": round(board.clock_hz / 1e6, 6),
             "meets_timing": all(value >= board.clock_hz / 1e6 for value in fmax.values()),
         }
     except (OSError, *MALFORMED) as error:
