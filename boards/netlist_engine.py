@@ -25,7 +25,8 @@ from ..gen.plan import LayerPlan, layer_plans
 from ..gen.rtl.weights import network_image
 from ..gen.spec import NetworkSpec
 from ..gen.trace import Trace
-from .host import Pong, Reply, ReplyParser, encode_inference, encode_load
+from .frames import CRC_BYTES
+from .host import FrameCounter, Pong, Reply, ReplyParser, encode_inference, encode_load
 from .netlists.built import Built, Stage
 from .netlists.serial import Turn, converse, program
 from .protocol import Command, Identity, WrongBitstreamError
@@ -34,6 +35,9 @@ from .protocol import Command, Identity, WrongBitstreamError
 _SETTLE = 1e-4
 
 _BITS = 10  # of a byte on the wire
+
+#: Cycles from a request to the first byte of an answer that has to be gathered first.
+_GATHER = 1024
 
 
 def run(spec: NetworkSpec, signals: npt.NDArray, options: Options) -> Trace:
@@ -122,7 +126,8 @@ class _SimulatedBoard:
         self._identity = Identity.of(
             spec, ways=plans[0].synapses.ways, score_bits=signed_bits(*spec.score_range),
             counter_words=len(plans) * len(_counters(plans)) + len(NETWORK_COUNTERS),
-            window=board.window, buffer=board.buffer, load_bytes=len(network_image(plans)),
+            window=board.window - CRC_BYTES, buffer=board.buffer,
+            load_bytes=len(network_image(plans)), clock_hz=round(board.clock_hz),
         )
 
     def infer(self, samples: npt.NDArray, done: Callable[[], None]) -> list[tuple[Any, ...]]:
@@ -133,13 +138,14 @@ class _SimulatedBoard:
         SpikewrightError
             If the design is of another network, complains, or does not answer.
         """
-        turns = [Turn(bytes([Command.IDENTIFY]), 1 + Identity.BYTES)]
+        frames = FrameCounter()
+        turns = [Turn(frames.commands(bytes([Command.IDENTIFY])), 1)]
         if self._identity.load_bytes:
-            turns += [Turn(piece + bytes([Command.PING]), 1)
+            turns += [Turn(frames.commands(piece + bytes([Command.PING])), 1)
                       for piece in encode_load(network_image(self._plans))]
         ends = set()
         for sample in samples:
-            turns += self._inference(sample)
+            turns += self._inference(frames, sample)
             ends.add(len(turns) - 1)
         parser = ReplyParser()
         replies: list[Reply] = []
@@ -160,23 +166,19 @@ class _SimulatedBoard:
         converse(
             *self._hardware, turns, divisor=divisor,
             settle=round(_SETTLE * self._board.clock_hz),
-            limit=cycle_limit(self._spec, self._plans, samples.shape[1]) + 2 * _BITS * divisor,
+            limit=cycle_limit(self._spec, self._plans, samples.shape[1])
+            + 2 * _BITS * divisor + _GATHER,
             answered=answered,
         )
         return list(zip(replies[::2], replies[1::2], strict=True))
 
-    def _inference(self, sample: npt.NDArray) -> Iterator[Turn]:
+    def _inference(self, frames: FrameCounter, sample: npt.NDArray) -> Iterator[Turn]:
         """``sample`` in pieces that the board's window holds, then its counters."""
         identity = self._identity
         data = bytes([Command.CLEAR]) + encode_inference(self._spec, sample, identity.ways)
-        event = 3 if identity.value_bits else 2
-        first = at = 0
-        while at < len(data):
-            length = event if data[at] & 0x80 else 1
-            if at + length - first >= identity.window:
-                yield Turn(data[first:at] + bytes([Command.PING]), 1)
-                first = at
-            at += length
-        result = 1 + identity.classes * identity.score_bytes + identity.index_bytes
-        counters = 2 + 4 * identity.counter_words
-        yield Turn(data[first:] + bytes([Command.COUNTERS]), result + counters)
+        # Each piece has a PING behind it.
+        *pieces, rest = (data[at : at + identity.window - 1]
+                         for at in range(0, len(data), identity.window - 1))
+        for piece in pieces:
+            yield Turn(frames.commands(piece + bytes([Command.PING])), 1)
+        yield Turn(frames.commands(rest + bytes([Command.COUNTERS])), 2)

@@ -4,12 +4,13 @@
 //
 // The file is little-endian words of 64 bits: cycles per bit, cycles before the first byte, cycles
 // that an answer may take, how many memories there are; of each, its name and what it starts with;
-// then turns: the bytes that are sent, and how many answer them. Bytes and words stand behind how
+// then turns: the bytes that are sent, and how many frames, each up to a 0, answer them. Bytes and words stand behind how
 // many they are, bytes in whole words. For each turn there comes out: cycles so far, how many bytes answered, the bytes.
 // An answer that does not come in time ends the run.
 
 #include "model.hpp"
 
+#include <algorithm>
 #include <vector>
 
 static std::vector<uint64_t> read_words(const char *path) {
@@ -100,11 +101,15 @@ int main(int, char **arguments) {
     at += (length + 7) / 8;
     const size_t expected = job[at++];
     size_t had = line.answer.size();
-    for (uint64_t waited = 0; line.answer.size() < expected && waited < job[2]; ++waited) {
+    size_t frames = std::count(line.answer.begin(), line.answer.end(), 0);
+    for (uint64_t waited = 0; frames < expected && waited < job[2]; ++waited) {
       line.cycle(1);
-      if (line.answer.size() > had) had = line.answer.size(), waited = 0;
+      if (line.answer.size() > had) {
+        had = line.answer.size(), waited = 0;
+        frames += line.answer.back() == 0;
+      }
     }
-    const bool late = line.answer.size() < expected;
+    const bool late = frames < expected;
     write_word(line.cycles);
     write_word(line.answer.size());
     std::fwrite(line.answer.data(), 1, line.answer.size(), stdout);

@@ -24,7 +24,7 @@ class SilentBoardError(SpikewrightError):
 
 @dataclass(frozen=True)
 class Turn:
-    """``data`` is sent, then ``answers`` bytes are waited for."""
+    """``data`` is sent, then ``answers`` frames, each up to a 0x00, are waited for."""
 
     data: bytes
     answers: int
@@ -95,11 +95,12 @@ def converse(
                 for number, turn in enumerate(turns):
                     head = process.stdout.read(16)
                     answer = process.stdout.read(int.from_bytes(head[8:], "little"))
-                    if len(head) < 16 or len(answer) < turn.answers:
+                    if len(head) < 16 or answer.count(0) < turn.answers:
                         said = process.stderr.read().decode(errors="replace").strip()
                         raise SilentBoardError(
                             said or f"the board was sent {len(turn.data)} bytes (turn {number}) "
-                            f"and answered {len(answer)} of {turn.answers} bytes in {limit} cycles"
+                            f"and answered {answer.count(0)} of {turn.answers} frames in {limit} "
+                            f"cycles"
                         )
                     cycles = int.from_bytes(head[:8], "little")
                     answered(number, answer)

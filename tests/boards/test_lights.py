@@ -13,10 +13,11 @@ from spikewright.boards.top import BoardTop
 from spikewright.gen import Folding
 
 from ..gen.examples import one_layer
-from .serial import send_bytes
+from .serial import framed, send_bytes
 
 #: A second of 512 cycles.
-BOARD = replace(find_board("icebreaker"), clock_hz=512, baud=128, window=8, buffer=8)
+BOARD = replace(
+    find_board("icebreaker"), clock_hz=512, oscillator_hz=512, baud=128, window=8, buffer=8)
 
 
 class Pins(Elaboratable):
@@ -42,7 +43,7 @@ def test_one_light_blinks_and_the_other_shows_traffic():
     async def bench(ctx):
         ctx.set(pins.uart.rx.i, 1)
         await ctx.tick().repeat(100)
-        await send_bytes(ctx, pins.uart.rx.i, [Command.PING], BOARD.divisor)
+        await send_bytes(ctx, pins.uart.rx.i, framed(bytes([Command.PING])), BOARD.divisor)
         await ctx.tick().repeat(500)
 
     async def watch(ctx):

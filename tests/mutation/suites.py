@@ -38,6 +38,8 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     "gen/rtl/weights.py": ("gen/test_weights.py", "gen/test_large_memories.py", "formal/test_weights.py"),
     "boards/uart.py": ("boards/test_uart.py", "formal/test_uart.py"),
     "boards/hostlink.py": _TALK,
+    "boards/cobs.py": ("boards/test_cobs.py", "formal/test_frames.py"),
+    "boards/frames.py": ("boards/test_frames.py", "formal/test_frames.py"),
     "boards/command_decoder.py": ("boards/test_command_decoder.py", *_TALK),
     "boards/reply_encoder.py": ("boards/test_reply_encoder.py", *_TALK),
     "boards/buffer.py": ("boards/test_buffer.py", "formal/test_buffer.py"),
