@@ -55,9 +55,9 @@ def decoded(data: bytes, inputs: int) -> np.ndarray:
     return np.array(steps)
 
 
-@settings(deadline=None)
-@given(st.integers(0, 1 << 32), st.integers(1, 90), st.integers(1, 1000),
-       st.sampled_from([0.0, 0.001, 0.2, 1.0]))
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 1 << 32), st.integers(1, 70), st.integers(1, 300),
+       st.sampled_from([0.0, 0.002, 0.2]))
 def test_encoding_keeps_every_spike(seed, timesteps, inputs, density):
     spikes = np.random.default_rng(seed).random((timesteps, inputs)) < density
     data = encode_inference(one_layer(inputs, 1), spikes)
