@@ -1,6 +1,6 @@
 """Small faults in the Python source of hardware components: all there can be, and a fair sample.
 
-A fault is put into the syntax tree, so that every one is a program.
+A fault is put into the syntax tree of a function or method, so that every one is a program.
 """
 
 import ast

@@ -117,7 +117,7 @@ def test_faults_are_found_and_no_file_is_changed(tmp_path):
         (tmp_path / name).write_text(text)
 
     def verdict(number, test="test_toy.py"):
-        said = attempt(tmp_path, "toy.py", number, [test], limits=(2, 2))
+        said = attempt(tmp_path, "toy.py", number, [test], limits=(2, 2, 2, 9))
         return said["verdict"], said["how"], said["test"].rpartition("::")[2]
 
     assert verdict(None) == ("survived", "exit code 0", "test_ends")
