@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from amaranth.hdl import ResetInserter, Signal
 from amaranth.sim import Simulator
 
 from spikewright.boards.host import (

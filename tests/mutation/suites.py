@@ -20,7 +20,7 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     "gen/rtl/conv_sweep.py": _CONVOLUTION,
     "gen/rtl/counters.py": ("gen/test_counter_memory.py", "gen/test_counters.py",
                             "formal/test_counters.py"),
-    "gen/rtl/exit.py": ("gen/test_exit.py", "formal/test_exit.py"),
+    "gen/rtl/exit.py": ("formal/test_exit.py", "gen/test_exit.py"),
     "gen/rtl/flat.py": ("gen/test_verilog.py",),
     "gen/rtl/layer.py": _WHOLE,
     "gen/rtl/linear.py": ("gen/test_linear.py", *_WHOLE),

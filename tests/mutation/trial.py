@@ -23,10 +23,11 @@ import pytest
 from .faults import apply
 from .suites import WHOLE_DESIGNS
 
-#: Processor time of a test of a component, of a test of a whole design, of one that draws its
-#: examples, and after which no other begins. Sound designs take at most half of the first three.
+#: Processor time of a test of a component; of one of whole designs, or that draws its examples; of
+#: one that does both; and after which no other begins. Sound designs take at most half of the first
+#: three.
 Limits = tuple[float, float, float, float]
-LIMITS: Limits = (5.0, 20.0, 90.0, float("inf"))
+LIMITS: Limits = (5.0, 20.0, 70.0, float("inf"))
 
 #: Time for all tests, the tools that they wait for included.
 WALL_SECONDS = 2400.0
@@ -109,9 +110,9 @@ class Trials:
     def pytest_runtest_setup(self, item):
         if _seconds() > self.limits[3]:
             self._end(verdict="survived", how="time is up")
-        size = 2 if hasattr(getattr(item, "obj", None), "hypothesis") else int(
-            item.path.name in WHOLE_DESIGNS)
-        signal.setitimer(signal.ITIMER_PROF, self.limits[size])
+        draws = hasattr(getattr(item, "obj", None), "hypothesis")
+        whole = item.path.name in WHOLE_DESIGNS
+        signal.setitimer(signal.ITIMER_PROF, self.limits[draws + whole])
 
     def pytest_exception_interact(self, node, call, report):
         if node.session.testscollected:
