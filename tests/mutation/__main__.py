@@ -15,7 +15,8 @@ RESULTS = Path(__file__).with_name("results.json")
 
 
 def main() -> int:
-    """Tries the sample; 1 if the sound design fails its tests, or a survivor has no explanation."""
+    """Tries the sample; 1 if a fault that was tried was not found and has no explanation, or with
+    ``--sound`` if the sound design fails a test."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("--only", action="append", default=[], metavar="FILE",
                         help="such as gen/rtl/router.py; may be given again")
@@ -55,8 +56,8 @@ def main() -> int:
     Bench(ROOT, report, asked.quick).run(due, asked.jobs)
     rows = [results.rows[fault.key] for fault in every if fault.key in results.rows]
     count = Counter(row["verdict"] for row in rows)
-    print(f"{len(rows)} faults tried, {count['killed']} killed, "
-          f"{count['killed'] / max(1, len(rows)):.1%}")
+    print(f"{len(every)} faults, {len(rows)} tried: "
+          f"{', '.join(f'{number} {verdict}' for verdict, number in count.items())}")
     left = [row for row in rows if row["verdict"] != "killed"]
     for row in left:
         print(f"{row['fault']}: {row['before']} => {row['after']}: "

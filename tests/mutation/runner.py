@@ -145,6 +145,8 @@ class Bench:
             return left
         for number, verdict in attempt(self.root, faults[0].file, list(waiting), tests, limits):
             if last or verdict["verdict"] == "killed":
+                if self.quick is not None and verdict["verdict"] == "survived":
+                    verdict["verdict"] = "undecided"
                 self.report(waiting[number], verdict)
             else:
                 left.append(waiting[number])

@@ -27,7 +27,7 @@ from .suites import WHOLE_DESIGNS
 #: one that does both; and after which no other begins. Sound designs take at most half of the first
 #: three.
 Limits = tuple[float, float, float, float]
-LIMITS: Limits = (5.0, 20.0, 70.0, float("inf"))
+LIMITS: Limits = (5.0, 12.0, 70.0, float("inf"))
 
 #: Time for all tests, the tools that they wait for included.
 WALL_SECONDS = 2400.0
