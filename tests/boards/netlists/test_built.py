@@ -13,7 +13,7 @@ from spikewright.boards.netlists.serial import Turn, converse, program
 from spikewright.boards.registry import ECP5, find_board
 from spikewright.boards.toolchain import find_tool
 
-pytestmark = pytest.mark.xdist_group("netlist")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("netlist_built")]
 
 
 class Echo(Elaboratable):
