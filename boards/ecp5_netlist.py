@@ -40,8 +40,9 @@ _HIGH = {
 _NEEDLESS: dict[str, dict[str, str | None]] = {
     "TRELLIS_FF": {"LSRMODE": "LSR"},
     # What says otherwise is a register in the pin.
-    "TRELLIS_IO": {"DATAMUX_MDDR": "PADDO", "DATAMUX_ODDR": "PADDO", "DATAMUX_OREG": "PADDO",
-                   "TRIMUX_TSREG": "PADDT"},
+    **{kind: {"DATAMUX_MDDR": "PADDO", "DATAMUX_ODDR": "PADDO", "DATAMUX_OREG": "PADDO",
+              "TRIMUX_TSREG": "PADDT"}
+       for kind in ("TRELLIS_IO", "TRELLIS_IO_INPUT", "TRELLIS_IO_OUTPUT")},
     "DP16KD": {"INIT_DATA": "STATIC", "WID": None},
     "MULT18X18D": {
         "MULT_BYPASS": "DISABLED", "CAS_MATCH_REG": "FALSE", "HIGHSPEED_CLK": "NONE",
@@ -116,8 +117,7 @@ def _verilog(path: Path) -> tuple[str, list[Path]]:
 
 def models(kinds: set[str]) -> list[Path]:
     """The files that simulate cells of ``kinds``."""
-    needed = set()
-    waiting = set(kinds)
+    needed, waiting = set(), set(kinds)
     while waiting:
         kind = waiting.pop()
         path = MODELS / f"{kind}.v"
@@ -145,15 +145,16 @@ def complete(module: Node) -> None:
     reset = _reset(module, free)
     for name, cell in cells.items():
         kind = cell["type"]
-        if not (MODELS / f"{kind}.v").exists():
-            raise NetlistError(
-                f"cell {name} is of type {kind}, which cannot be simulated; there are models of "
-                f"{', '.join(sorted(path.stem for path in MODELS.glob('*.v')))}"
-            )
+        _require_modelled(name, kind)
         # Contents that do not matter become 0, as in a bitstream.
         parameters = {key: str(value).replace("x", "0") if key.startswith("INIT") else value
                       for key, value in cell["parameters"].items()}
         connections = {port: bits for port, bits in cell["connections"].items() if bits}
+        if kind == "TRELLIS_IO":
+            direction = parameters.pop("DIR", "INPUT")
+            if direction != "BIDIR":
+                kind = cell["type"] = f"TRELLIS_IO_{direction}"
+                _require_modelled(name, kind)
         if kind == "EHXPLLL":
             _require_one_clock(name, cell, module)
             parameters = {}
@@ -169,6 +170,14 @@ def complete(module: Node) -> None:
                                  for bit in connections[port]]
         cell["port_directions"] = {
             port: "input" if port in model.inputs else "output" for port in connections}
+
+
+def _require_modelled(name: str, kind: str) -> None:
+    if not (MODELS / f"{kind}.v").exists():
+        raise NetlistError(
+            f"cell {name} is of type {kind}, which cannot be simulated; there are models of "
+            f"{', '.join(sorted(path.stem for path in MODELS.glob('*.v')))}"
+        )
 
 
 def _free(module: Node) -> Iterator[int]:
@@ -215,7 +224,6 @@ def _tied(name: str, port: str, level: str, parameters: Node, connections: Node)
     parameter of constants, or inverts the 1 that such inputs have."""
     mux = f"{port}MUX"
     driven = any(isinstance(bit, int) for bit in connections.get(port, []))
-    # A space tells strings of digits from numbers.
     how = parameters.get(mux, "").strip()
     if driven and how == "INV" and port.startswith("CLK"):
         return level

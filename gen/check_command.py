@@ -13,7 +13,7 @@ from .engines import available_engines, load_engine
 from .engines import simulate as run_engine
 from .errors import SpikewrightError, ToolError
 from .folding import Folding
-from .folding_options import Lanes, Slices, Ways, folded, folding_of, from_json
+from .folding_options import Lanes, Protect, Slices, Ways, folded, folding_of, from_json
 from .runfolder import RunFolder
 from .spec import NetworkSpec
 from .stimulus import Stimulus
@@ -72,6 +72,7 @@ def check(
     lanes: Lanes = None,
     ways: Ways = None,
     slices: Slices = None,
+    protect: Protect = None,
     json: console.Json = False,
 ) -> None:
     """Prove that the engines agree: spikes and membranes of every layer, readout, counters, cycles.
@@ -84,7 +85,7 @@ def check(
     """
     folder = RunFolder.open(run)
     spec, stimulus = folder.spec(), folder.stimulus()
-    build, folding = _build(folder, spec, board), folding_of(lanes, spec, ways, slices)
+    build, folding = _build(folder, spec, board), folding_of(lanes, spec, ways, slices, protect)
     if build is not None:
         if (lanes, ways, slices) != (None, None, None):
             raise SpikewrightError(f"board {board} has lanes, ways and slices of its own; leave "

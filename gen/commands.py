@@ -1,4 +1,4 @@
-"""Commands of the hardware side: ``simulate`` and ``generate``."""
+"""The command ``simulate``, and what commands on run folders have in common."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,8 +9,8 @@ from . import console
 from .engines import load_engine
 from .engines import simulate as run_engine
 from .errors import DataError
-from .folding_options import Lanes, Slices, Ways, folded, folding_of
-from .runfolder import RunFolder, write_output
+from .folding_options import Lanes, Protect, Slices, Ways, folding_of
+from .runfolder import RunFolder
 from .stimulus import Stimulus, from_argument
 from .summary import summary, tables
 
@@ -44,6 +44,7 @@ def simulate(
     lanes: Lanes = None,
     ways: Ways = None,
     slices: Slices = None,
+    protect: Protect = None,
     membranes: Annotated[
         bool, typer.Option("--membranes", help="Report the range of every layer's membrane.")
     ] = False,
@@ -64,7 +65,7 @@ def simulate(
     """
     folder = RunFolder.open(run)
     spec = folder.spec()
-    folding = folding_of(lanes, spec, ways, slices)
+    folding = folding_of(lanes, spec, ways, slices, protect)
     load_engine(engine)
     stimulus = folder.stimulus() if data is None else from_argument(data, folder)
     stimulus = first_samples(stimulus, samples or DEFAULT_SAMPLES.get(engine))
@@ -83,62 +84,8 @@ def simulate(
                    *tables(spec, figures), as_json=json)
 
 
-def generate(
-    run: Run,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="DIR", show_default=False,
-                     help="Where to write. [default: RUN/verilog]"),
-    ] = None,
-    lanes: Lanes = None,
-    ways: Ways = None,
-    slices: Slices = None,
-    json: console.Json = False,
-) -> None:
-    """Write the accelerator as one Verilog file that needs nothing else.
-
-    Example: `spikewright generate runs/demo --lanes 64,10`
-    """
-    from . import verilog
-    from .rtl.network import Network
-
-    folder = RunFolder.open(run)
-    spec = folder.spec()
-    folding = folding_of(lanes, spec, ways, slices)
-    name = f"{spec.name}.v"
-    with console.progress("writing Verilog", 1) as advance:
-        network = Network(spec, folding)
-        text = verilog.convert(network)
-        if output is None:
-            with folder.writing("generate") as staging:
-                (staging / "verilog").mkdir()
-                (staging / "verilog" / name).write_text(text, encoding="utf-8")
-            written = folder.path / "verilog" / name
-        else:
-            written = output / name
-            write_output(written, text)
-        advance()
-    ports = [{"name": port.name, "direction": port.direction, "width": port.width,
-              "meaning": port.meaning} for port in verilog.ports(network)]
-    figures = {
-        "verilog": str(written),
-        "module": spec.name,
-        "lines": text.count("\n"),
-        "digest": spec.digest,
-        **folded(spec, folding),
-        "ports": ports,
-    }
-    folder.record("generate", figures)
-    console.finish(
-        {"run": str(run), **figures},
-        console.table(f"{written}: module {spec.name}", ("port", "direction", "bits", "meaning"),
-                      [tuple(port.values()) for port in ports]),
-        as_json=json,
-    )
-
-
 def first_samples(stimulus: Stimulus, samples: int | None) -> Stimulus:
-    """As many of ``stimulus``, from the first; DataError if there is none."""
+    """The first ``samples`` of ``stimulus``, all if None; DataError if there are none at all."""
     if not len(stimulus):
         raise DataError("there are no samples in the data; give a file with at least one")
     return stimulus if samples is None else stimulus[:samples]

@@ -29,7 +29,7 @@ _Bools = npt.NDArray[np.bool_]
 
 def within_threshold(sums: npt.NDArray, threshold: _Like) -> _Bools:
     """Lemma 2's condition, neuron by neuron: ``sums`` (timesteps, …) stay in [0, θ] throughout."""
-    return ((sums >= 0) & (sums <= threshold)).all(axis=0)
+    return np.asarray(((sums >= 0) & (sums <= threshold)).all(axis=0))
 
 
 def compute_premium(

@@ -15,7 +15,7 @@ from .hardware import Hardware
 from .power import SCOPE, Estimate
 from .published import SOFTWARE, SoftwareCase
 from .rates import CODINGS, density_of
-from .verdict import Verdict
+from .verdict import Verdict, nanojoules
 
 _SNN, _QNN = COLOURS[0], COLOURS[1]
 _PARTS = ("compute", "weights", "signals")
@@ -64,7 +64,7 @@ def _legend(figure: Figure) -> None:
 def landscape(hardware: Sequence[Hardware], weight_bits: int, fan_in: int) -> Figure:
     """A panel for each software case and hardware: the SNN beside its twin at the densities that
     the best, average and worst coding give it; a dash where no twin has such a density."""
-    figure = Figure(figsize=(6.4, 1.2 + 1.75 * len(hardware)), layout="constrained")
+    figure = Figure(figsize=(5.6, 1.2 + 1.6 * len(hardware)), layout="constrained")
     rows = figure.subplots(len(hardware), len(SOFTWARE), squeeze=False)
     for axes, setting in zip(rows, hardware, strict=True):
         for axis, case in zip(axes, SOFTWARE, strict=True):
@@ -87,7 +87,7 @@ def _panel(axis, case: SoftwareCase, hardware: Hardware, weight_bits: int, fan_i
         qnn = qnn_energy(qnn_work(density, fan_in, activation_bits(case.timesteps)), hardware,
                          weight_bits)
         totals.append(_stack(axis, place, qnn, _QNN))
-        axis.annotate(f"{totals[0] / totals[-1]:.3g}×", (place, totals[-1]), (0, 2),
+        axis.annotate(f"{totals[0] / totals[-1]:.2f}", (place, totals[-1]), (0, 2),
                       textcoords="offset points", ha="center", fontsize=7)
     axis.set(xticks=range(4), xticklabels=("SNN", "best", "avg", "worst"), xlim=(-0.6, 3.6),
              ylim=(0, 1.18 * max(totals)))
@@ -127,7 +127,7 @@ def _bar(figure: Figure, mesh, axes) -> None:
 @drawn
 def rate_maps(hardware: Sequence[Hardware], weight_bits: int, fan_in: int) -> Figure:
     """SNN ÷ QNN against timesteps and spike rate, a map for each hardware; dots are the cases."""
-    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+    figure = Figure(figsize=(5.6, 3.2), layout="constrained")
     axes = figure.subplots(1, len(hardware), sharey=True, squeeze=False)[0]
     timesteps, edges = np.arange(1, 33), np.geomspace(0.005, 1, 161)
     rate = np.sqrt(edges[1:] * edges[:-1])
@@ -151,7 +151,7 @@ def rate_maps(hardware: Sequence[Hardware], weight_bits: int, fan_in: int) -> Fi
 def movement_maps(hardware: Hardware, weight_bits: int, fan_in: int) -> Figure:
     """SNN ÷ QNN at T = 4 against hops and spike rate, and, at the typical case, against how often
     each twin uses a weight that it has read."""
-    figure = Figure(figsize=(6.4, 3.5), layout="constrained")
+    figure = Figure(figsize=(5.6, 3.3), layout="constrained")
     left, right = figure.subplots(1, 2)
     hops, rate = np.geomspace(0.01, 10, 140), np.geomspace(0.005, 0.6, 140)
     mesh = _map(left, hops, rate,
@@ -187,7 +187,7 @@ def breakeven(hardware: Hardware, density: float, weight_bits: Sequence[int],
     axis.set(xlabel="timesteps T", ylabel="break-even spike rate (%)", yscale="log")
     axis.set_yticks([2, 5, 10, 20, 50], labels=["2", "5", "10", "20", "50"])
     axis.minorticks_off()
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.locator_params(axis="x", integer=True)
     axis.legend()
     return _scoped(figure, hardware.scope)
 
@@ -207,10 +207,10 @@ def lifetime(rate: npt.NDArray, hours: dict[str, tuple[npt.NDArray, npt.NDArray]
         axis.plot(100 * s, value, "o", color=INK, markersize=4)
         # Lines fall from left to right, so there is room above them, and beneath far right.
         right = s < 0.05
-        axis.annotate(f"{name}: {value:.3g} h", (100 * s, value), (6, 6) if right else (-6, -19),
+        axis.annotate(f"{name}: {value:.3g} h", (100 * s, value), (6, 6) if right else (-6, -15),
                       ha="left" if right else "right", textcoords="offset points", fontsize=8)
     axis.set(xlabel="spike rate s (%)", ylabel="battery life (h)", xscale="log", yscale="log")
-    axis.set_ylim(bottom=0.4 * min(value for _, value in cases.values()))
+    axis.set_ylim(bottom=0.25 * min(value for _, value in cases.values()))
     axis.set_xticks([1, 10, 100], labels=["1", "10", "100"])
     axis.yaxis.set_major_formatter("{x:g}")
     axis.legend(fontsize=8, ncols=len(hours), loc="lower left", bbox_to_anchor=(0, 1))
@@ -232,7 +232,7 @@ def layers(verdict: Verdict) -> Figure:
             for bars in figures[-3:]:
                 bars[0].set_height(0.36)
                 bars[0].set_y(place + shift - 0.18)
-            axis.annotate(f"{total:.3g}", (total, place + shift), (3, 0), va="center",
+            axis.annotate(nanojoules(1000 * total), (total, place + shift), (3, 0), va="center",
                           textcoords="offset points", fontsize=8)
             most = max(most, total)
     axis.set(yticks=range(len(names)), yticklabels=names, xlabel="nJ an inference",

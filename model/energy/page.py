@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Dots an inch of a PNG.
-_DPI = 200
+_DPI = 150
 
 
 @dataclass

@@ -93,11 +93,13 @@ class Entry:
 
     def figures(self) -> dict:
         """JSON-ready."""
-        compared = self.paper is not None and self.tolerance is not None
+        apart = None
+        if self.paper is not None and not isinstance(self.ours, tuple) and self.tolerance:
+            apart = self.ours - self.paper
         return {
             "name": self.name, "unit": self.unit, "paper": self.paper,
             "ours": list(self.ours) if isinstance(self.ours, tuple) else self.ours,
-            "difference": self.ours - self.paper if compared else None,
+            "difference": apart,
             "tolerance": self.tolerance, "within": self.within, "scope": SCOPE,
             "source": self.source, "note": self.note,
         }

@@ -31,15 +31,15 @@ def representable(timesteps: _Like, bits: _Like) -> npt.NDArray[np.bool_]:
 
 def rate_bounds(density: _Like, timesteps: _Like) -> tuple[_Floats, _Floats]:
     """Theorem 2: least and highest spike rate of a twin of ``density``."""
-    d = np.asarray(density, np.float64)
-    return d / timesteps, d + np.zeros_like(timesteps, np.float64)
+    d, t = np.asarray(density, np.float64), np.asarray(timesteps, np.float64)
+    return d / t, d + 0 * t
 
 
 def density_bounds(rate: _Like, timesteps: _Like) -> tuple[_Floats, _Floats]:
     """Theorem 2 turned round: least and highest density of a twin at spike ``rate``; no density
     exceeds 1, whatever T·s says."""
-    s = np.asarray(rate, np.float64)
-    return s + np.zeros_like(timesteps, np.float64), np.minimum(1.0, s * timesteps)
+    s, t = np.asarray(rate, np.float64), np.asarray(timesteps, np.float64)
+    return s + 0 * t, np.minimum(1.0, s * t)
 
 
 def possible(rate: _Like, density: _Like, timesteps: _Like) -> npt.NDArray[np.bool_]:

@@ -53,7 +53,7 @@ def run(
     from .exactness import measure
     from .hardware import Hardware
     from .run_page import write_run
-    from .verdict import judge
+    from .verdict import in_units, judge
 
     setting = Hardware.load(hardware)
     folder = RunFolder.open(run)
@@ -91,11 +91,11 @@ def run(
     shown = [_table(verdict) for verdict in figures["verdicts"]]
     said = [verdicts[0].sentence(), exactness.sentence()]
     if fpga is not None:
-        low, high = fpga[0].range_pj
+        low, high = map(in_units, fpga[0].range_pj)
         said.append(
-            f"{fpga[0].fabric.name} ({figures['fpga']['scope']}): {fpga[0].total_pj / 1e3:.3g} nJ "
-            f"an inference, between {low / 1e3:.2g} and {high / 1e3:.2g} nJ; dynamic, "
-            f"{fpga[0].milliwatts:.2g} mW at {fpga[0].clock_hz / 1e6:g} MHz.")
+            f"{fpga[0].fabric.name} ({figures['fpga']['scope']}): {in_units(fpga[0].total_pj)} "
+            f"of dynamic energy an inference, from {low} to {high}; {fpga[0].milliwatts:.2g} mW at "
+            f"{fpga[0].clock_hz / 1e6:g} MHz.")
     finish({"run": str(run), **figures}, *shown, *said, as_json=json)
     if exactness.violations:
         raise typer.Exit(1)
@@ -142,7 +142,9 @@ def _fpga(spec: NetworkSpec, stimulus: Stimulus, folding: Folding, built: dict[s
 
 
 def _table(verdict: dict[str, Any]) -> Any:
-    rows = [(layer["layer"], layer["snn"]["total_pj"] / 1e3, layer["qnn"]["total_pj"] / 1e3,
+    from .verdict import nanojoules
+
+    rows = [(layer["layer"], *(nanojoules(layer[twin]["total_pj"]) for twin in ("snn", "qnn")),
              "–" if layer["ratio"] is None else f"{layer['ratio']:.2f}", layer["winner"],
              f"{layer['rate']:.2%}", _flip(layer["flip_rate"]), f"{layer['density']:.1%}")
             for layer in verdict["layers"]]

@@ -12,7 +12,7 @@ from . import figures as drawings
 from .exactness import Exactness
 from .page import Picture, write
 from .power import SCOPE, Estimate
-from .verdict import Verdict
+from .verdict import Verdict, in_units, nanojoules
 from .waveform import Toggles
 
 
@@ -65,7 +65,7 @@ def _energies(verdict: dict[str, Any], source: str) -> Table:
         snn, qnn = layer["snn"], layer["qnn"]
         flip = layer["flip_rate"]
         rows.append((
-            layer["layer"], f"{snn['total_pj'] / 1e3:,.3g}", f"{qnn['total_pj'] / 1e3:,.3g}",
+            layer["layer"], nanojoules(snn["total_pj"]), nanojoules(qnn["total_pj"]),
             "–" if layer["ratio"] is None else f"{layer['ratio']:.2f}", layer["winner"],
             f"{layer['rate']:.2%}", "never" if flip is None else f"{flip:.2%}",
             f"{layer['density']:.1%}", f"{snn['movement']}, {qnn['movement']}"))
@@ -108,12 +108,12 @@ def _number(value: float | None) -> str:
 
 
 def _fpga_text(estimate: Estimate, switched: Toggles) -> str:
-    low, high = (pj / 1e3 for pj in estimate.range_pj)
+    low, high = map(in_units, estimate.range_pj)
     return (
-        f"{SCOPE.capitalize()}, nothing measured: {estimate.total_pj / 1e3:.3g} nJ of dynamic "
-        f"energy an inference on {estimate.board} ({estimate.fabric.name}), give or take a factor "
-        f"of {estimate.fabric.factor:g}: {low:.2g} to {high:.2g} nJ, {estimate.milliwatts:.2g} mW "
-        f"at {estimate.clock_hz / 1e6:g} MHz. {estimate.cells:,} cells, of whose signals "
+        f"Scope: {SCOPE}, nothing measured. {in_units(estimate.total_pj)} of dynamic energy an "
+        f"inference on {estimate.board} ({estimate.fabric.name}), give or take a factor of "
+        f"{estimate.fabric.factor:g}: {low} to {high}, {estimate.milliwatts:.2g} mW at "
+        f"{estimate.clock_hz / 1e6:g} MHz. {estimate.cells:,} cells, of whose signals "
         f"{switched.activity:.1%} toggle in a cycle ({switched.toggles:,} toggles of "
         f"{switched.bits:,} bits in {switched.cycles:,} cycles of a waveform). Leakage, pins and "
         f"glitches are left out. Not to be compared with the figures above, which are of another "

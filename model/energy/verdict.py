@@ -115,7 +115,7 @@ class Verdict:
             flip = f"it would turn round at {factor:.2f} times as many spikes"
         else:
             flip = f"it would turn round at {factor:.2f} of the spikes"
-        return (f"The {who} costs less: {_energy(self.snn_pj)} against {_energy(self.qnn_pj)} an "
+        return (f"The {who} costs less: {in_units(self.snn_pj)} against {in_units(self.qnn_pj)} an "
                 f"inference for SNN and QNN. The SNN costs less in {where or 'no layer'}; {flip}.")
 
 
@@ -173,7 +173,14 @@ def _parts(energy: Energy) -> dict[str, Any]:
     }
 
 
-def _energy(pj: float) -> str:
+def nanojoules(pj: float) -> str:
+    """``pj`` as nJ, with three digits or more."""
+    nj = pj / 1e3
+    return f"{nj:,.0f}" if nj >= 100 else f"{nj:.3g}"
+
+
+def in_units(pj: float) -> str:
+    """``pj`` with three digits, in the unit that suits."""
     for unit, size in (("µJ", 1e6), ("nJ", 1e3)):
         if pj >= size:
             return f"{pj / size:.3g} {unit}"

@@ -14,6 +14,8 @@ from . import (
     activity,
     conversion,
     cycle_model,
+    energy,
+    engines,
     estimates,
     latency,
     rivals,
@@ -36,6 +38,7 @@ PARTS = {
     "estimates": estimates.compare,
     "rivals": rivals.compare,
     "cycle_model": cycle_model.measure,
+    "engines": engines.measure,
     "latency": latency.measure,
     "rounding": rounding.measure,
     "training": training.measure,
@@ -43,6 +46,7 @@ PARTS = {
     "robustness": robustness.measure,
     "sast": sast.measure,
     "ann_to_snn": conversion.measure,
+    "energy": energy.measure,
 }
 
 

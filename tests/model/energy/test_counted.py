@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pytest import approx
 
 from spikewright.gen import (
     Conv2d,
@@ -75,22 +74,24 @@ def test_counts_of_an_fc_net_are_the_model_s_own():
         snn = snn_energy(snn_work(5, layer.rate, fan_in), TYPICAL, 4)
         # The paper takes one rate for what comes in and what goes out.
         own = 5 * (fired.mean() - layer.rate) * TYPICAL.subtract_pj
-        assert layer.snn.total_pj == approx(neurons * float(snn.total_pj + own))
+        assert layer.snn.total_pj == pytest.approx(neurons * float(snn.total_pj + own))
         qnn = qnn_energy(qnn_work(layer.density, fan_in, 3), TYPICAL, 4)
-        assert layer.qnn.total_pj == approx(neurons * float(qnn.total_pj))
+        assert layer.qnn.total_pj == pytest.approx(neurons * float(qnn.total_pj))
 
 
 def test_as_built_an_event_serves_all_neurons():
     spec = net()
     counts = count(spec, stimulus(spec), Folding())
     for found in counts.layers:
-        built, paper = (works(found, counts.samples, unicast=unicast)[0] for unicast in (False, True))
-        assert paper.sparse_bit_hops == approx(built.sparse_bit_hops * found.layer.neurons)
+        built, paper = (works(found, counts.samples, unicast=unicast)[0]
+                        for unicast in (False, True))
+        assert paper.sparse_bit_hops == pytest.approx(built.sparse_bit_hops * found.layer.neurons)
         assert built.sparse_bit_hops == found.events / counts.samples
         assert built.operations == paper.operations
     # Slices each get every event.
-    cut = count(spec, stimulus(spec), Folding.each(LayerFolding(slices=3), LayerFolding(), spec=spec))
-    assert works(cut.layers[0], 7)[0].sparse_bit_hops == approx(3 * cut.layers[0].events / 7)
+    sliced = Folding.each(LayerFolding(slices=3), LayerFolding(), spec=spec)
+    cut = count(spec, stimulus(spec), sliced)
+    assert works(cut.layers[0], 7)[0].sparse_bit_hops == pytest.approx(3 * cut.layers[0].events / 7)
 
 
 def test_lanes_without_a_neuron_fetch_too():
@@ -183,12 +184,13 @@ def test_the_flip_is_where_both_cost_the_same():
         total = sum(float(snn_energy(
             works(found, counts.samples, unicast=unicast, rate_factor=factor)[0], TYPICAL, 4
         ).total_pj) for found in counts.layers)
-        assert total == approx(verdict.qnn_pj)
+        assert total == pytest.approx(verdict.qnn_pj)
         for layer in verdict.layers:
             if layer.flip:
                 at, _ = works(layer.counts, counts.samples, unicast=unicast,
                               rate_factor=layer.flip / layer.rate)
-                assert snn_energy(at, TYPICAL, 4).total_pj == approx(float(layer.qnn.total_pj))
+                assert snn_energy(at, TYPICAL, 4).total_pj == pytest.approx(
+                    float(layer.qnn.total_pj))
                 assert (layer.flip > layer.rate) == (layer.snn.total_pj < layer.qnn.total_pj)
         assert f"{verdict.flip_factor:.2f}" in verdict.sentence()
 

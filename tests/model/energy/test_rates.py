@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pytest import approx
 
 from spikewright.model.energy.conditions import (
     compute_premium,
@@ -41,7 +40,7 @@ def test_theorem_2_of_any_spikes(data, t):
     least, most = density_bounds(rate, t)
     assert least - 1e-12 <= density <= most + 1e-12
     # Both ends are reached: by one spike each, and by all.
-    assert rate_of(density, t, "best") == approx(rate_bounds(density, t)[0])
+    assert rate_of(density, t, "best") == pytest.approx(rate_bounds(density, t)[0])
     assert not possible(density + 0.01, density, t)
 
 
@@ -49,7 +48,7 @@ def test_theorem_2_of_any_spikes(data, t):
 @given(shares, timesteps, st.sampled_from(CODINGS))
 def test_density_and_rate_are_each_other_s_reverse(d, t, coding):
     rate = rate_of(d, t, coding)
-    assert density_of(rate, t, coding) == approx(d)
+    assert density_of(rate, t, coding) == pytest.approx(d)
     assert possible(rate, d, t)
 
 
@@ -63,7 +62,7 @@ def test_the_premium_that_a_coding_asks_for_decides(t, coding, d):
 
 
 def test_premiums():
-    assert [float(least_premium(9, coding)) for coding in CODINGS] == approx([1, 5, 9])
+    assert [float(least_premium(9, coding)) for coding in CODINGS] == pytest.approx([1, 5, 9])
 
 
 def test_sums_within_the_threshold():
