@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import re
 import tempfile
 import zlib
 from dataclasses import dataclass
@@ -19,16 +18,6 @@ from ..protocol import WrongBitstreamError
 from ..registry import ICE40, Board, find_board
 from . import ice40, ice40_synthesised
 from .serial import Hardware
-
-#: An ECP5's pins.
-PINS = """
-module pin_INPUT #(parameter DIR = "") (input B, input I, input T, output O);
-  assign O = B;
-endmodule
-module pin_OUTPUT #(parameter DIR = "") (output B, input I, input T, output O);
-  assign B = I | T;
-endmodule
-"""
 
 Stage = Literal["synthesis", "placed"]
 
@@ -104,9 +93,7 @@ class Built:
                 make = (ecp5_netlist.synthesised_verilog if stage == "synthesis"
                         else ecp5_netlist.placed_verilog)
                 text, models = make(working)
-                # Verilator takes no port of two directions for one; a pin here has one only.
-                text = re.sub(r'\bTRELLIS_IO( #\([^;]*?\.DIR\("(INPUT|OUTPUT)")', r"pin_\2\1", text)
-                text += PINS + "\n".join(model.read_text(encoding="utf-8") for model in models)
+                text += "\n".join(model.read_text(encoding="utf-8") for model in models)
         joined = ", ".join(f".\\{pin.port} ({port})" for port, pin in pins.items())
         return Hardware(f"{text}\nmodule board(input clk, input rx, output tx);\n"
                         f"  top chip({joined});\nendmodule\n", "board", {})
