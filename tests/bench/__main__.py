@@ -15,6 +15,7 @@ from . import (
     conversion,
     cycle_model,
     estimates,
+    faults,
     latency,
     rivals,
     robustness,
@@ -42,6 +43,7 @@ PARTS = {
     "sparse_gradient": sparse_gradient.measure,
     "robustness": robustness.measure,
     "sast": sast.measure,
+    "faults": faults.measure,
     "ann_to_snn": conversion.measure,
 }
 
