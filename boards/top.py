@@ -9,6 +9,7 @@ from ..gen.rtl.network import Network
 from ..gen.rtl.weights import network_image
 from ..gen.spec import NetworkSpec
 from .buffer import InferenceBuffer
+from .clock import Clock
 from .hostlink import HostLink
 from .protocol import Identity
 from .recovery import Recovery
@@ -144,10 +145,10 @@ class SerialAccelerator(wiring.Component):
 
 
 class BoardTop(Elaboratable):
-    """:class:`SerialAccelerator` on the pins of ``board``.
+    """:class:`SerialAccelerator` on the pins of ``board``, at its clock.
 
-    LED 0 blinks about once a second while the design runs; LED 1 lights after a sixteenth of that
-    time in which bytes or inferences passed.
+    The board's first light blinks about once a second while the design runs; the second shines
+    after a sixteenth of that time in which bytes or inferences passed.
     """
 
     def __init__(self, board: Board, spec: NetworkSpec, folding: Folding, *,
@@ -160,19 +161,29 @@ class BoardTop(Elaboratable):
 
     def elaborate(self, platform):
         m = Module()
+        if self.board.setting is not None:
+            m.submodules.clock = clock = Clock(self.board)
+            m.domains.sync = clock.domain
         m.submodules.accelerator = accelerator = self.accelerator
         uart = platform.request("uart", 0, dir="-")
         m.submodules.rx = rx = io.Buffer(io.Direction.Input, uart.rx)
         m.submodules.tx = tx = io.Buffer(io.Direction.Output, uart.tx)
         m.d.comb += [accelerator.rx.eq(rx.i), tx.o.eq(accelerator.tx)]
 
-        beat = Signal(range(self.board.clock_hz))
+        beat = Signal(range(round(self.board.clock_hz)))
         before, seen, shown = Signal(), Signal(), Signal()
         m.d.sync += [beat.eq(beat + 1), before.eq(beat[-4]), seen.eq(seen | accelerator.active)]
         with m.If(beat[-4] != before):
             m.d.sync += [shown.eq(seen), seen.eq(accelerator.active)]
-        for number, light in enumerate((beat[-1], shown)):
-            pin = io.Buffer(io.Direction.Output, platform.request("led", number, dir="-"))
-            m.submodules[f"led_{number}"] = pin
-            m.d.comb += pin.o.eq(light)
+        requested = {}
+        for light, lit in zip(self.board.lights, (beat[-1], shown), strict=False):
+            resource, number, *part = light.split(":")
+            if (resource, number) not in requested:
+                # A light of several colours is requested whole.
+                requested[resource, number] = platform.request(
+                    resource, int(number), dir=dict.fromkeys("rgb", "-") if part else "-")
+            port = requested[resource, number]
+            pin = io.Buffer(io.Direction.Output, getattr(port, part[0]) if part else port)
+            m.submodules[light.replace(":", "_")] = pin
+            m.d.comb += pin.o.eq(lit)
         return m

@@ -1,12 +1,15 @@
 """``--lanes``, ``--ways`` and ``--slices``: what a user asks of the hardware's shape, and what is
 built of it."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from dataclasses import asdict
+from enum import Enum
+from typing import Annotated, Any
 
 import typer
 
 from .errors import FoldingError
-from .folding import Folding, LayerFolding
+from .folding import Folding, LayerFolding, Protection, Storage
 from .plan import layer_plans
 from .spec import Conv2d, Layer, NetworkSpec
 
@@ -129,3 +132,29 @@ def folded(spec: NetworkSpec, folding: Folding) -> dict[str, dict[str, int]]:
         figures["units"][name] = plan.units
         figures["adders"][name] = synapses.most_synops
     return figures
+
+
+def to_json(spec: NetworkSpec, folding: Folding) -> list[dict[str, Any]]:
+    """What was asked of each layer's hardware, for :func:`from_json`."""
+    return [{name: value.value if isinstance(value, Enum) else value
+             for name, value in asdict(each).items()} for each in folding.of(spec)]
+
+
+def from_json(spec: NetworkSpec, layers: Sequence[dict[str, Any]]) -> Folding:
+    """The folding that :func:`to_json` wrote.
+
+    Raises
+    ------
+    FoldingError
+        If it is not one of ``spec``.
+    """
+    try:
+        return Folding.each(*(
+            LayerFolding(**{**each, "storage": Storage(each["storage"]),
+                            "protect": Protection(each["protect"]),
+                            "banks": each["banks"] and tuple(each["banks"])})
+            for each in layers
+        ), spec=spec)
+    except (TypeError, KeyError, ValueError) as error:
+        raise FoldingError(
+            f"the folding is not one of {spec.name} ({error}); build again") from error

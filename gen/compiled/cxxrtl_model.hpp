@@ -55,7 +55,8 @@ public:
     file.open(path);
     if (!file) fail("waveform " + path + " cannot be written");
     vcd.timescale(1, "ns");
-    vcd.add_without_memories(items);
+    top.debug_info(&recorded, nullptr, "top ");
+    vcd.add_without_memories(recorded);
 #else
     fail("compiled without waveforms, so " + path + " cannot be written");
 #endif
@@ -70,6 +71,7 @@ private:
     file << vcd.buffer;
     vcd.buffer.clear();
   }
+  cxxrtl::debug_items recorded;
   cxxrtl::vcd_writer vcd;
   std::ofstream file;
   uint64_t time = 0;

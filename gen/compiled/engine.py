@@ -11,10 +11,18 @@ from ..engines import Options
 from ..faults.images import with_flips
 from ..spec import NetworkSpec
 from ..trace import Trace
+from ..waveforms import make_parent, waveform_kind, write_gtkw, write_sucl
 from .compiler import Simulator, compiled
-from .jobs import by_neuron, cores, layer_spikes, run_jobs
+from .jobs import by_neuron, layer_spikes, run_jobs
 from .observed import observed_network
-from .waveforms import waveform_kind
+from .tools import cores
+
+#: What each simulator can write, and the scope in which its waveforms have the ports.
+WAVEFORMS = {"verilator": ("fst", "vcd"), "cxxrtl": ("vcd",)}
+SCOPES = {"verilator": "TOP", "cxxrtl": "top"}
+
+#: The C++ compiler's -O.
+OPTIMISE = 2
 
 PROGRAM = Path(__file__).with_name("network.cpp")
 
@@ -23,18 +31,28 @@ def run_compiled(simulator: Simulator, spec: NetworkSpec, signals: npt.NDArray,
                  options: Options) -> Trace:
     """The trace of ``signals`` on the hardware of ``spec``, compiled by ``simulator``; see
     :func:`spikewright.gen.simulate`."""
-    network = observed_network(spec, options.folding, options.membranes)
+    path = options.waveform
+    kind = waveform_kind(path, WAVEFORMS[simulator]) if path is not None else None
+    network = observed_network(spec, options.folding, membranes=options.membranes,
+                               shown=path is not None)
     if options.flips is not None:
         network = with_flips(network, options.flips)
     program = compiled(network.design, PROGRAM.read_text(encoding="utf-8"), simulator,
-                       waveform=waveform_kind(options.waveform))
+                       waveform=kind, optimise=OPTIMISE)
+    if path is not None:
+        make_parent(path)
     timesteps = spec.steps(signals)
     records = run_jobs(
         program, network, signals, timesteps=timesteps, classes=spec.classes,
         membranes=options.membranes, limit=cycle_limit(spec, network.plans, signals.shape[1]),
-        processes=options.processes or cores(), waveform=options.waveform,
+        processes=options.processes or cores(), waveform=path,
         progress=options.progress,
     )
+    if path is not None:
+        write_gtkw(path, {part: {group: [f"{SCOPES[simulator]}.{name}" for name in names]
+                                 for group, names in groups.items()}
+                          for part, groups in network.layout.items()})
+        write_sucl(path)
     counters, of_network = decode(records["counters"], layer_counters(
         any(plan.synapses.protected for plan in network.plans)))
     accounted = sum(counters[name] for name in CYCLE_COUNTERS)

@@ -1,10 +1,9 @@
 """Runs compiled networks: samples in, records out, in as many processes as there are cores."""
 
-import os
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,11 +17,6 @@ from .observed import ObservedNetwork
 
 #: Samples of one process at most: its input and records must fit in memory.
 _CHUNK = 64
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def record_type(network: ObservedNetwork, timesteps: int, classes: int,

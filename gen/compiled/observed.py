@@ -1,10 +1,11 @@
 """A network as the design that compiled engines run: flat ports, and every layer's spikes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from amaranth import *
 from amaranth.back import rtlil
+from amaranth.hdl import Elaboratable, Module, Signal, Value
 
 from ..folding import Folding
 from ..plan import LayerPlan
@@ -13,11 +14,9 @@ from ..rtl.network import Network
 from ..rtl.weights import network_image
 from ..spec import NetworkSpec
 from ..verilog import ports
+from ..waveforms import Layout, layer_signals
 from .compiler import Design
 from .memories import Memory, lifted
-
-#: Of :class:`~..rtl.array.SpikesSignature`, what is always observed.
-_OBSERVED = ("valid", "step", "end", "last", "spikes")
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,8 @@ class ObservedNetwork:
         (name, width) of the ports that a beat is made of, in the order in which a job has them.
     counters
         Words behind the counter port.
+    layout
+        The ports that a waveform shows.
     """
 
     design: Design
@@ -46,37 +47,52 @@ class ObservedNetwork:
     plans: tuple[LayerPlan, ...]
     beat_ports: tuple[tuple[str, int], ...]
     counters: int
+    layout: Layout
 
 
 class _Observed(Elaboratable):
-    def __init__(self, flat: FlatNetwork, observed: dict[str, tuple[int, str, Signal]]):
+    """``flat`` with what is ``observed`` in it led to ports, (port, value) each."""
+
+    def __init__(self, flat: FlatNetwork, observed: Sequence[tuple[Signal, Value]]):
         self.flat = flat
         self.observed = observed
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.flat = self.flat
-        for n, name, port in self.observed.values():
-            m.d.comb += port.eq(Value.cast(getattr(self.flat.network.layers[n].o, name)))
+        m.d.comb += [port.eq(value) for port, value in self.observed]
         return m
 
 
 @lru_cache(maxsize=4)
-def observed_network(spec: NetworkSpec, folding: Folding, membranes: bool) -> ObservedNetwork:
+def observed_network(spec: NetworkSpec, folding: Folding, *, membranes: bool = False,
+                     shown: bool = False) -> ObservedNetwork:
     """The design of ``spec`` with the ports of :func:`~..verilog.ports`, and for each layer n those
     of its :class:`~..rtl.array.SpikesSignature` as ``layer{n}_…``; ``membranes`` only if asked
-    for."""
+    for. With ``shown`` it has ports for all that :mod:`~..waveforms` shows."""
     network = Network(spec, folding)
     signals = {port.name: Signal(port.width, name=port.name) for port in ports(network)}
-    observed = {}
-    for n, layer in enumerate(network.layers):
-        for name in (*_OBSERVED, *(("membranes",) if membranes else ())):
-            width = len(Value.cast(getattr(layer.o, name)))
-            port = f"layer{n}_{name}"
-            observed[port] = (n, name, Signal(width, name=port))
-    listed = [*signals.values(), *(port for _, _, port in observed.values())]
+    observed: dict[str, tuple[Signal, Value]] = {}
+    layout = {"network": {
+        group: [_traced(port) for name, port in signals.items() if name.startswith(start)]
+        for group, start in (("input", "in_"), ("result", "out_"))
+    }}
+
+    def observe(port: str, value: Value) -> Signal:
+        # A sweep of one step has a number of no bits, but a port of none is no port.
+        made = observed.setdefault(
+            port, (Signal(max(1, len(value)), name=port), value))
+        return made[0]
+
+    for n, (name, groups) in enumerate(layer_signals(network).items()):
+        layout[name] = {}
+        for group, values in groups.items():
+            layout[name][group] = [
+                _traced(observe(f"layer{n}_{what}", value)) for what, value in values.items()
+                if shown or (group == "neurons" and (membranes or what != "membranes"))]
+    listed = [*signals.values(), *(port for port, _ in observed.values())]
     text, memories = lifted(rtlil.convert(
-        _Observed(FlatNetwork(network, signals), observed), name="top", ports=listed,
+        _Observed(FlatNetwork(network, signals), [*observed.values()]), name="top", ports=listed,
         emit_src=False))
     return ObservedNetwork(
         design=Design(text, ports=tuple(signal.name for signal in listed if len(signal)),
@@ -88,4 +104,10 @@ def observed_network(spec: NetworkSpec, folding: Folding, membranes: bool) -> Ob
                          ("in_event", "in_address", "in_value", "in_tick", "in_last")
                          if name in signals),
         counters=network.counter_count,
+        layout=layout,
     )
+
+
+def _traced(port: Signal) -> str:
+    """``port`` as viewers know it."""
+    return port.name if len(port) == 1 else f"{port.name}[{len(port) - 1}:0]"

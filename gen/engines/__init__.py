@@ -41,6 +41,8 @@ class Options:
     waveform: Path | None = None
     #: (samples,): how many of each sample's timesteps to run; all if None. Golden alone takes it.
     timesteps: npt.NDArray[np.int64] | None = None
+    #: Folder of a built board, for engines that simulate one; they take its folding.
+    build: Path | None = None
     #: Bits of the hardware's memories that flip.
     flips: Flips | None = None
     #: Processes that samples are divided among, by engines that do; one for each core if None.
@@ -65,6 +67,7 @@ def simulate(
     timesteps: npt.ArrayLike | None = None,
     flips: Flips | None = None,
     processes: int | None = None,
+    build: Path | str | None = None,
     progress: Callable[[int], None] = lambda samples: None,
 ) -> Trace:
     """Runs ``signals`` through ``spec`` on ``engine``.
@@ -90,6 +93,9 @@ def simulate(
         If the engine is unknown, or lacks something it needs.
     """
     signals = checked(spec, np.asarray(signals))
+    if processes is not None and processes < 1:
+        raise DataError(f"{processes} processes asked for; at least 1 is needed, or None for one "
+                        f"for each core")
     options = Options(
         folding=folding or Folding(),
         membranes=membranes,
@@ -97,6 +103,7 @@ def simulate(
         timesteps=None if timesteps is None else _checked_timesteps(spec, signals, timesteps),
         flips=flips,
         processes=processes,
+        build=Path(build) if build is not None else None,
         progress=progress,
     )
     if options.timesteps is not None and engine != "golden":

@@ -17,6 +17,7 @@ from ..faults.injection import inject
 from ..rtl.network import Network
 from ..spec import NetworkSpec
 from ..trace import Trace
+from ..waveforms import layout_files, traces, waveform_kind, write_sucl
 from . import Options
 
 if TYPE_CHECKING:
@@ -93,15 +94,19 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
     if options.waveform is None:
         simulator.run()
     else:
+        waveform_kind(options.waveform, ("vcd",))
+        gtkw, _ = layout_files(options.waveform)
         try:
             options.waveform.parent.mkdir(parents=True, exist_ok=True)
             file = options.waveform.open("w", encoding="utf-8")
+            layout = gtkw.open("w", encoding="utf-8")
         except OSError as error:
             raise SpikewrightError(
                 f"waveform {options.waveform} cannot be written ({error.strerror})"
             ) from error
-        with file, simulator.write_vcd(file):
+        with file, layout, simulator.write_vcd(file, layout, traces=traces(network)):
             simulator.run()
+        write_sucl(options.waveform)
 
     counters, of_network = decode(words, network.layer_counters)
     accounted = sum(counters[name] for name in CYCLE_COUNTERS)

@@ -14,6 +14,8 @@ from . import (
     activity,
     conversion,
     cycle_model,
+    energy,
+    engines,
     estimates,
     faults,
     latency,
@@ -37,6 +39,7 @@ PARTS = {
     "estimates": estimates.compare,
     "rivals": rivals.compare,
     "cycle_model": cycle_model.measure,
+    "engines": engines.measure,
     "latency": latency.measure,
     "rounding": rounding.measure,
     "training": training.measure,
@@ -45,6 +48,7 @@ PARTS = {
     "sast": sast.measure,
     "faults": faults.measure,
     "ann_to_snn": conversion.measure,
+    "energy": energy.measure,
 }
 
 

@@ -18,6 +18,7 @@ from spikewright import boards
 from spikewright.boards.top import SerialAccelerator
 from spikewright.gen import Folding, rtl
 from spikewright.gen.folding import LayerFolding
+from spikewright.gen.rtl.axi import AxiNetwork
 
 from ..gen.examples import exiting, of_everything, two_layers
 
@@ -71,6 +72,7 @@ def built() -> dict[type, bool]:
                               (exiting(two_layers(hidden=40)), wide)):
             top = SerialAccelerator(spec, folding, divisor=4, window=4, buffer=4, watchdog=True)
             rtlil.convert(top, ports=[top.rx, top.tx, top.active])
+        rtlil.convert(AxiNetwork(two_layers(), Folding()))
     return found
 
 

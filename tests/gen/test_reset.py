@@ -1,0 +1,115 @@
+"""What a reset leaves behind: between inferences nothing, in the middle of one what two empty
+inferences clear away."""
+
+import numpy as np
+import pytest
+from amaranth.hdl import ResetInserter, Signal
+from amaranth.sim import Simulator
+
+from spikewright.gen import Folding, Input, InputKind, simulate
+from spikewright.gen.beats import beats
+from spikewright.gen.counters import decode
+from spikewright.gen.engines.amaranth import read_counters, send
+from spikewright.gen.folding import LayerFolding
+from spikewright.gen.rtl.network import Network
+
+from .examples import exiting, of_everything, two_layers
+
+
+async def begin(ctx, network, sample, cycles):
+    """Sends ``sample`` for so many cycles only, and takes what comes."""
+    waiting = beats(network.plans[0], sample)
+    beat = next(waiting, None)
+    ctx.set(network.o.ready, 1)
+    for _ in range(cycles):
+        ctx.set(network.i.valid, beat is not None)
+        if beat is not None:
+            ctx.set(network.i.payload, beat)
+        *_, taken = await ctx.tick().sample(network.i.ready)
+        if taken:
+            beat = next(waiting, None)
+    ctx.set(network.i.valid, 0)
+
+
+async def result(ctx, network):
+    ctx.set(network.o.ready, 1)
+    scores, last = [], False
+    while not last:
+        payload, = await ctx.tick().sample(network.o.payload).until(network.o.valid)
+        scores.append(payload.score)
+        last = payload.last
+    ctx.set(network.o.ready, 0)
+    return scores, payload.winner
+
+
+async def clear_memories(ctx, network):
+    """Two inferences of nothing but their last tick, as the network asks for."""
+    for _ in range(2):
+        ctx.set(network.i.payload, {"tick": 1, "last": 1})
+        ctx.set(network.i.valid, 1)
+        await ctx.tick().until(network.i.ready)
+        ctx.set(network.i.valid, 0)
+        await result(ctx, network)
+
+
+def assert_forgotten(spec, folding, samples, moments):
+    """After a reset at any of ``moments`` within sample 0, and after one between inferences,
+    sample 1 is as if it came first: the scores, the prediction and all counters."""
+    expected = simulate(spec, samples[1:2], engine="amaranth", folding=folding)
+    network, reset = Network(spec, folding), Signal()
+
+    async def pulse(ctx, signal):
+        ctx.set(signal, 1)
+        await ctx.tick()
+        ctx.set(signal, 0)
+
+    async def bench(ctx):
+        for moment in moments:
+            await begin(ctx, network, samples[0], moment)
+            await pulse(ctx, reset)
+            await clear_memories(ctx, network)
+            await pulse(ctx, network.clear)
+            await compare(ctx)
+            await pulse(ctx, reset)
+            await compare(ctx)
+
+    async def compare(ctx):
+        await send(ctx, network, samples[1])
+        scores, winner = await result(ctx, network)
+        assert (scores, winner) == (expected.scores[0].tolist(), expected.prediction[0])
+        counters, of_network = decode((await read_counters(ctx, network))[np.newaxis])
+        for name, counted in (expected.counters or {}).items():
+            assert counters[name].tolist() == counted.tolist(), name
+        for name, counted in of_network.items():
+            assert counted[0] == getattr(expected, name)[0], name
+
+    simulator = Simulator(ResetInserter(reset)(network))
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
+def moments_of(most, count=4):
+    return sorted(np.random.default_rng(most).integers(1, most, count).tolist())
+
+
+@pytest.mark.parametrize("folding", [
+    LayerFolding(), LayerFolding(lanes=4, ways=2, units=2), LayerFolding(slices=2, units=4)])
+def test_layers_of_numbers(folding):
+    spec = two_layers(timesteps=5)
+    samples = np.random.default_rng(0).random((2, 5, 20)) < 0.4
+    assert_forgotten(spec, Folding(default=folding), samples, moments_of(60))
+
+
+def test_an_early_exit():
+    spec = exiting(two_layers(timesteps=5, input=Input(kind=InputKind.COUNTS, bits=2)))
+    samples = np.random.default_rng(0).integers(0, 4, (2, 5, 20))
+    assert_forgotten(spec, Folding(), samples, moments_of(60))
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+def test_maps_poolings_and_a_held_image(overlap):
+    spec = of_everything(timesteps=2)
+    images = np.random.default_rng(1).integers(0, 4, (2, 1, spec.inputs))
+    folding = Folding(layers=(("conv1", LayerFolding(overlap=overlap)),))
+    assert_forgotten(spec, folding, images, moments_of(500, 1))
