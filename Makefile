@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test verify bench lint types clean
+.PHONY: demo test verify fuzz bench lint types clean
 
 demo: $(STAMP)
 	spikewright demo -o runs/demo
@@ -20,7 +20,11 @@ test: $(STAMP)
 
 # The tests that take minutes each.
 verify: $(STAMP)
-	$(PYTEST) -m slow
+	$(PYTEST) -m slow --hypothesis-profile=long
+
+# Looks for what no test has found yet, overnight; see docs/fuzzing.md.
+fuzz: $(STAMP)
+	$(PYTEST) tests/fuzz --hypothesis-profile=overnight
 
 # Measures what the hardware reaches; PARTS="mnist rivals" measures only these. Place-and-route takes
 # minutes a design. SPIKEWRIGHT_DATA names the folder with MNIST and N-MNIST.

@@ -40,8 +40,9 @@ _HIGH = {
 _NEEDLESS: dict[str, dict[str, str | None]] = {
     "TRELLIS_FF": {"LSRMODE": "LSR"},
     # What says otherwise is a register in the pin.
-    "TRELLIS_IO": {"DATAMUX_MDDR": "PADDO", "DATAMUX_ODDR": "PADDO", "DATAMUX_OREG": "PADDO",
-                   "TRIMUX_TSREG": "PADDT"},
+    **{kind: {"DATAMUX_MDDR": "PADDO", "DATAMUX_ODDR": "PADDO", "DATAMUX_OREG": "PADDO",
+              "TRIMUX_TSREG": "PADDT"}
+       for kind in ("TRELLIS_IO", "TRELLIS_IO_INPUT", "TRELLIS_IO_OUTPUT")},
     "DP16KD": {"INIT_DATA": "STATIC", "WID": None},
     "MULT18X18D": {
         "MULT_BYPASS": "DISABLED", "CAS_MATCH_REG": "FALSE", "HIGHSPEED_CLK": "NONE",
@@ -116,8 +117,7 @@ def _verilog(path: Path) -> tuple[str, list[Path]]:
 
 def models(kinds: set[str]) -> list[Path]:
     """The files that simulate cells of ``kinds``."""
-    needed = set()
-    waiting = set(kinds)
+    needed, waiting = set(), set(kinds)
     while waiting:
         kind = waiting.pop()
         path = MODELS / f"{kind}.v"
@@ -140,22 +140,29 @@ def complete(module: Node) -> None:
     cells = module["cells"]
     for name in [name for name, cell in cells.items() if cell["type"] == "$scopeinfo"]:
         del cells[name]
+    constants = _constants(module)
     free = _free(module)
     reset = _reset(module, free)
     for name, cell in cells.items():
         kind = cell["type"]
-        if not (MODELS / f"{kind}.v").exists():
-            raise NetlistError(
-                f"cell {name} is of type {kind}, which cannot be simulated; there are models of "
-                f"{', '.join(sorted(path.stem for path in MODELS.glob('*.v')))}"
-            )
-        parameters = dict(cell["parameters"])
+        _require_modelled(name, kind)
+        # Contents that do not matter become 0, as in a bitstream.
+        parameters = {key: str(value).replace("x", "0") if key.startswith("INIT") else value
+                      for key, value in cell["parameters"].items()}
         connections = {port: bits for port, bits in cell["connections"].items() if bits}
+        if kind == "TRELLIS_IO":
+            direction = parameters.pop("DIR", "INPUT")
+            if direction != "BIDIR":
+                kind = cell["type"] = f"TRELLIS_IO_{direction}"
+                _require_modelled(name, kind)
         if kind == "EHXPLLL":
             _require_one_clock(name, cell, module)
             parameters = {}
+        if kind == "TRELLIS_COMB" and "FXA" in connections:
+            # Which multiplexer it has follows from where it was placed, which is not written.
+            parameters["IS_Z1"] = "1"
         _tie(name, kind, parameters, connections, reset)
-        _require_known(name, kind, parameters, connections)
+        _require_known(name, kind, parameters, connections, constants)
         cell["parameters"], cell["connections"] = parameters, connections
         model = model_of(kind)
         for port in connections.keys() & model.outputs:
@@ -163,6 +170,14 @@ def complete(module: Node) -> None:
                                  for bit in connections[port]]
         cell["port_directions"] = {
             port: "input" if port in model.inputs else "output" for port in connections}
+
+
+def _require_modelled(name: str, kind: str) -> None:
+    if not (MODELS / f"{kind}.v").exists():
+        raise NetlistError(
+            f"cell {name} is of type {kind}, which cannot be simulated; there are models of "
+            f"{', '.join(sorted(path.stem for path in MODELS.glob('*.v')))}"
+        )
 
 
 def _free(module: Node) -> Iterator[int]:
@@ -209,7 +224,6 @@ def _tied(name: str, port: str, level: str, parameters: Node, connections: Node)
     parameter of constants, or inverts the 1 that such inputs have."""
     mux = f"{port}MUX"
     driven = any(isinstance(bit, int) for bit in connections.get(port, []))
-    # A space tells strings of digits from numbers.
     how = parameters.get(mux, "").strip()
     if driven and how == "INV" and port.startswith("CLK"):
         return level
@@ -222,18 +236,34 @@ def _tied(name: str, port: str, level: str, parameters: Node, connections: Node)
     return "0" if how == "INV" else how
 
 
-def _require_known(name: str, kind: str, parameters: Node, connections: Node) -> None:
+def _constants(module: Node) -> dict[int, str]:
+    """Levels of the nets that nextpnr drives with a table without inputs."""
+    return {
+        cell["connections"]["F"][0]: cell["parameters"]["INITVAL"][0]
+        for cell in module["cells"].values()
+        if cell["type"] == "TRELLIS_COMB" and cell["parameters"].get("MODE", "LOGIC") == "LOGIC"
+        and cell["connections"].get("F") and len(set(cell["parameters"]["INITVAL"])) == 1
+    }
+
+
+def _require_known(
+    name: str, kind: str, parameters: Node, connections: Node, constants: dict[int, str]
+) -> None:
     model = model_of(kind)
     for key in [key for key in parameters if key not in model.parameters]:
         needless = _NEEDLESS.get(kind, {})
         value = parameters.pop(key)
+        if key.endswith("MUX") and value.strip() == "0":
+            # Ties what the model leaves out.
+            continue
         if key not in needless or needless[key] not in (None, value):
             raise NetlistError(f"cell {name} of type {kind} has {key} = {value!r}, which its model "
                                f"leaves out")
     for port in [port for port in connections
                  if port not in model.inputs and port not in model.outputs]:
         # Inputs that the model leaves out may be at their usual level.
-        if any(isinstance(bit, int) or bit == "1" for bit in connections.pop(port)):
+        levels = [constants.get(bit, bit) for bit in connections.pop(port)]
+        if any(isinstance(level, int) or level == "1" for level in levels):
             raise NetlistError(f"cell {name} of type {kind} uses {port}, which its model leaves "
                                f"out")
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from ..gen.arithmetic import signed_bits
 from ..gen.compiled.engine import cycle_limit
 from ..gen.compiled.tools import cores
-from ..gen.counters import COUNTERS, NETWORK_COUNTERS, decode
+from ..gen.counters import NETWORK_COUNTERS, Counter, decode, layer_counters
 from ..gen.engines import Options
 from ..gen.errors import SpikewrightError
 from ..gen.plan import LayerPlan, layer_plans
@@ -59,15 +60,15 @@ def _run(
 ) -> Trace:
     if options.build is None:
         raise SpikewrightError(
-            f"engine {engine} simulates a built board; build one with `spikewright build RUN "
-            f"--board B` and name it: --board B"
+            f"engine {engine} simulates a built board: spikewright build RUN --board B, then "
+            f"spikewright check RUN --engines {engine} --board B (in Python: build=FOLDER)"
         )
     if options.waveform is not None:
         raise SpikewrightError(f"engine {engine} records no waveform; use verilator or amaranth")
     built = Built.open(options.build)
     plans = layer_plans(spec, built.folding(spec))
-    binary = _binary(built.folder, built.figures["design"], stage)
-    board = _SimulatedBoard(binary, built, spec, plans)
+    hardware = _hardware(built.folder, built.figures["design"], stage)
+    board = _SimulatedBoard(hardware, built, spec, plans)
     count = len(signals)
     processes = min(options.processes or cores(), count)
     bounds = [count * n // processes for n in range(processes + 1)]
@@ -79,11 +80,11 @@ def _run(
 
     with ThreadPoolExecutor(processes) as pool:
         jobs = [pool.submit(board.infer, signals[low:high], progress)
-                for low, high in zip(bounds, bounds[1:], strict=False)]
+                for low, high in pairwise(bounds)]
         replies = [reply for job in jobs for reply in job.result()]
     results, counted = zip(*replies, strict=True)
     words = np.stack([np.append(each.layers, each.network) for each in counted])
-    counters, of_network = decode(words)
+    counters, of_network = decode(words, _counters(plans))
     return Trace(
         engine=engine,
         spikes=(),
@@ -91,34 +92,41 @@ def _run(
         prediction=np.array([result.winner for result in results], np.int64),
         counters=counters,
         spilled=np.array([each.spilled for each in counted]),
-        **of_network,
+        cycles=of_network["cycles"],
+        first_spike=of_network["first_spike"],
+        decision=of_network["decision"],
     )
 
 
+def _counters(plans: tuple[LayerPlan, ...]) -> tuple[Counter, ...]:
+    """Those that each layer has."""
+    return layer_counters(any(plan.synapses.protected for plan in plans))
+
+
 @lru_cache(maxsize=4)
-def _binary(folder: Path, design: str, stage: Stage) -> Path:
-    """The program that is the ``design`` built in ``folder``."""
-    return program(*Built.open(folder).verilog(stage))
+def _hardware(folder: Path, design: str, stage: Stage) -> tuple[Path, dict[str, list[int]]]:
+    """The program that is the ``design`` built in ``folder``, and what its memories start with."""
+    hardware = Built.open(folder).verilog(stage)
+    return program(hardware), hardware.memories
 
 
 class _SimulatedBoard:
-    """Runs samples on ``binary``, as the host of ``built`` would."""
+    """Runs samples on ``hardware``, as the host of ``built`` would."""
 
     def __init__(
-        self, binary: Path, built: Built, spec: NetworkSpec, plans: tuple[LayerPlan, ...]
+        self, hardware: tuple[Path, dict[str, list[int]]], built: Built, spec: NetworkSpec,
+        plans: tuple[LayerPlan, ...],
     ):
-        self._binary, self._spec, self._plans = binary, spec, plans
+        self._hardware, self._spec, self._plans = hardware, spec, plans
         self._board = board = built.board
         self._identity = Identity.of(
             spec, ways=plans[0].synapses.ways, score_bits=signed_bits(*spec.score_range),
-            counter_words=len(spec.layers) * len(COUNTERS) + len(NETWORK_COUNTERS),
+            counter_words=len(plans) * len(_counters(plans)) + len(NETWORK_COUNTERS),
             window=board.window, buffer=board.buffer, load_bytes=len(network_image(plans)),
         )
 
-    def infer(
-        self, samples: npt.NDArray, done: Callable[[], None]
-    ) -> list[tuple[Any, ...]]:
-        """Result and counter words of each sample, alone on the board; ``done`` is called after each.
+    def infer(self, samples: npt.NDArray, done: Callable[[], None]) -> list[tuple[Any, ...]]:
+        """Result and counters of each sample, alone on the board; ``done`` is called after each.
 
         Raises
         ------
@@ -150,7 +158,8 @@ class _SimulatedBoard:
 
         divisor = self._board.divisor
         converse(
-            self._binary, turns, divisor=divisor, settle=round(_SETTLE * self._board.clock_hz),
+            *self._hardware, turns, divisor=divisor,
+            settle=round(_SETTLE * self._board.clock_hz),
             limit=cycle_limit(self._spec, self._plans, samples.shape[1]) + 2 * _BITS * divisor,
             answered=answered,
         )
@@ -169,4 +178,5 @@ class _SimulatedBoard:
                 first = at
             at += length
         result = 1 + identity.classes * identity.score_bytes + identity.index_bytes
-        yield Turn(data[first:] + bytes([Command.COUNTERS]), result + 2 + 4 * identity.counter_words)
+        counters = 2 + 4 * identity.counter_words
+        yield Turn(data[first:] + bytes([Command.COUNTERS]), result + counters)

@@ -1,6 +1,6 @@
 """The bytes between host and board: what they mean.
 
-Version 2. The host sends
+Version 3. The host sends
 
 =============  =======================  ============================================================
 ``EVENT``      1aaaaaaa aaaaaaaa [v]    An event at address a (high bits first), with value v, one
@@ -33,7 +33,8 @@ and the board answers in frames of fixed length, numbers with their low byte fir
 ``IDENTITY``   0x13   :class:`Identity`
 ``PONG``       0x14   nothing
 ``READY``      0x15   nothing
-``ERROR``      0x1F   one byte: the :class:`Fault`\\ s since the last ERROR
+``ERROR``      0x1F   one byte: the :class:`Fault`\\ s since the last ERROR. WEDGED comes
+                      unasked, from a board with a watchdog
 =============  =====  ==============================================================================
 
 The address of an event on the wire is its way above the address within the way: see
@@ -59,7 +60,7 @@ from ..gen.plan import input_source
 from ..gen.rtl.streams import address_bits
 from ..gen.spec import NetworkSpec
 
-VERSION = 2
+VERSION = 3
 
 #: Addresses that an EVENT can carry.
 MAX_INPUTS = 1 << 15
@@ -99,6 +100,7 @@ class Fault(enum.IntFlag):
     FRAMING = 8
     OVERRUN = 16
     VALUE = 32
+    WEDGED = 64
 
 
 _MEANING = {
@@ -108,6 +110,8 @@ _MEANING = {
     Fault.FRAMING: "a byte had no stop bit; check that both sides have the same baud rate",
     Fault.OVERRUN: "bytes came faster than it took them; keep to the window of unanswered bytes",
     Fault.VALUE: "an event's value is 0 or more than the network is proven for",
+    Fault.WEDGED: "its network had come to a standstill and was reset; inferences that were not "
+                  "answered are lost",
 }
 
 

@@ -48,6 +48,10 @@ class DoesNotFitError(SpikewrightError):
     """A design that is larger than the board's part."""
 
 
+class WedgedError(SpikewrightError):
+    """Hardware that has come to a standstill."""
+
+
 class FaultError(SpikewrightError, ValueError):
     """Flips of bits that a design does not have."""
 

@@ -3,12 +3,13 @@ built of it."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from enum import Enum
 from typing import Annotated, Any
 
 import typer
 
 from .errors import FoldingError
-from .folding import Folding, LayerFolding, Storage
+from .folding import Folding, LayerFolding, Protection, Storage
 from .plan import layer_plans
 from .spec import Conv2d, Layer, NetworkSpec
 
@@ -135,7 +136,8 @@ def folded(spec: NetworkSpec, folding: Folding) -> dict[str, dict[str, int]]:
 
 def to_json(spec: NetworkSpec, folding: Folding) -> list[dict[str, Any]]:
     """What was asked of each layer's hardware, for :func:`from_json`."""
-    return [{**asdict(each), "storage": each.storage.value} for each in folding.of(spec)]
+    return [{name: value.value if isinstance(value, Enum) else value
+             for name, value in asdict(each).items()} for each in folding.of(spec)]
 
 
 def from_json(spec: NetworkSpec, layers: Sequence[dict[str, Any]]) -> Folding:
@@ -149,8 +151,10 @@ def from_json(spec: NetworkSpec, layers: Sequence[dict[str, Any]]) -> Folding:
     try:
         return Folding.each(*(
             LayerFolding(**{**each, "storage": Storage(each["storage"]),
+                            "protect": Protection(each["protect"]),
                             "banks": each["banks"] and tuple(each["banks"])})
             for each in layers
         ), spec=spec)
     except (TypeError, KeyError, ValueError) as error:
-        raise FoldingError(f"the folding is not one of {spec.name} ({error}); build again") from error
+        raise FoldingError(
+            f"the folding is not one of {spec.name} ({error}); build again") from error

@@ -14,6 +14,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from .errors import one_line
+
 #: Most bytes of all arrays together.
 MOST = 1 << 33
 
@@ -39,7 +41,8 @@ def read(file: Path | str | IO[bytes], most: int = MOST) -> dict[str, npt.NDArra
             members = archive.infolist()
             names = [member.filename for member in members]
             if doubled := {name for name in names if names.count(name) > 1}:
-                raise ValueError(f"{min(doubled)} is there {names.count(min(doubled))} times")
+                raise ValueError(
+                    f"{one_line(min(doubled))} is there {names.count(min(doubled))} times")
             if sum(member.file_size for member in members) > most:
                 raise ValueError(f"its arrays say that they have more than {most} bytes")
             return {member.filename.removesuffix(".npy"): _array(archive, member)
@@ -47,10 +50,10 @@ def read(file: Path | str | IO[bytes], most: int = MOST) -> dict[str, npt.NDArra
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.filename is None:
             # From inside the archive, such as an offset below 0.
-            raise ValueError(f"damaged archive ({error})") from error
+            raise ValueError(f"damaged archive ({one_line(error)})") from error
         raise
     except Exception as error:  # zipfile and the decompressors raise many kinds
-        raise ValueError(f"damaged archive ({error or type(error).__name__})") from error
+        raise ValueError(f"damaged archive ({one_line(error)})") from error
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> npt.NDArray[Any]:

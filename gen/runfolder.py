@@ -27,13 +27,13 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from . import specfile
-from .errors import RunFolderError, SpikewrightError
+from .errors import DataError, RunFolderError, SpikewrightError
 from .spec import NetworkSpec
 from .stimulus import Stimulus
 
@@ -179,8 +179,12 @@ class RunFolder:
         return specfile.load(self.file("spec.json", "compile"))
 
     def stimulus(self) -> Stimulus:
-        """The run's held-back samples."""
-        return Stimulus.load(self.file("stimulus.npz", "compile"))
+        """The run's held-back samples; DataError if there are none."""
+        path = self.file("stimulus.npz", "compile")
+        stimulus = Stimulus.load(path)
+        if not len(stimulus):
+            raise DataError(f"{path} holds no samples; run: {self._again('compile')}")
+        return stimulus
 
     @contextmanager
     def writing(self, command: str) -> Iterator[Path]:
@@ -211,9 +215,14 @@ class RunFolder:
 
     def clear(self) -> None:
         """Deletes every file of the run; what else lies in the folder stays."""
-        names = self.names()
-        self._write_manifest({})
-        for name in names:
+        self.discard(self.names())
+
+    def discard(self, names: Iterable[str]) -> None:
+        """Deletes the run's files ``names``, which are out of date."""
+        gone = set(names)
+        self._write_manifest({name: entry for name, entry in self._files.items()
+                              if name not in gone})
+        for name in gone:
             (self.path / name).unlink(missing_ok=True)
 
     def record(self, command: str, figures: dict[str, Any]) -> None:

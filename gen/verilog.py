@@ -14,6 +14,9 @@ from .rtl.flat import FlatNetwork
 from .rtl.network import Network
 from .rtl.streams import address_bits
 
+#: Verilator's style warnings about generated code, which would stop it.
+QUIET = ("CASEINCOMPLETE", "DECLFILENAME", "LITENDIAN", "UNOPTFLAT", "UNSIGNED", "UNUSED", "WIDTH")
+
 
 @dataclass(frozen=True)
 class Port:
@@ -104,10 +107,13 @@ def convert(network: Network) -> str:
             FlatNetwork(network, signals), name=spec.name, ports=list(signals.values()),
             strip_internal_attrs=True, emit_src=False,
         )
-    # Amaranth names the elements of an array x[0], x[1], …; tools that look at no more than the
-    # text of a name take them for the bits of x.
-    text = re.sub(r"\\\S+", lambda name: name[0].replace("[", ":").replace("]", ""), text)
-    return _header(network, listed) + text
+    return _header(network, listed) + plain_names(text)
+
+
+def plain_names(text: str) -> str:
+    """Verilog ``text`` without names such as x[0], x[1], …, which Amaranth gives the elements of an
+    array: tools that look at no more than the text of a name take them for the bits of x."""
+    return re.sub(r"\\\S+", lambda name: name[0].replace("[", ":").replace("]", ""), text)
 
 
 def _header(network: Network, listed: list[Port]) -> str:
@@ -122,8 +128,5 @@ def _header(network: Network, listed: list[Port]) -> str:
         "",
         *(f"{port.direction:6} {port.name:16} {port.width:3}  {port.meaning}" for port in listed),
     ]
-    # Verilator's style warnings about generated code would stop it.
-    quiet = ("CASEINCOMPLETE", "DECLFILENAME", "LITENDIAN", "UNOPTFLAT", "UNSIGNED", "UNUSED",
-             "WIDTH")
-    lines += ["", *(f"verilator lint_off {name}" for name in quiet)]
+    lines += ["", *(f"verilator lint_off {name}" for name in QUIET)]
     return "".join(f"// {line}".rstrip() + "\n" for line in lines) + "\n"

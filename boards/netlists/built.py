@@ -17,6 +17,7 @@ from ..build import FIGURES, netlists
 from ..protocol import WrongBitstreamError
 from ..registry import ICE40, Board, find_board
 from . import ice40, ice40_synthesised
+from .serial import Hardware
 
 Stage = Literal["synthesis", "placed"]
 
@@ -45,8 +46,8 @@ class Built:
             wanted = (board.family.bitstream, *netlists(board.family))
             missing = [name for name in wanted if not (folder / name).is_file()]
             if missing or "folding" not in figures:
-                raise ToolError(f"{folder} has no {', '.join(missing or ['folding'])}, as builds of "
-                                f"older versions; {again}")
+                raise ToolError(f"{folder} has no {', '.join(missing or ['folding'])}, like builds "
+                                f"of older versions; {again}")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ToolError(f"{folder} holds no build ({error!r}); {again}") from error
         return cls(folder, board, figures)
@@ -66,9 +67,8 @@ class Built:
             )
         return from_json(spec, self.figures["folding"])
 
-    def verilog(self, stage: Stage) -> tuple[str, str]:
-        """Text, and the name of a module with ports ``clk``, ``rx`` and ``tx``: the design after
-        synthesis, or after place-and-route.
+    def verilog(self, stage: Stage) -> Hardware:
+        """The design after synthesis, or after place-and-route.
 
         Raises
         ------
@@ -79,9 +79,10 @@ class Built:
         pins = {"clk": _pin(platform, platform.default_clk), "rx": _pin(platform, "uart", "rx"),
                 "tx": _pin(platform, "uart", "tx")}
         if self.board.family is ICE40 and stage == "placed":
-            return ice40.to_verilog(
+            module = ice40.to_verilog(
                 self.folder / self.board.family.bitstream, platform.package.lower(),
-                {port: pins[port].name for port in ("clk", "rx")}, {"tx": pins["tx"].name}), "top"
+                {port: pins[port].name for port in ("clk", "rx")}, {"tx": pins["tx"].name})
+            return Hardware(module.text, "top", module.memories)
         with tempfile.TemporaryDirectory(prefix="spikewright-") as name:
             working = Path(name)
             for packed in netlists(self.board.family):
@@ -94,8 +95,8 @@ class Built:
                 text, models = make(working)
                 text += "\n".join(model.read_text(encoding="utf-8") for model in models)
         joined = ", ".join(f".\\{pin.port} ({port})" for port, pin in pins.items())
-        return (f"{text}\nmodule board(input clk, input rx, output tx);\n"
-                f"  top design({joined});\nendmodule\n", "board")
+        return Hardware(f"{text}\nmodule board(input clk, input rx, output tx);\n"
+                        f"  top design({joined});\nendmodule\n", "board", {})
 
     def _unpacked(self, name: str) -> bytes:
         try:

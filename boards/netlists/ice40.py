@@ -21,7 +21,9 @@ _TABLE = (4, 14, 15, 5, 6, 16, 17, 7, 3, 13, 12, 2, 1, 11, 10, 0)
 _CARRY, _REGISTER, _SET, _ASYNCHRONOUS = 8, 9, 18, 19
 
 
-def to_verilog(path: Path, package: str, inputs: dict[str, str], outputs: dict[str, str]) -> str:
+def to_verilog(
+    path: Path, package: str, inputs: dict[str, str], outputs: dict[str, str]
+) -> VerilogModule:
     """Module ``top`` of the bitstream at ``path``, for a part in ``package``; ``inputs`` and
     ``outputs`` are its ports, name → pin.
 
@@ -49,7 +51,7 @@ class _Reader:
         self._known: dict[Place, Bit] = {}
         self._waiting: list[Callable[[], None]] = []
 
-    def read(self) -> str:
+    def read(self) -> VerilogModule:
         for cell in self._chip.cells:
             if cell.kind == "pll" and any(
                     self._bit(place) for name, place in cell.bits.items() if "PLLTYPE" in name):
@@ -59,7 +61,7 @@ class _Reader:
             self._module.assign(name, self._output(*self._chip.pin(self._package, pin)))
         while self._waiting:
             self._waiting.pop()()
-        return self._module.text
+        return self._module
 
     def _bit(self, place: Place) -> bool:
         x, y, name = place

@@ -147,7 +147,8 @@ class Ice40Chip:
         name = self._text(here + int(row["name"]))
         return Cell(name.rstrip("0123456789").rstrip("_"), int(row["x"]), int(row["y"]),
                     int(row["z"]), tuple(pins["wire"].tolist()),
-                    tuple(pins["wire"][pins["output"] == 1].tolist()), dict(self._bel_bits.get(index, ())))
+                    tuple(pins["wire"][pins["output"] == 1].tolist()),
+                    dict(self._bel_bits.get(index, ())))
 
     @cached_property
     def _bel_bits(self) -> dict[int, list[tuple[str, Place]]]:
@@ -172,7 +173,8 @@ class Ice40Chip:
         # Each logic tile has eight, of one type, the most frequent one.
         types, counts = np.unique(self._bels["type"], return_counts=True)
         logic = types[counts.argmax()]
-        return [self._bel(index) for index in np.flatnonzero(self._bels["type"] != logic).tolist()]
+        others = np.flatnonzero(self._bels["type"] != logic)
+        return [self._bel(index) for index in others.tolist()]
 
     def pin(self, package: str, name: str) -> tuple[int, int, int]:
         """Tile and number of the pad behind a pin of ``package``.

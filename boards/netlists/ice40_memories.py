@@ -63,7 +63,7 @@ class BlockMemory:
         if step > 1:
             once = f"{step}'d1 << {_vector(pin, 'WADDR', self.write_mode, 8)}"
             module.bus(f"{name}_part", step, once)
-            kept = f"~{{{16 // step}{{{name}_part}}}}"
+            kept = f"(~{{{16 // step}{{{name}_part}}}})"
         else:
             masks = [pin(f"MASK_{n}", ZERO) for n in range(16)]
             kept = "" if set(masks) == {ZERO} else concatenate(masks)
@@ -96,8 +96,8 @@ class LargeMemory:
         module.memory(name, 16, [0] * 16384)
         module.register(f"{name}_out", 16)
         word = f"{name}[{_vector(pin, 'ADDRESS', 14)}]"
-        chosen = " & ".join([pin("CHIPSELECT", ZERO), f"~{pin('STANDBY', ZERO)}", f"~{pin('SLEEP', ZERO)}",
-                             pin("POWEROFF", ZERO)])
+        chosen = (f"{pin('CHIPSELECT', ZERO)} & ~{pin('STANDBY', ZERO)} & ~{pin('SLEEP', ZERO)} & "
+                  f"{pin('POWEROFF', ZERO)}")
         masks = concatenate([pin(f"MASKWREN_{n // 4}", ZERO) for n in range(16)])
         module.at(f"posedge {pin('CLOCK', ZERO)}",
                   f"if ({chosen}) if ({pin('WREN', ZERO)}) {word} <= ({word} & ~{masks}) | "

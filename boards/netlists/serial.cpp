@@ -3,8 +3,9 @@
 //   serial JOB
 //
 // The file is little-endian words of 64 bits: cycles per bit, cycles before the first byte, cycles
-// that an answer may take, then turns: how many bytes are sent, the bytes in whole words, and how
-// many answer them. For each turn there comes out: cycles so far, how many bytes answered, the bytes.
+// that an answer may take, how many memories there are; of each, its name and what it starts with;
+// then turns: the bytes that are sent, and how many answer them. Bytes and words stand behind how
+// many they are, bytes in whole words. For each turn there comes out: cycles so far, how many bytes answered, the bytes.
 // An answer that does not come in time ends the run.
 
 #include "model.hpp"
@@ -65,11 +66,11 @@ public:
       for (uint64_t c = 0; c < divisor; ++c) cycle(frame >> n & 1);
   }
 
+  Model model;
   std::vector<uint8_t> answer;
   uint64_t cycles = 0;
 
 private:
-  Model model;
   uint64_t divisor;
   Words clk, rx, tx;
   bool receiving = false;
@@ -81,8 +82,18 @@ static void write_word(uint64_t word) { std::fwrite(&word, 8, 1, stdout); }
 int main(int, char **arguments) {
   const auto job = read_words(arguments[1]);
   Line line(job[0]);
+  size_t at = 4;
+  for (size_t memories = job[3]; memories--;) {
+    const size_t length = job[at++];
+    Words memory =
+        line.model.at(std::string(reinterpret_cast<const char *>(&job[at]), length));
+    at += (length + 7) / 8;
+    const size_t words = job[at++];
+    for (size_t n = 0; n < words; ++n) memory.set(job[at + n], n);
+    at += words;
+  }
   for (uint64_t c = 0; c < job[1]; ++c) line.cycle(1);
-  for (size_t at = 3; at < job.size();) {
+  while (at < job.size()) {
     const size_t length = job[at++];
     const auto *bytes = reinterpret_cast<const uint8_t *>(&job[at]);
     for (size_t n = 0; n < length; ++n) line.send(bytes[n]);

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from ...gen.compiled.compiler import Design, compiled
 from ...gen.compiled.tools import verilator
 from ...gen.errors import SpikewrightError, ToolError
@@ -28,8 +30,18 @@ class Turn:
     answers: int
 
 
-def program(text: str, top: str = "top") -> Path:
-    """The binary that speaks with module ``top`` of Verilog ``text``, whose ports are :data:`PORTS`.
+@dataclass(frozen=True)
+class Hardware:
+    """Verilog ``text`` whose module ``top`` has the ports :data:`PORTS`; ``memories`` of it have
+    to be filled first, name → words."""
+
+    text: str
+    top: str
+    memories: dict[str, list[int]]
+
+
+def program(hardware: Hardware) -> Path:
+    """The binary that speaks with ``hardware``.
 
     Made by Verilator, or by CXXRTL where there is none, and kept.
 
@@ -44,16 +56,17 @@ def program(text: str, top: str = "top") -> Path:
     except ToolError:
         simulator = "cxxrtl"
     # Of a netlist, more takes several times as long to compile, and is no faster.
-    return compiled(Design(text, PORTS, top=top, language="verilog"),
-                    PROGRAM.read_text(encoding="utf-8"), simulator, optimise=1)
+    return compiled(
+        Design(hardware.text, PORTS, tuple(hardware.memories), hardware.top, "verilog"),
+        PROGRAM.read_text(encoding="utf-8"), simulator, optimise=1)
 
 
 def converse(
-    program: Path, turns: Sequence[Turn], *, divisor: int, settle: int, limit: int,
-    answered: Callable[[int, bytes], None],
+    program: Path, memories: dict[str, list[int]], turns: Sequence[Turn], *, divisor: int,
+    settle: int, limit: int, answered: Callable[[int, bytes], None],
 ) -> int:
-    """Sends ``turns``; ``answered`` is called with the number of each and its answer. Returns how
-    many cycles they took.
+    """Sends ``turns`` to hardware whose ``memories`` start like this; ``answered`` is called with
+    the number of each turn and its answer. Returns how many cycles they took.
 
     ``divisor`` is cycles per bit, ``settle`` cycles before the first byte, ``limit`` how long
     the next byte of an answer may take.
@@ -63,7 +76,10 @@ def converse(
     SilentBoardError
         If an answer is not complete in time, or bytes are malformed.
     """
-    words = [_word(number) for number in (divisor, settle, limit)]
+    words = [_word(number) for number in (divisor, settle, limit, len(memories))]
+    for name, content in memories.items():
+        words += [_word(len(name)), name.encode(), bytes(-len(name) % 8), _word(len(content)),
+                  np.array(content, "<u8").tobytes()]
     for turn in turns:
         words += [_word(len(turn.data)), turn.data, bytes(-len(turn.data) % 8),
                   _word(turn.answers)]
@@ -72,7 +88,8 @@ def converse(
         job.write_bytes(b"".join(words))
         with subprocess.Popen([program, job], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE) as process:
-            assert process.stdout is not None and process.stderr is not None
+            assert process.stdout is not None
+            assert process.stderr is not None
             try:
                 cycles = 0
                 for number, turn in enumerate(turns):

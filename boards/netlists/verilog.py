@@ -56,6 +56,9 @@ class VerilogModule:
         self._declarations: list[str] = []
         self._body: list[str] = []
         self._clocked: dict[str, list[str]] = defaultdict(list)
+        #: What whoever simulates the text has to fill its memories with. It is not part of it, so
+        #: that it need not be compiled again for other weights.
+        self.memories: dict[str, list[int]] = {}
 
     def wire(self, name: str, value: Bit) -> None:
         """``name`` is always ``value``."""
@@ -73,13 +76,9 @@ class VerilogModule:
         self._declarations.append(f"reg {vector}{name} = 0;")
 
     def memory(self, name: str, width: int, words: list[int]) -> None:
-        """``name`` starts with ``words``."""
+        """``name`` holds ``words`` at power-on: see :attr:`memories`."""
         self._declarations.append(f"reg [{width - 1}:0] {name} [0:{len(words) - 1}];")
-        filled = "".join(f" {name}[{at}] = {width}'h{word:x};"
-                         for at, word in enumerate(words) if word)
-        self._body.append(
-            f"integer {name}_at; initial begin for ({name}_at = 0; {name}_at < {len(words)}; "
-            f"{name}_at = {name}_at + 1) {name}[{name}_at] = 0;{filled} end")
+        self.memories[name] = words
 
     def at(self, event: str, statement: str) -> None:
         """``statement`` happens at ``event``, such as ``posedge clk``."""

@@ -11,8 +11,9 @@ from ..plan import LayerPlan
 
 def beat_bytes(plan: LayerPlan, ports: Sequence[tuple[str, int]],
                samples: npt.NDArray) -> Iterator[bytes]:
-    """The beats of each of ``samples``, (samples, timesteps, inputs): :func:`~..beats.beats`, all of
-    a sample at once. A beat is what ``ports``, (name, width), take, each in whole bytes."""
+    """The beats of each of ``samples``, (samples, timesteps, inputs), as :func:`~..beats.beats`
+    makes them, all of a sample at once. A beat is what ``ports``, (name, width), take, each in
+    whole bytes."""
     places, ways = addresses(plan.source), plan.synapses.ways
     # An address with fields is not split; such a layer has one way.
     numbers, owners = places // ways, places % ways

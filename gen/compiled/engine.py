@@ -6,13 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..counters import CYCLE_COUNTERS, decode, layer_counters
-from ..cycles import timeline
+from ..cycles import cycle_limit
 from ..engines import Options
 from ..faults.images import with_flips
-from ..plan import LayerPlan
 from ..spec import NetworkSpec
 from ..trace import Trace
-from ..traffic import traffic
 from ..waveforms import make_parent, waveform_kind, write_gtkw, write_sucl
 from .compiler import Simulator, compiled
 from .jobs import by_neuron, layer_spikes, run_jobs
@@ -72,13 +70,3 @@ def run_compiled(simulator: Simulator, spec: NetworkSpec, signals: npt.NDArray,
         if spec.readout.early_exit else None,
         **of_network,
     )
-
-
-def cycle_limit(spec: NetworkSpec, plans: tuple[LayerPlan, ...], steps: int) -> int:
-    """More cycles than a sample of ``steps`` timesteps can take: twice those of one in which
-    every input and every neuron spikes in every timestep, and the reading of the counters."""
-    signals = np.ones((1, steps, spec.inputs), np.bool_)
-    timesteps = spec.steps(signals)
-    spikes = [np.ones((1, timesteps, layer.neurons), np.bool_) for layer in spec.layers]
-    most = timeline(plans, traffic(plans, signals, spikes)).cycles
-    return 2 * int(most[0]) + 10_000

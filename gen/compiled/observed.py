@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from amaranth import *
 from amaranth.back import rtlil
+from amaranth.hdl import Elaboratable, Module, Signal, Value
 
 from ..folding import Folding
 from ..plan import LayerPlan

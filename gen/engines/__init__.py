@@ -93,6 +93,9 @@ def simulate(
         If the engine is unknown, or lacks something it needs.
     """
     signals = checked(spec, np.asarray(signals))
+    if processes is not None and processes < 1:
+        raise DataError(f"{processes} processes asked for; at least 1 is needed, or None for one "
+                        f"for each core")
     options = Options(
         folding=folding or Folding(),
         membranes=membranes,

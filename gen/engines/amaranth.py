@@ -11,7 +11,8 @@ from amaranth.sim import Simulator
 
 from ..beats import beats
 from ..counters import CYCLE_COUNTERS, decode
-from ..errors import SpikewrightError
+from ..cycles import cycle_limit
+from ..errors import SpikewrightError, WedgedError
 from ..faults.injection import inject
 from ..rtl.network import Network
 from ..spec import NetworkSpec
@@ -21,6 +22,9 @@ from . import Options
 
 if TYPE_CHECKING:
     from ..rtl.layer import SpikingLayer
+
+#: Seconds of a cycle.
+CLOCK = 1e-6
 
 
 def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> Trace:
@@ -63,8 +67,21 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
             finished += 1
             options.progress(1)
 
+    limit = cycle_limit(spec, network.plans, spikes.shape[1])
+
+    async def watch(ctx):
+        while True:
+            before = finished
+            await ctx.delay(limit * CLOCK)
+            if finished == before:
+                raise WedgedError(
+                    f"sample {finished}: the network did not answer within {limit} cycles, twice "
+                    f"what the busiest sample takes; its hardware has come to a standstill"
+                )
+
     simulator = Simulator(network)
-    simulator.add_clock(1e-6)
+    simulator.add_clock(CLOCK)
+    simulator.add_testbench(watch, background=True)
     simulator.add_testbench(drive)
     simulator.add_testbench(receive)
     for index, layer in enumerate(network.layers):

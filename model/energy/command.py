@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 energy = typer.Typer(
     name="energy", rich_markup_mode="markdown", no_args_is_help=True,
     help="When does spiking pay? The energy of a spiking net and of its quantised twin: a model "
-         "with 22 nm constants, on cases and on what a run's accelerator counts.",
+         "with 22 nm constants, on cases and on what a run's accelerator counts. Each takes --json."
+         "\n\nExample: `spikewright energy run runs/demo --json`",
 )
 energy.command("run")(run)
 

@@ -212,7 +212,8 @@ def placed_memory(given: str, init: int) -> str:
     """Sixteen words of four bits as nextpnr makes them: a write port, and a table for each bit."""
     muxes = given[given.index(".WREMUX"):]
     wires = ("wire [7:0] {name}_w; TRELLIS_RAMW {name}_ramw "
-             "(.D0(WAD[0]), .B0(WAD[1]), .C0(WAD[2]), .A0(WAD[3]), .C1(DI[0]), .A1(DI[1]), .D1(DI[2]), .B1(DI[3])"
+             "(.D0(WAD[0]), .B0(WAD[1]), .C0(WAD[2]), .A0(WAD[3]), "
+             ".C1(DI[0]), .A1(DI[1]), .D1(DI[2]), .B1(DI[3])"
              + "".join(f", .WADO{n}({{name}}_w[{n}]), .WDO{n}({{name}}_w[{n + 4}])"
                        for n in range(4)) + "); ")
     tables = ""

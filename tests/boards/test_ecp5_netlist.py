@@ -39,6 +39,8 @@ def test_every_input_has_a_net_or_a_level():
     assert [table["connections"][port] for port in "ABCD"] == [[7], ["1"], ["1"], ["1"]]
     assert table["connections"]["FCI"] == ["0"]
     assert set(table["connections"]) == set(model_of("TRELLIS_COMB").inputs)
+    # Only its inputs say which multiplexer it has.
+    assert completed("TRELLIS_COMB", {}, {"FXA": [7], "FXB": [8]})["parameters"] == {"IS_Z1": "1"}
     flip_flop = completed("TRELLIS_FF", {"SD": "0 "}, {"CLK": [2], "M": [7], "Q": ["x"]})
     assert flip_flop["connections"]["CE"] == ["1"]
     assert flip_flop["connections"]["LSR"] == ["0"]
@@ -77,6 +79,17 @@ def test_cells_listen_to_the_chips_reset_as_they_say(kind, listens, default):
     assert made["cells"]["cell"]["connections"]["GSRN"] == (net if default else ["1"])
     # Without one, nothing ever resets them.
     assert completed(kind, listens, {})["connections"]["GSRN"] == ["1"]
+
+
+def test_ties_of_what_a_model_leaves_out():
+    # nextpnr makes nets of some constants, driven by a table without inputs.
+    table = ("TRELLIS_COMB", {"INITVAL": "0" * 16}, {"F": [7]})
+    multiplier = completed("MULT18X18D", {"C3MUX": "0 "}, {"SOURCEA": [7], "SRIA0": []}, zero=table)
+    assert multiplier["parameters"] == {}
+    assert "SOURCEA" not in multiplier["connections"]
+    table[1]["INITVAL"] = "1" * 16
+    with pytest.raises(NetlistError, match="uses SOURCEA"):
+        completed("MULT18X18D", {}, {"SOURCEA": [7]}, one=table)
 
 
 @pytest.mark.parametrize(("kind", "parameters", "connections", "message"), [

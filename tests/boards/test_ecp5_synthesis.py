@@ -72,18 +72,19 @@ def test_products_of_many_widths(kinds, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("design", [
+@pytest.mark.parametrize(("kind", "shapes", "extra"), [
     # Few enough pins for the part.
-    *(Memories([shape], extra) for shape in GEOMETRIES for extra in (0, 1)),
-    Memories([(5, 300), (3, 16), (4, 32), (1, 64), (10, 16)]),
-    Products([(18, 18, True, True), (17, 18, True, False), (9, 12, False, True),
-              (2, 2, True, True)]),
-    Products([(25, 20, False, True)]), Products([(36, 36, True, True)]),
-], ids=lambda design: f"{type(design).__name__}-{'-'.join(map(str, design.shapes))}")
-def test_placed_netlists(design, tmp_path):
+    *((Memories, [shape], (extra,)) for shape in GEOMETRIES for extra in (0, 1)),
+    (Memories, [(5, 300), (3, 16), (4, 32), (1, 64), (10, 16)], ()),
+    (Products, [(18, 18, True, True), (17, 18, True, False), (9, 12, False, True),
+                (2, 2, True, True)], ()),
+    (Products, [(25, 20, False, True)], ()), (Products, [(36, 36, True, True)], ()),
+])
+def test_placed_netlists(kind, shapes, extra, tmp_path):
+    design = kind(shapes, *extra)
     make(design, tmp_path, place=True)
     text, _ = placed_verilog(tmp_path)
     changed = require_equal(design, text, tmp_path, "icarus", design.vectors(2000))
     assert changed == sum(map(len, design.outputs))
     kinds = {cell["type"] for cell in cells(tmp_path, PLACED)}
-    print(f"placed {', '.join(sorted(kinds))}: equal for 2000 cycles")
+    print(f"{kind.__name__} {shapes}, placed as {', '.join(sorted(kinds))}: equal for 2000 cycles")

@@ -23,7 +23,7 @@ from spikewright.gen.errors import SpikewrightError
 COUNTS: Counter[str] = Counter()
 
 #: Longest that reading a small file may take, with a machine that is busy otherwise.
-SECONDS = 20
+SECONDS = 60
 
 #: Longest message.
 LINE = 2000

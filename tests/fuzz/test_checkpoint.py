@@ -1,18 +1,25 @@
 """Checkpoints: the state that was saved, or a refusal; never code, never half a net."""
 
+import copy
 import io
+import math
 import pickle
 import zipfile
 from collections import OrderedDict
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from spikewright.gen import Stimulus
 from spikewright.model.exchange.loading import load_net
+from spikewright.model.readouts import Activity
 from spikewright.model.training import checkpoint
+from spikewright.model.training.settings import Training
+from spikewright.model.training.trainer import Trainer
 
 from .archives import Trap
 from .law import Refused, attempt, budget, untouched
@@ -164,3 +171,33 @@ def test_nets_of_users(path, data, legacy):
     path.write_bytes(after(WHOLE[legacy], data.draw(accidents(WHOLE[legacy]))))
     with untouched(path.parent):
         attempt(load_net, str(path), "torch.nn:Identity")
+
+
+def trainer():
+    samples = Stimulus(np.ones((4, 2, 3), bool), np.array([0, 1, 0, 1]))
+
+    def forward(x):
+        votes = module(x.mean(0))[None]
+        return Activity(votes, (votes,), x)
+
+    module = net()
+    return Trainer(module, forward, samples, (3,), Training(epochs=2, batch=2))
+
+
+@budget(60)
+@given(changes=st.dictionaries(
+    st.sampled_from(["epoch", "model", "optimizer", "random"]),
+    st.sampled_from([None, -1, 3, 10**30, math.nan, "x", {}, [], torch.zeros(3),
+                     torch.zeros(5056, dtype=torch.uint8), {"state": {}, "param_groups": []},
+                     {"state": {0: {"exp_avg": torch.zeros(1)}}, "param_groups": [7]}]),
+    max_size=2), dropped=st.sets(st.sampled_from(["epoch", "optimizer", "random"]), max_size=1))
+def test_a_trainer_goes_on_or_stays_as_it_is(changes, dropped):
+    going = trainer()
+    going.train_epoch()
+    before = copy.deepcopy(going.state())
+    state = copy.deepcopy(before) | changes
+    got = attempt(going.restore, {key: state[key] for key in state if key not in dropped})
+    if isinstance(got, Refused):
+        assert equal(going.state(), before)
+    else:
+        assert 0 <= going.epoch <= going.epochs

@@ -115,8 +115,8 @@ ODD = st.sampled_from([
     0, 1, -1, 2**31, 2**62, 2**64 - 1, math.nan, math.inf, -math.inf, 1e-320, 1e308, 0.5,
     h5py.Empty("f"), np.zeros(0), np.zeros((0, 3)), np.zeros((2, 2, 2, 2, 2)), np.ones(3),
     np.full((3, 2), np.nan), np.full((3, 8), np.inf), np.full((3, 8), 1e308), np.ones((3, 8)),
-    np.array([2**40, 2**40]), np.array([-1, 4]), np.array([0]), np.array([1, 4, 4]), np.array([4.5]),
-    np.array([1 + 2j]), np.array([b"a", b"b"]), np.array([[b"input", b"output"]]),
+    np.array([2**40, 2**40]), np.array([-1, 4]), np.array([0]), np.array([1, 4, 4]),
+    np.array([4.5]), np.array([1 + 2j]), np.array([b"a", b"b"]), np.array([[b"input", b"output"]]),
     np.array([[b"lif", b"lif"]]), np.array([[b"fc", b"fc"], [b"fc", b"nowhere"]]),
     {}, {"type": "LIF"}, {"type": 3}, {"nodes": {}, "edges": [], "type": "NIRGraph"},
 ])

@@ -66,8 +66,8 @@ def test_a_truncated_manifest(run, data):
 def test_a_twisted_manifest(run, data):
     """Also with names of files that are none, or outside of the run."""
     names = st.sampled_from([
-        "", ".", "..", "../precious", "/etc/passwd", "a/../../precious", MANIFEST, "x\0y", "x" * 300,
-        "results.json/x", "./results.json", "\ud800"])
+        "", ".", "..", "../precious", "/etc/passwd", "a/../../precious", MANIFEST, "x\0y",
+        "x" * 300, "results.json/x", "./results.json", "\ud800"])
     tree = json.loads((run / MANIFEST).read_bytes())
     for name in data.draw(st.lists(names, max_size=2)):
         digest = hashlib.sha256(b"mine").hexdigest()
