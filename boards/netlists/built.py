@@ -96,7 +96,7 @@ class Built:
                 text += "\n".join(model.read_text(encoding="utf-8") for model in models)
         joined = ", ".join(f".\\{pin.port} ({port})" for port, pin in pins.items())
         return Hardware(f"{text}\nmodule board(input clk, input rx, output tx);\n"
-                        f"  top design({joined});\nendmodule\n", "board", {})
+                        f"  top chip({joined});\nendmodule\n", "board", {})
 
     def _unpacked(self, name: str) -> bytes:
         try:
