@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from amaranth.back import rtlil
 
 from ..gen.cache import cache_folder
-from ..gen.errors import ToolError
+from ..gen.errors import MALFORMED, ToolError
 from ..gen.folding import Folding
 from ..gen.rtl.network import Network
 from ..gen.runfolder import write_json
@@ -73,7 +74,8 @@ def measure(
     cache = cache_folder() / "alone"
     entry = cache / key / FIGURES
     if use_cache and entry.exists():
-        return json.loads(entry.read_text(encoding="utf-8"))
+        with suppress(OSError, *MALFORMED):  # one that was damaged is made again
+            return dict(json.loads(entry.read_text(encoding="utf-8")))
 
     with working_folder(cache) as working:
         (working / "top.il").write_text(text, encoding="utf-8")

@@ -1,12 +1,15 @@
 """From a network to the bitstream of a board: synthesis, place-and-route, packing, and a cache."""
 
+import gzip
 import hashlib
 import json
+import math
 import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +17,9 @@ from typing import Any
 from amaranth.build.run import BuildPlan
 
 from ..gen.cache import cache_folder
-from ..gen.errors import ToolError
+from ..gen.errors import MALFORMED, ToolError, one_line
 from ..gen.folding import Folding
-from ..gen.folding_options import folded
+from ..gen.folding_options import folded, to_json
 from ..gen.plan import layer_plans
 from ..gen.runfolder import write_json
 from ..gen.spec import NetworkSpec
@@ -34,16 +37,18 @@ STAGES = ("synthesis", "place-and-route", "packing")
 #: interface takes ``x[1]`` for bit 1 of ``x``: Yosys then aborts, or might confuse the two.
 HIDE_ELEMENTS = r"rename -hide w:*\[*"
 
-#: What Amaranth tells Yosys to write.
+#: What Amaranth tells Yosys to write, and what nextpnr is told to, for an ECP5. Both are kept,
+#: compressed, for engines that simulate them.
 NETLIST = "top.json"
+PLACED = "placed.json"
 REPORT = "report.json"
 FIGURES = "build.json"
 
 
 @dataclass(frozen=True)
 class Build:
-    """A finished bitstream. ``folder`` holds it, nextpnr's ``report.json`` and ``build.json``;
-    ``figures`` is the latter."""
+    """A finished bitstream. ``folder`` holds it, the netlists, nextpnr's ``report.json`` and
+    ``build.json``; ``figures`` is the latter."""
 
     folder: Path
     figures: dict[str, Any]
@@ -56,14 +61,17 @@ def build(
     board: Board,
     folding: Folding,
     *,
-    seed: int = 1,
+    seeds: Sequence[int] = (1,),
     use_cache: bool = True,
+    watchdog: bool = False,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Build:
-    """Builds ``spec``, folded by ``folding``, for ``board``.
+    """Builds ``spec``, folded by ``folding``, for ``board`` at its ``clock_hz``.
 
-    ``seed`` varies the placement. ``progress`` is called with each of :data:`STAGES` as it begins.
-    Builds are kept under :func:`~.cache.cache_folder`, by the design and the versions of the tools.
+    ``watchdog`` is as of :class:`~.top.SerialAccelerator`.
+    ``seeds`` vary the placement; they are placed side by side on the machine's cores, and the
+    fastest is kept. ``progress`` is called with each of :data:`STAGES` as it begins. Builds are
+    kept under :func:`~.cache.cache_folder`, by the design, the seeds and the versions of the tools.
 
     Raises
     ------
@@ -79,14 +87,15 @@ def build(
     require_memory(spec, plans, board)
     tools = [find_tool(name) for name in board.family.tools]
     plan = board.make_platform().prepare(
-        BoardTop(board, spec, folding),
+        BoardTop(board, spec, folding, watchdog=watchdog),
         # Source positions would make the design, and so the cache, depend on where this is
         # installed.
         emit_src=False,
         script_after_read=HIDE_ELEMENTS,
-        nextpnr_opts=f"--report {REPORT} --seed {seed} --timing-allow-fail",
+        nextpnr_opts=f"--report {REPORT} --timing-allow-fail"
+                     + (f" --write {PLACED}" if board.family is ECP5 else ""),
     )
-    key = _key(plan, tools)
+    key = _key(plan, tools, seeds)
     cache = cache_folder() / "builds"
     entry = cache / key
     if use_cache and (figures := _intact(entry, board)) is not None:
@@ -94,7 +103,7 @@ def build(
 
     with working_folder(cache) as working:
         plan.extract(working)
-        seconds = _run(plan, tools, working, spec, board, progress)
+        seconds, fmax_of_seeds = _run(plan, tools, working, spec, board, seeds, progress)
         bitstream = working / board.family.bitstream
         figures = {
             "board": board.name,
@@ -102,7 +111,9 @@ def build(
             "network": spec.digest,
             **{name: list(folded(spec, folding)[name].values())
                for name in ("lanes", "ways", "slices")},
-            "seed": seed,
+            "folding": to_json(spec, folding),
+            "seed": max(fmax_of_seeds, key=lambda seed: fmax_of_seeds[seed]),
+            "fmax_mhz_of_seeds": {str(seed): fmax for seed, fmax in fmax_of_seeds.items()},
             **_read_report(working / REPORT, board),
             "seconds": seconds,
             "tools": {tool.name: tool.version for tool in tools},
@@ -110,9 +121,13 @@ def build(
             "bitstream": bitstream.name,
             "bitstream_sha256": hashlib.sha256(bitstream.read_bytes()).hexdigest(),
         }
+        for name in netlists(board.family):
+            content = (working / name.removesuffix(".gz")).read_bytes()
+            (working / name).write_bytes(gzip.compress(content, mtime=0))
         for file in working.iterdir():
-            if file.name not in (bitstream.name, REPORT):
+            if file.name not in (bitstream.name, REPORT, *netlists(board.family)):
                 file.unlink()
+        figures["sha256"] = _seal(figures)
         write_json(working / FIGURES, figures)
         shutil.rmtree(entry, ignore_errors=True)
         try:
@@ -124,9 +139,17 @@ def build(
     return Build(entry, figures, cached=False)
 
 
-def _key(plan: BuildPlan, tools: list[Tool]) -> str:
+def netlists(family: Family) -> tuple[str, ...]:
+    """Files of a build that hold netlists: after synthesis, and of an ECP5 after place-and-route,
+    which the bitstream of an iCE40 tells by itself."""
+    return (f"{NETLIST}.gz", f"{PLACED}.gz") if family is ECP5 else (f"{NETLIST}.gz",)
+
+
+def _key(plan: BuildPlan, tools: list[Tool], seeds: Sequence[int]) -> str:
     hasher = hashlib.sha256(plan.digest())
-    # What is done between two tools is part of the build as well.
+    hasher.update(repr(list(seeds)).encode())
+    # What is done between two tools, and what is kept, is part of the build as well.
+    hasher.update(f"{NETLIST}, {PLACED}".encode())
     hasher.update(Path(netlist.__file__).read_bytes())
     for tool in tools:
         hasher.update(f"{tool.name}\0{tool.version}\0".encode())
@@ -139,31 +162,75 @@ def _intact(entry: Path, board: Board) -> dict[str, Any] | None:
         figures = json.loads((entry / FIGURES).read_text(encoding="utf-8"))
         bitstream = (entry / board.family.bitstream).read_bytes()
         _read_report(entry / REPORT, board)
-    except (OSError, ValueError, ToolError):
+        if not all((entry / name).is_file() for name in netlists(board.family)):
+            return None
+        intact = (figures["sha256"] == _seal(figures)
+                  and hashlib.sha256(bitstream).hexdigest() == figures["bitstream_sha256"])
+    except (OSError, ToolError, *MALFORMED):
         return None
-    intact = hashlib.sha256(bitstream).hexdigest() == figures.get("bitstream_sha256")
     return figures if intact else None
+
+
+def _seal(figures: dict[str, Any]) -> str:
+    """By which figures that were kept are known to be whole: of all but itself."""
+    sealed = {name: value for name, value in figures.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()
 
 
 def _run(
     plan: BuildPlan, tools: list[Tool], working: Path, spec: NetworkSpec, board: Board,
-    progress: Callable[[str], None],
-) -> dict[str, float]:
-    """Runs the plan's own commands; seconds of each stage."""
+    seeds: Sequence[int], progress: Callable[[str], None],
+) -> tuple[dict[str, float], dict[int, float]]:
+    """Runs the plan's own commands; seconds of each stage, and Fmax of each seed in MHz."""
     commands = json.loads(plan.files[f"{plan.script}.json"])["commands"]
+    steps = [(stage, tool, arguments) for stage, tool, (_, *arguments)
+             in zip(STAGES, tools, commands, strict=True)]
     seconds = {}
-    for stage, tool, (_, *arguments) in zip(STAGES, tools, commands, strict=True):
+    fmax: dict[int, float] = {}
+    for stage, tool, arguments in steps:
         progress(stage)
         begun = time.monotonic()
-        done = call(tool, arguments, working)
+        if stage == "place-and-route":
+            fmax = _place(tool, arguments, working, spec, board, seeds)
+        else:
+            done = call(tool, arguments, working)
+            if done.returncode != 0:
+                raise ToolError(complaint(stage, tool, done, working))
         seconds[stage] = round(time.monotonic() - begun, 2)
-        if done.returncode != 0:
-            if stage == "place-and-route":
-                _explain_fit(tool, arguments, working, spec, board)
-            raise ToolError(complaint(stage, tool, done, working))
         if stage == "synthesis" and board.family is ECP5:
             netlist.tidy_file(working / NETLIST)
-    return seconds
+    return seconds, fmax
+
+
+def _place(
+    tool: Tool, arguments: list[str], working: Path, spec: NetworkSpec, board: Board,
+    seeds: Sequence[int],
+) -> dict[int, float]:
+    """Fmax in MHz of each seed that could be placed; the files of the fastest are in ``working``.
+    """
+    folders = {seed: working / f"seed_{seed}" for seed in seeds}
+    for folder in folders.values():
+        folder.mkdir()
+        for file in working.iterdir():
+            if file.is_file():
+                os.link(file, folder / file.name)
+
+    def place(seed: int) -> subprocess.CompletedProcess[str]:
+        return call(tool, [*arguments, "--seed", str(seed)], folders[seed])
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        done = dict(zip(seeds, pool.map(place, seeds), strict=True))
+    fmax = {seed: min(_read_report(folders[seed] / REPORT, board)["fmax_mhz"].values())
+            for seed in seeds if done[seed].returncode == 0}
+    if not fmax:
+        _explain_fit(tool, arguments, working, spec, board)
+        raise ToolError(complaint("place-and-route", tool, done[seeds[0]], working))
+    best = folders[max(fmax, key=lambda seed: fmax[seed])]
+    for file in best.iterdir():
+        os.replace(file, working / file.name)
+    for folder in folders.values():
+        shutil.rmtree(folder)
+    return fmax
 
 
 def call(tool: Tool, arguments: list[str], working: Path) -> subprocess.CompletedProcess[str]:
@@ -208,9 +275,15 @@ def _explain_fit(
 def utilisation(report: dict[str, Any], family: Family) -> dict[str, dict[str, int]]:
     """Used and available cells of nextpnr's ``report``, by the family's names for them."""
     return {
-        name: {key: int(report["utilization"][cell][key]) for key in ("used", "available")}
+        name: {key: _count(report["utilization"][cell][key]) for key in ("used", "available")}
         for cell, name in family.cells.items() if cell in report["utilization"]
     }
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{one_line(value)} cells")
+    return value
 
 
 def _read_report(path: Path, board: Board) -> dict[str, Any]:
@@ -223,13 +296,16 @@ def _read_report(path: Path, board: Board) -> dict[str, Any]:
             "sync" if len(clocks) == 1 else name: round(clock["achieved"], 2)
             for name, clock in clocks
         }
+        if not all(math.isfinite(value) for value in fmax.values()):
+            raise ValueError(f"clocks of {list(fmax.values())} MHz")
         return {
             "utilisation": utilisation(report, board.family),
             "fmax_mhz": fmax,
-            "clock_mhz": board.clock_hz / 1e6,
+            "clock_mhz": round(board.clock_hz / 1e6, 6),
             "meets_timing": all(value >= board.clock_hz / 1e6 for value in fmax.values()),
         }
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, *MALFORMED) as error:
         raise ToolError(
-            f"nextpnr wrote no usable report ({error!r}); unset AMARANTH_nextpnr_opts if it is set"
+            f"nextpnr wrote no usable report ({one_line(repr(error))}); unset "
+            f"AMARANTH_nextpnr_opts if it is set"
         ) from error

@@ -1,13 +1,19 @@
 """The command ``build``."""
 
+import json as json_module
+import math
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from ..gen.commands import Run
 from ..gen.console import Json, finish, progress, say, table
-from ..gen.folding_options import Lanes, Slices, Ways, folding_of
+from ..gen.folding_options import Lanes, Protect, Slices, Ways, folding_of
 from ..gen.runfolder import RunFolder
+from .limits import limits
+from .pll import ClockError
+from .registry import Board, find_board
 
 
 def build(
@@ -16,7 +22,20 @@ def build(
     lanes: Lanes = None,
     ways: Ways = None,
     slices: Slices = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the placement.")] = 1,
+    protect: Protect = None,
+    watchdog: Annotated[
+        bool, typer.Option("--watchdog", help="Let the board report a network that has come to a "
+                                              "standstill, and reset it.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the (first) placement.")] = 1,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Placements tried side by side; the fastest is kept.")
+    ] = 1,
+    clock: Annotated[
+        str, typer.Option(metavar="fastest|oscillator|MHZ",
+                          help="The design's clock: the highest that timing proves, the board's "
+                               "oscillator as it is, or at most so many MHz.")
+    ] = "fastest",
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Build even if the same design was built before.")
     ] = False,
@@ -24,36 +43,42 @@ def build(
 ) -> None:
     """Build a bitstream with Yosys and nextpnr.
 
-    Without --lanes, --ways and --slices, the hardware is as large as is likely to fit.
+    Without --lanes, --ways, --slices and --protect, the hardware is as large as is likely to fit.
 
-    Writes boards/BOARD/ in the run folder: the bitstream, nextpnr's report, and build.json with
-    utilisation and Fmax. Exits with 1 if the design is slower than the board's clock.
+    The part's loop makes the highest clock that the design's own timing allows, which takes two or
+    three placements. Writes boards/BOARD/ in the run folder: the bitstream, nextpnr's report, and
+    build.json with utilisation and Fmax. Exits with 1 if the design is slower than its clock.
 
     Example: `spikewright build runs/demo --board icebreaker`
     """
     from . import build as building
+    from .fastest import build_fastest
     from .fit import default_folding, stored
-    from .registry import find_board
 
     target = find_board(board)
     folder = RunFolder.open(run)
     spec = folder.spec()
-    if lanes is None and ways is None and slices is None:
+    if lanes is None and ways is None and slices is None and protect is None:
         folding = default_folding(spec, target)
     else:
-        folding = stored(folding_of(lanes, spec, ways, slices), spec, target)
+        folding = stored(folding_of(lanes, spec, ways, slices, protect), spec, target)
 
-    with progress(f"building for {target.name}", len(building.STAGES)) as advance:
-        begun: list[str] = []
+    build_one = partial(
+        building.build if clock != "fastest" else build_fastest, spec, _clocked(target, clock),
+        folding, seeds=range(seed, seed + seeds), use_cache=not no_cache,
+        watchdog=watchdog)
+    # For the fastest clock, a second build is the rule and a third the exception.
+    stages = len(building.STAGES) * (2 if clock == "fastest" else 1)
+    with progress(f"building for {target.name}", stages) as advance:
+        begun = 0
 
         def note(stage: str) -> None:
-            advance(1 if begun else 0, note=f"{stage} for {target.name}")
-            begun.append(stage)
+            nonlocal begun
+            advance(1 if 0 < begun < stages else 0, note=f"{stage} for {target.name}")
+            begun += 1
 
-        made = building.build(
-            spec, target, folding, seed=seed, use_cache=not no_cache, progress=note
-        )
-        advance(1 if begun else len(building.STAGES), note=f"built for {target.name}")
+        made = build_one(progress=note)
+        advance(stages - max(0, min(begun, stages) - 1), note=f"built for {target.name}")
     if made.cached:
         say("this design was built before with the same tools; --no-cache builds it again")
 
@@ -62,16 +87,32 @@ def build(
         target_folder.mkdir(parents=True)
         for file in made.folder.iterdir():
             (target_folder / file.name).write_bytes(file.read_bytes())
-    results = folder.read_json("results.json", "build") if "results.json" in folder else {}
-    folder.record("build", {**results.get("build", {}), target.name: made.figures})
+    folder.record("build", {**folder.results("build"), target.name: made.figures})
 
     path = folder.path / "boards" / target.name / made.figures["bitstream"]
-    finish({**made.figures, "cached": made.cached, "path": str(path)}, *_tables(made.figures),
-           f"bitstream: {path}", as_json=json)
+    report = json_module.loads((made.folder / building.REPORT).read_text(encoding="utf-8"))
+    said = limits(report, made.figures)
+    finish({**made.figures, "limits": said, "cached": made.cached, "path": str(path)},
+           *_tables(made.figures), *said, f"bitstream: {path}", as_json=json)
     if not made.figures["meets_timing"]:
-        say(f"too slow for the board's {made.figures['clock_mhz']:g} MHz; try another --seed or "
-            f"fewer lanes")
+        say(f"too slow for its clock of {made.figures['clock_mhz']:g} MHz; try more --seeds, fewer "
+            f"lanes or a lower --clock")
         raise typer.Exit(1)
+
+
+def _clocked(board: Board, clock: str) -> Board:
+    """``board`` at the clock that ``--clock`` asks for; where "fastest" begins, at its own."""
+    if clock == "fastest":
+        return board
+    if clock == "oscillator":
+        return board.at_oscillator()
+    try:
+        mhz = float(clock)
+    except ValueError:
+        mhz = math.nan
+    if not 0 < mhz < math.inf:
+        raise ClockError(f"--clock is {clock!r}; give fastest, oscillator, or a number of MHz")
+    return board.fastest(mhz * 1e6)
 
 
 def _tables(figures: dict[str, Any]) -> list[Any]:

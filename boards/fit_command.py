@@ -31,9 +31,10 @@ def fit(
     """Choose lanes and ways for a board from what the network's spikes need.
 
     Counts the cycles of held-back samples with the cycle model, and what each design needs of the
-    board's part from the design itself: block memories exactly, logic within about 10 %, and the
-    most multipliers. Prints the designs that no other one beats, and the `build` command of the one
-    chosen.
+    board's part from the design itself: block memories exactly, the most multipliers, and logic as
+    an estimate (within 13 % of nextpnr's count on the 13 designs it was fitted to, within 32 % on
+    designs left out of the fit). Prints the designs that no other one beats, and the command that
+    builds the one chosen.
 
     Example: `spikewright fit runs/demo --board ulx3s-85f --fps 10000`
     """

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..gen.counters import COUNTERS, NETWORK_COUNTERS
+from ..gen.counters import NETWORK_COUNTERS
 from ..gen.spec import NetworkSpec
 from .protocol import (
     BoardFaultError,
@@ -30,7 +30,8 @@ class Result:
 
 @dataclass(frozen=True, eq=False)
 class CounterWords:
-    """``layers``: int64 (layers, counters) in order of :data:`spikewright.gen.counters.COUNTERS`.
+    """``layers``: int64 (layers, counters) in order of
+    :func:`spikewright.gen.counters.layer_counters`.
     ``network``: those of :data:`spikewright.gen.counters.NETWORK_COUNTERS`. ``spilled``: an
     inference was longer than the board's buffer, so counters that need a clock depend on the
     wire."""
@@ -54,6 +55,10 @@ class Pong:
 class Ready:
     """The board is as after power-on."""
 
+
+#: What a board needs before it listens again, whatever it got before: RESET as often as an
+#: interrupted LOAD may still take bytes, and once more. Each that it understands is answered.
+RECOVERY = bytes([Command.RESET] * 257)
 
 Reply = Result | CounterWords | Identity | Pong | Ready
 
@@ -103,20 +108,25 @@ class ReplyParser:
         Raises
         ------
         UnexpectedReplyError
-            At a byte that begins no frame.
+            At a byte that begins no frame; all that was received is dropped, because nothing says
+            where the next frame begins. RESET, and wait for READY.
         BoardFaultError
             At an ERROR frame; what follows it is kept for the next call.
         WrongBitstreamError
             At an IDENTITY of another version.
+        LinkError
+            At an IDENTITY that no board can have.
         """
         self._bytes += received
         while self._bytes:
             try:
                 tag = Tag(self._bytes[0])
             except ValueError:
+                first = self._bytes[0]
+                self._bytes.clear()
                 raise UnexpectedReplyError(
-                    f"the board sent 0x{self._bytes[0]:02x}, which begins no frame; check the port "
-                    f"and the baud rate"
+                    f"the board sent 0x{first:02x}, which begins no frame; check the port and the "
+                    f"baud rate"
                 ) from None
             length = 1 + self._body_length(tag)
             if len(self._bytes) < length:
@@ -127,6 +137,7 @@ class ReplyParser:
 
     def _known(self) -> Identity:
         if self._identity is None:
+            self._bytes.clear()
             raise UnexpectedReplyError(
                 "the board sent a frame before its IDENTITY; send RESET and IDENTIFY first"
             )
@@ -159,10 +170,11 @@ class ReplyParser:
                 return Result(scores, int.from_bytes(body[split:], "little"))
             case Tag.COUNTERS:
                 words = np.frombuffer(body[:-1], "<u4").astype(np.int64)
+                if len(words) == 1:  # of a board that was built without counters
+                    words = words[:0]
                 layers, network = np.split(words, [-len(NETWORK_COUNTERS)])
-                return CounterWords(
-                    layers.reshape(-1, len(COUNTERS)), tuple(network.tolist()), bool(body[-1])
-                )
+                layers = layers.reshape(self._known().layers, -1)
+                return CounterWords(layers, tuple(network.tolist()), bool(body[-1]))
             case Tag.IDENTITY:
                 self._identity = Identity.unpack(body)
                 return self._identity

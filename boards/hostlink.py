@@ -34,6 +34,8 @@ class HostLink(wiring.Component):
         As of :class:`~spikewright.boards.buffer.InferenceBuffer`.
     framing_error, overrun : In
         As of :class:`~spikewright.boards.uart.UartReceiver`.
+    wedged : In
+        The network has come to a standstill.
     """
 
     def __init__(self, identity: Identity, shape: tuple[int, int, int] | None = None):
@@ -50,6 +52,7 @@ class HostLink(wiring.Component):
             "pending": In(1),
             "framing_error": In(1),
             "overrun": In(1),
+            "wedged": In(1),
             **passed,
         })
 
@@ -68,7 +71,8 @@ class HostLink(wiring.Component):
         connect(m, decoder.request, encoder.request)
         connect(m, flipped(self.results), encoder.results)
         connect(m, encoder.o, flipped(self.o))
-        line = Mux(self.framing_error, Fault.FRAMING, 0) | Mux(self.overrun, Fault.OVERRUN, 0)
+        line = (Mux(self.framing_error, Fault.FRAMING, 0) | Mux(self.overrun, Fault.OVERRUN, 0)
+                | Mux(self.wedged, Fault.WEDGED, 0))
         m.d.comb += [
             decoder.pending.eq(self.pending),
             self.clear.eq(decoder.clear),

@@ -1,6 +1,6 @@
 """The bytes between host and board: what they mean.
 
-Version 2. The host sends
+Version 3. The host sends
 
 =============  =======================  ============================================================
 ``EVENT``      1aaaaaaa aaaaaaaa [v]    An event at address a (high bits first), with value v, one
@@ -16,8 +16,9 @@ Version 2. The host sends
 ``IDENTIFY``   0x05                     Answered with IDENTITY.
 ``PING``       0x06                     Answered with PONG as soon as all before it has been taken.
 ``RESET``      0x07                     Abandons every inference whose result is not out yet, zeroes
-                                        the counters and answers READY. Send it twice: the first may
-                                        be taken for a part of an interrupted EVENT.
+                                        the counters and answers READY. Send it as often as
+                                        :data:`~.host.RECOVERY` does: the first ones may be taken
+                                        for parts of an interrupted EVENT or LOAD.
 ``REWIND``     0x08                     Waits like COUNTERS; the next loaded byte is the first.
 ``LOAD``       0x09 n b₀ … bₙ           Waits likewise; n + 1 bytes for the memories.
 =============  =======================  ============================================================
@@ -32,7 +33,8 @@ and the board answers in frames of fixed length, numbers with their low byte fir
 ``IDENTITY``   0x13   :class:`Identity`
 ``PONG``       0x14   nothing
 ``READY``      0x15   nothing
-``ERROR``      0x1F   one byte: the :class:`Fault`\\ s since the last ERROR
+``ERROR``      0x1F   one byte: the :class:`Fault`\\ s since the last ERROR. WEDGED comes
+                      unasked, from a board with a watchdog
 =============  =====  ==============================================================================
 
 The address of an event on the wire is its way above the address within the way: see
@@ -51,12 +53,14 @@ import numpy.typing as npt
 
 from ..gen.beats import addresses
 from ..gen.coding import InputKind
+from ..gen.counters import COUNTERS, NETWORK_COUNTERS
 from ..gen.errors import SpikewrightError
+from ..gen.linear import MAX_WAYS
 from ..gen.plan import input_source
 from ..gen.rtl.streams import address_bits
 from ..gen.spec import NetworkSpec
 
-VERSION = 2
+VERSION = 3
 
 #: Addresses that an EVENT can carry.
 MAX_INPUTS = 1 << 15
@@ -96,6 +100,7 @@ class Fault(enum.IntFlag):
     FRAMING = 8
     OVERRUN = 16
     VALUE = 32
+    WEDGED = 64
 
 
 _MEANING = {
@@ -105,6 +110,8 @@ _MEANING = {
     Fault.FRAMING: "a byte had no stop bit; check that both sides have the same baud rate",
     Fault.OVERRUN: "bytes came faster than it took them; keep to the window of unanswered bytes",
     Fault.VALUE: "an event's value is 0 or more than the network is proven for",
+    Fault.WEDGED: "its network had come to a standstill and was reset; inferences that were not "
+                  "answered are lost",
 }
 
 
@@ -248,14 +255,32 @@ class Identity:
 
     @classmethod
     def unpack(cls, body: bytes) -> "Identity":
-        """Reads what :meth:`pack` wrote; WrongBitstreamError if it is of another version."""
+        """Reads what :meth:`pack` wrote; WrongBitstreamError if it is of another version, LinkError
+        if nothing can be like that."""
         if body[0] != VERSION:
             raise WrongBitstreamError(
                 f"the board speaks version {body[0]} of the protocol, this spikewright {VERSION}; "
                 f"build and program the bitstream again"
             )
         names = (field.name for field in fields(cls))
-        return cls(**dict(zip(names, cls._FORMAT.unpack(body), strict=True)))
+        said = cls(**dict(zip(names, cls._FORMAT.unpack(body), strict=True)))
+        said._check()
+        return said
+
+    def _check(self) -> None:
+        """Raises LinkError unless there can be such a board, so that frames have a length."""
+        counted = self.layers * len(COUNTERS) + len(NETWORK_COUNTERS)
+        for what, allowed in {
+            "inputs": range(1, MAX_INPUTS + 1), "ways": range(1, MAX_WAYS + 1),
+            "value_bits": range(9), "classes": range(1, 1 << 16), "score_bits": range(1, 65),
+            "timesteps": range(1, 1 << 20), "layers": range(1, 1 << 16),
+            "counter_words": (1, counted), "window": range(1, 1 << 16),
+        }.items():
+            if getattr(self, what) not in allowed:
+                raise LinkError(
+                    f"the board says of itself that {what} is {getattr(self, what)}, which no "
+                    f"bitstream has; send RESET and IDENTIFY again, or check the baud rate"
+                )
 
     def expect(self, spec: NetworkSpec) -> None:
         """Raises WrongBitstreamError unless the board carries ``spec``."""

@@ -1,12 +1,14 @@
 """The boards that bitstreams can be built for, and what their parts hold."""
 
 import importlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
-from amaranth.build import Platform
+from amaranth.build import Attrs, Pins, Platform, Resource, Subsignal
 
 from ..gen.errors import SpikewrightError
-from .uart import baud_divisor
+from .pll import Ecp5Loop, Ice40Loop, Setting
+from .uart import MAX_BAUD_ERROR, MIN_DIVISOR, baud_divisor
 
 
 class UnknownBoardError(SpikewrightError):
@@ -27,7 +29,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """Tools of a family of parts, and what their cells are called.
+    """Tools of a family of parts, what makes its clocks, and what its cells are called.
 
     ``blocks``: the shapes (width in bits, depth) that a block memory can take. ``cells``: nextpnr's
     name of a resource → our name, for those worth showing.
@@ -37,6 +39,7 @@ class Family:
     tools: tuple[str, ...]
     bitstream: str
     blocks: tuple[tuple[int, int], ...]
+    loop: Ice40Loop | Ecp5Loop
     cells: dict[str, str] = field(hash=False)
 
     @property
@@ -47,25 +50,60 @@ class Family:
 
 ICE40 = Family(
     name="ice40", tools=("yosys", "nextpnr-ice40", "icepack"), bitstream="top.bin",
-    blocks=((2, 2048), (4, 1024), (8, 512), (16, 256)),
+    blocks=((2, 2048), (4, 1024), (8, 512), (16, 256)), loop=Ice40Loop(),
     cells={"ICESTORM_LC": "logic cells", "ICESTORM_RAM": "block memories",
            "ICESTORM_SPRAM": "large memories", "ICESTORM_DSP": "multipliers"},
 )
 ECP5 = Family(
     name="ecp5", tools=("yosys", "nextpnr-ecp5", "ecppack"), bitstream="top.bit",
-    blocks=((1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512)),
+    blocks=((1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512)), loop=Ecp5Loop(),
     cells={"TRELLIS_COMB": "LUTs", "TRELLIS_FF": "flip-flops", "DP16KD": "block memories",
            "MULT18X18D": "multipliers"},
 )
 
 
 @dataclass(frozen=True, kw_only=True)
+class Wires:
+    """A serial line on pins that people connect an adapter of 3.3 V to: its own transmitter to
+    ``rx``, its receiver to ``tx``. ``where``: what the board's print calls them."""
+
+    rx: str
+    tx: str
+    connector: str
+    where: str
+
+    def resource(self, attributes: dict[str, str]) -> Resource:
+        def pins(name: str, direction: str) -> Pins:
+            module, number = self.connector.split(":")
+            return Pins(name, dir=direction, conn=(module, int(number)))
+
+        return Resource("uart", 0, Subsignal("rx", pins(self.rx, "i")),
+                        Subsignal("tx", pins(self.tx, "o")), Attrs(**attributes))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Board:
     """A board that a bitstream can be built for.
 
-    ``platform``: ``module:class`` of its Amaranth platform. ``clock_hz``: the clock the design runs
-    at. ``baud``: of its serial line. ``window``, ``buffer``: see
-    :class:`~spikewright.boards.top.SerialAccelerator`; each fills whole block memories.
+    Attributes
+    ----------
+    platform
+        ``module:class`` of its Amaranth platform.
+    oscillator_hz, oscillator
+        The board's oscillator, and its resource if it is not the platform's default.
+    loop_at_pin
+        The oscillator is at the pin that belongs to the part's loop, and must enter it there.
+    clock_hz
+        What the design runs at; what a build begins with, before it knows how fast the design is.
+        Equal to ``oscillator_hz`` if no loop is used.
+    baud
+        Of the serial line; ``wires`` where an adapter has to be connected, as the board has none.
+    programmer
+        What writes its configuration; see :mod:`~spikewright.boards.program`.
+    lights
+        ``resource:number[:part]`` of up to two lights.
+    window, buffer
+        See :class:`~spikewright.boards.top.SerialAccelerator`; each fills whole block memories.
     """
 
     name: str
@@ -73,8 +111,14 @@ class Board:
     family: Family
     part: Part
     platform: str
-    clock_hz: int
+    oscillator_hz: int
+    clock_hz: float
+    programmer: str
+    oscillator: str | None = None
+    loop_at_pin: bool = False
     baud: int = 1_000_000
+    wires: Wires | None = None
+    lights: tuple[str, ...] = ("led:0", "led:1")
     window: int = 512
     buffer: int = 512
 
@@ -83,39 +127,147 @@ class Board:
         """Clock cycles per bit of the serial line."""
         return baud_divisor(self.clock_hz, self.baud)
 
+    @cached_property
+    def setting(self) -> Setting | None:
+        """Of the loop that makes ``clock_hz``; None if the oscillator is the clock."""
+        if self.clock_hz == self.oscillator_hz:
+            return None
+        return self.family.loop.fastest(self.oscillator_hz, self.clock_hz * (1 + 1e-9))
+
+    def fastest(self, most_hz: float) -> "Board":
+        """This board at the highest clock of at most ``most_hz`` that its loop makes, or its
+        oscillator is, and that the baud rate can be divided from.
+
+        Raises
+        ------
+        ClockError
+            If there is none.
+        """
+        while True:
+            setting = self.family.loop.fastest(self.oscillator_hz, most_hz)
+            hz = float(setting.hz)
+            if hz < self.oscillator_hz <= most_hz:
+                return replace(self, clock_hz=self.oscillator_hz)
+            divisor = round(hz / self.baud)
+            if (divisor >= MIN_DIVISOR
+                    and abs(hz / divisor / self.baud - 1) <= MAX_BAUD_ERROR):
+                return replace(self, clock_hz=hz)
+            most_hz = hz * (1 - 1e-9)
+
+    def at_oscillator(self) -> "Board":
+        """This board clocked by its oscillator as it is."""
+        return replace(self, clock_hz=self.oscillator_hz)
+
     def make_platform(self) -> Platform:
-        """A fresh Amaranth platform; one is needed for every build."""
+        """A fresh Amaranth platform, with the serial line ``uart`` 0; one is needed for every
+        build."""
         module, name = self.platform.split(":")
-        return getattr(importlib.import_module(module), name)()
+        platform = getattr(importlib.import_module(module), name)()
+        if self.wires is not None:
+            standard = ({"IO_TYPE": "LVCMOS33"} if self.family is ECP5
+                        else {"IO_STANDARD": "SB_LVCMOS"})
+            platform.add_resources([self.wires.resource(standard)])
+        return platform
 
 
-def _ulx3s(size: str, logic: int, blocks: int, multipliers: int) -> Board:
-    return Board(
-        name=f"ulx3s-{size.lower()}",
-        description=f"Radiona ULX3S with an ECP5 LFE5U-{size}",
-        family=ECP5,
-        part=Part(device=f"LFE5U-{size}", logic=logic, blocks=blocks,
-                  multipliers=multipliers),
-        platform=f"amaranth_boards.ulx3s:ULX3S_{size}_Platform",
-        clock_hz=25_000_000,
-        buffer=2048,
-    )
+def _ice40(device: str, logic: int, blocks: int, multipliers: int = 0, large: int = 0) -> Part:
+    return Part(device=f"iCE40{device}", logic=logic, blocks=blocks, multipliers=multipliers,
+                large=large)
+
+
+UP5K = _ice40("UP5K", 5280, 30, 8, 4)
+HX1K = _ice40("HX1K", 1280, 16)
+HX8K = _ice40("HX8K", 7680, 32)
+LP8K = _ice40("LP8K", 7680, 32)
+#: Sold as a part of half the size; the tools know it has all of an HX8K's.
+HX4K = _ice40("HX4K", 7680, 32)
+
+
+def _ecp5(device: str) -> Part:
+    size = device.rsplit("-", 1)[1]
+    logic, blocks, multipliers = {
+        "12F": (24288, 56, 28), "25F": (24288, 56, 28), "45F": (43848, 108, 72),
+        "85F": (83640, 208, 156),
+    }[size]
+    return Part(device=device, logic=logic, blocks=blocks, multipliers=multipliers)
+
+
+def _small(name: str, description: str, part: Part, platform: str, **more) -> Board:
+    """A board with an iCE40."""
+    return Board(**{
+        "name": name, "description": description, "family": ICE40, "part": part,
+        "platform": f"amaranth_boards.{platform}", "oscillator_hz": 12_000_000,
+        "clock_hz": 36e6 if part is UP5K else 60e6, "programmer": "iceprog", **more,
+    })
+
+
+def _large(name: str, description: str, device: str, platform: str, **more) -> Board:
+    """A board with an ECP5."""
+    return Board(**{
+        "name": name, "description": description, "family": ECP5, "part": _ecp5(device),
+        "platform": f"amaranth_boards.{platform}", "oscillator_hz": 25_000_000, "clock_hz": 100e6,
+        "programmer": "openFPGALoader", "buffer": 2048, **more,
+    })
+
+
+def _ulx3s(size: str) -> Board:
+    return _large(f"ulx3s-{size.lower()}", f"Radiona ULX3S with an ECP5 LFE5U-{size}",
+                  f"LFE5U-{size}", f"ulx3s:ULX3S_{size}_Platform")
+
+
+def _orangecrab(size: str) -> Board:
+    return _large(
+        f"orangecrab-{size.lower()}", f"OrangeCrab r0.2 with an ECP5 LFE5U-{size}",
+        f"LFE5U-{size}", f"orangecrab_r0_2:OrangeCrabR0_2_{size}Platform",
+        oscillator_hz=48_000_000, lights=("rgb_led:0:r", "rgb_led:0:g"), programmer="dfu-util",
+        wires=Wires(rx="0", tx="1", connector="io:0", where="IO0 and IO1 of the Feather header"))
+
+
+def _ecpix(size: str) -> Board:
+    return _large(f"ecpix5-{size.lower()}", f"LambdaConcept ECPIX-5 with an ECP5 LFE5UM5G-{size}",
+                  f"LFE5UM5G-{size}", f"ecpix5:ECPIX5{size[:2]}Platform",
+                  oscillator_hz=100_000_000, lights=("rgb_led:0:r", "rgb_led:0:g"))
 
 
 #: Smallest part first.
 BOARDS = (
-    Board(
-        name="icebreaker",
-        description="1BitSquared iCEBreaker with an iCE40UP5K",
-        family=ICE40,
-        part=Part(device="iCE40UP5K", logic=5280, blocks=30, multipliers=8, large=4),
-        platform="amaranth_boards.icebreaker:ICEBreakerPlatform",
-        clock_hz=12_000_000,
-    ),
-    _ulx3s("12F", 24288, 56, 28),
-    _ulx3s("25F", 24288, 56, 28),
-    _ulx3s("45F", 43848, 108, 72),
-    _ulx3s("85F", 83640, 208, 156),
+    _small("icestick", "Lattice iCEstick with an iCE40HX1K", HX1K, "icestick:ICEStickPlatform",
+           buffer=256, window=256),
+    _small("icebreaker", "1BitSquared iCEBreaker with an iCE40UP5K", UP5K,
+           "icebreaker:ICEBreakerPlatform", loop_at_pin=True),
+    _small("icesugar", "MuseLab iCESugar with an iCE40UP5K", UP5K, "icesugar:ICESugarPlatform",
+           loop_at_pin=True, programmer="icesprog"),
+    _small("upduino-v3", "UPduino 3 with an iCE40UP5K; its jumper OSC must be closed", UP5K,
+           "upduino_v3:UpduinoV3Platform", oscillator="clk12",
+           lights=("rgb_led:0:r", "rgb_led:0:g"),
+           wires=Wires(rx="10", tx="12", connector="j:0", where="gpio_27 and gpio_35")),
+    _small("tinyfpga-bx", "TinyFPGA BX with an iCE40LP8K", LP8K, "tinyfpga_bx:TinyFPGABXPlatform",
+           oscillator_hz=16_000_000, programmer="tinyprog", lights=("led:0",),
+           wires=Wires(rx="1", tx="2", connector="gpio:0", where="pins 1 and 2")),
+    _small("blackice-ii", "myStorm BlackIce II with an iCE40HX4K", HX4K,
+           "blackice_ii:BlackIceIIPlatform", oscillator_hz=100_000_000, programmer="blackice"),
+    _small("hx8k-b-evn", "Lattice iCE40-HX8K breakout board", HX8K,
+           "ice40_hx8k_b_evn:ICE40HX8KBEVNPlatform"),
+    _ulx3s("12F"),
+    _ulx3s("25F"),
+    _large("colorlight-5a-75b", "Colorlight 5A-75B 7.0 with an ECP5 LFE5U-25F", "LFE5U-25F",
+           "colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform", lights=()),
+    _large("icesugar-pro", "MuseLab iCESugar-pro with an ECP5 LFE5U-25F", "LFE5U-25F",
+           "icesugar_pro:ICESugarProPlatform", lights=("rgb_led:0:r", "rgb_led:0:g"),
+           programmer="icesprog"),
+    _large("icepi-zero", "Icepi Zero 1.3 with an ECP5 LFE5U-25F", "LFE5U-25F",
+           "icepi_zero:IcepiZero1_3Platform", oscillator_hz=50_000_000),
+    _orangecrab("25F"),
+    _ulx3s("45F"),
+    _ecpix("45F"),
+    _large("versa-ecp5", "Lattice Versa with an ECP5 LFE5UM-45F", "LFE5UM-45F",
+           "versa_ecp5:VersaECP5Platform", oscillator_hz=100_000_000, programmer="openocd"),
+    _ulx3s("85F"),
+    _orangecrab("85F"),
+    _ecpix("85F"),
+    _large("ecp5-5g-evn", "Lattice ECP5-5G evaluation board with an LFE5UM5G-85F",
+           "LFE5UM5G-85F", "ecp5_5g_evn:ECP55GEVNPlatform", oscillator_hz=12_000_000,
+           programmer="openocd"),
 )
 
 

@@ -31,6 +31,7 @@ _KNOWN = {
     "ecppack": _Known("--version", r"Version (\d+)\.(\d+)", (1, 0)),
     # Has no version; its file tells one build from another.
     "icepack": None,
+    "iceunpack": None,
 }
 
 
@@ -44,7 +45,8 @@ class Tool:
 
 
 def find_tool(name: str) -> Tool:
-    """Finds ``yosys``, ``nextpnr-ice40``, ``icepack``, ``nextpnr-ecp5`` or ``ecppack``.
+    """Finds ``yosys``, ``nextpnr-ice40``, ``icepack``, ``iceunpack``, ``nextpnr-ecp5`` or
+    ``ecppack``.
 
     The environment variable (``NEXTPNR_ICE40`` for ``nextpnr-ice40``) decides if it is set; else
     the first of these that is new enough: the tool on PATH, YoWASP's beside this Python, YoWASP's

@@ -9,8 +9,10 @@ from ..gen.rtl.network import Network
 from ..gen.rtl.weights import network_image
 from ..gen.spec import NetworkSpec
 from .buffer import InferenceBuffer
+from .clock import Clock
 from .hostlink import HostLink
 from .protocol import Identity
+from .recovery import Recovery
 from .registry import Board
 from .stage import StreamRegister
 from .uart import UartReceiver, UartTransmitter
@@ -32,6 +34,9 @@ class SerialAccelerator(wiring.Component):
         Bytes held while the network is busy.
     buffer : int
         Beats of an inference held before it begins.
+    watchdog : bool
+        Watch the network: if it comes to a standstill, the board reports
+        :attr:`~.protocol.Fault.WEDGED` and makes it work again, see :class:`~.recovery.Recovery`.
 
     Members
     -------
@@ -47,9 +52,11 @@ class SerialAccelerator(wiring.Component):
     """
 
     def __init__(
-        self, spec: NetworkSpec, folding: Folding, *, divisor: int, window: int, buffer: int
+        self, spec: NetworkSpec, folding: Folding, *, divisor: int, window: int, buffer: int,
+        watchdog: bool = False,
     ):
-        self.network = Network(spec, folding)
+        self.watchdog = watchdog
+        self.network = Network(spec, folding, watchdog=watchdog)
         #: What the board answers to IDENTIFY.
         self.identity = Identity.of(
             spec, ways=self.network.i.payload.shape().ways, score_bits=self.network.readout.bits,
@@ -72,10 +79,20 @@ class SerialAccelerator(wiring.Component):
         m.submodules.link = link = HostLink(
             identity, self.network.plans[0].source.shape
         )
-        m.submodules.buffer = buffer = InferenceBuffer(
-            self.network.i.payload.shape(), identity.buffer
-        )
-        m.submodules.network = network = self.network
+        layout = self.network.i.payload.shape()
+        buffer, network = InferenceBuffer(layout, identity.buffer), self.network
+        beats, answers, recovering = network.i, network.o, C(0)
+        if self.watchdog:
+            m.submodules.recovery = recovery = Recovery(
+                layout, identity.classes, identity.score_bits)
+            m.submodules.buffer = ResetInserter(recovery.active)(buffer)
+            m.submodules.network = ResetInserter(recovery.reset)(network)
+            connect(m, recovery.o, network.i)
+            connect(m, network.o, recovery.results)
+            beats, answers, recovering = recovery.i, recovery.answers, recovery.active
+            m.d.comb += recovery.wedged.eq(network.wedged)
+        else:
+            m.submodules.buffer, m.submodules.network = buffer, network
         # Takes a whole result at once, so that the network's cycles do not depend on the wire.
         m.submodules.results = results = fifo.SyncFIFOBuffered(
             width=network.o.payload.shape().size, depth=identity.classes + 1
@@ -85,8 +102,18 @@ class SerialAccelerator(wiring.Component):
         # Events take their time on the wire, but checking them is a long path.
         m.submodules.checked = checked = StreamRegister(self.network.i.payload.shape())
         connect(m, link.events, checked.i)
-        connect(m, checked.o, buffer.i)
-        connect(m, buffer.o, network.i)
+        if self.watchdog:
+            # Beats wait until the network works again.
+            m.d.comb += [
+                buffer.i.valid.eq(checked.o.valid & ~recovering),
+                buffer.i.payload.eq(checked.o.payload),
+                checked.o.ready.eq(buffer.i.ready & ~recovering),
+                recovery.waiting.eq(results.r_rdy),
+                link.wedged.eq(recovery.reset),
+            ]
+        else:
+            connect(m, checked.o, buffer.i)
+        connect(m, buffer.o, beats)
         connect(m, link.load, network.load)
         connect(m, link.o, transmitter.i)
         m.d.comb += [
@@ -96,14 +123,14 @@ class SerialAccelerator(wiring.Component):
             link.i.valid.eq(window.r_rdy), link.i.payload.eq(window.r_data),
             window.r_en.eq(link.i.ready),
             self.tx.eq(transmitter.tx),
-            results.w_en.eq(network.o.valid), results.w_data.eq(network.o.payload),
-            network.o.ready.eq(results.w_rdy),
+            results.w_en.eq(answers.valid), results.w_data.eq(answers.payload),
+            answers.ready.eq(results.w_rdy),
             link.results.valid.eq(results.r_rdy), link.results.payload.eq(results.r_data),
             results.r_en.eq(link.results.ready),
 
             link.framing_error.eq(receiver.framing_error),
             link.overrun.eq(receiver.overrun),
-            link.pending.eq(buffer.pending | checked.o.valid),
+            link.pending.eq(buffer.pending | checked.o.valid | recovering),
             link.spilled.eq(buffer.spilled),
             buffer.done.eq(link.results.valid & link.results.ready & link.results.payload.last),
             buffer.clear.eq(link.clear),
@@ -118,33 +145,45 @@ class SerialAccelerator(wiring.Component):
 
 
 class BoardTop(Elaboratable):
-    """:class:`SerialAccelerator` on the pins of ``board``.
+    """:class:`SerialAccelerator` on the pins of ``board``, at its clock.
 
-    LED 0 blinks about once a second while the design runs; LED 1 lights after a sixteenth of that
-    time in which bytes or inferences passed.
+    The board's first light blinks about once a second while the design runs; the second shines
+    after a sixteenth of that time in which bytes or inferences passed.
     """
 
-    def __init__(self, board: Board, spec: NetworkSpec, folding: Folding):
+    def __init__(self, board: Board, spec: NetworkSpec, folding: Folding, *,
+                 watchdog: bool = False):
         self.board = board
         self.accelerator = SerialAccelerator(
-            spec, folding, divisor=board.divisor, window=board.window, buffer=board.buffer
+            spec, folding, divisor=board.divisor, window=board.window, buffer=board.buffer,
+            watchdog=watchdog,
         )
 
     def elaborate(self, platform):
         m = Module()
+        if self.board.setting is not None:
+            m.submodules.clock = clock = Clock(self.board)
+            m.domains.sync = clock.domain
         m.submodules.accelerator = accelerator = self.accelerator
         uart = platform.request("uart", 0, dir="-")
         m.submodules.rx = rx = io.Buffer(io.Direction.Input, uart.rx)
         m.submodules.tx = tx = io.Buffer(io.Direction.Output, uart.tx)
         m.d.comb += [accelerator.rx.eq(rx.i), tx.o.eq(accelerator.tx)]
 
-        beat = Signal(range(self.board.clock_hz))
+        beat = Signal(range(round(self.board.clock_hz)))
         before, seen, shown = Signal(), Signal(), Signal()
         m.d.sync += [beat.eq(beat + 1), before.eq(beat[-4]), seen.eq(seen | accelerator.active)]
         with m.If(beat[-4] != before):
             m.d.sync += [shown.eq(seen), seen.eq(accelerator.active)]
-        for number, light in enumerate((beat[-1], shown)):
-            pin = io.Buffer(io.Direction.Output, platform.request("led", number, dir="-"))
-            m.submodules[f"led_{number}"] = pin
-            m.d.comb += pin.o.eq(light)
+        requested = {}
+        for light, lit in zip(self.board.lights, (beat[-1], shown), strict=False):
+            resource, number, *part = light.split(":")
+            if (resource, number) not in requested:
+                # A light of several colours is requested whole.
+                requested[resource, number] = platform.request(
+                    resource, int(number), dir=dict.fromkeys("rgb", "-") if part else "-")
+            port = requested[resource, number]
+            pin = io.Buffer(io.Direction.Output, getattr(port, part[0]) if part else port)
+            m.submodules[light.replace(":", "_")] = pin
+            m.d.comb += pin.o.eq(lit)
         return m

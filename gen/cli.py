@@ -18,8 +18,8 @@ from .errors import SpikewrightError
 GROUP = "spikewright.commands"
 
 #: Order in which a net travels; commands of other packages follow by name.
-ORDER = ("data", "train", "compile", "transfer", "robustness", "metrics", "simulate", "check",
-         "generate", "fit", "build", "report", "export", "demo")
+ORDER = ("data", "train", "compile", "transfer", "robustness", "metrics", "energy", "simulate",
+         "check", "generate", "fit", "build", "report", "export", "demo")
 
 _INTERRUPTED = 130
 _ANY_ARGUMENTS = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -35,12 +35,16 @@ def application() -> typer.Typer:
     points = {point.name: point for point in metadata.entry_points(group=GROUP)}
     for name in sorted(points, key=lambda n: (ORDER.index(n) if n in ORDER else len(ORDER), n)):
         command, known = _load(points[name])
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+            continue
         app.command(name, context_settings={} if known else _ANY_ARGUMENTS)(command)
     return app
 
 
-def _load(point: metadata.EntryPoint) -> tuple[Callable[..., None], bool]:
-    """The command, or where its part is broken, one that says so; the others still work."""
+def _load(point: metadata.EntryPoint) -> tuple[Callable[..., None] | typer.Typer, bool]:
+    """The command, or a group of them; where its part is broken, one that says so, and the others
+    still work."""
     try:
         return point.load(), True
     except (ImportError, AttributeError) as error:

@@ -175,6 +175,8 @@ class Conv2dPlan:
 
     ways = 1
     storage = Storage.FIXED
+    #: No code guards the banks' copies of the weights.
+    protected = False
 
     def __init__(self, name: str, synapse: Conv2d, *, sum_bits: int, lanes: int | None = None,
                  banks: tuple[int, int] | None = None, units: int | None = None,

@@ -51,6 +51,16 @@ COUNTERS = (
     Counter("queue_peak", "most whole timesteps waiting in front of the layer", peak=True),
 )
 
+#: Further counters of each layer, in designs in which some layer's weights are protected; they
+#: follow the others within a layer.
+PROTECTION_COUNTERS = (
+    Counter("weights_mended", "words of protected weights, read for an event, in which a flipped "
+                              "bit was mended"),
+    Counter("weights_rejected", "words of protected weights, read for an event, in which flipped "
+                                "bits were found that could not be mended, so that weights "
+                                "counted as 0"),
+)
+
 #: Of the whole network; its words follow those of the layers. They mean something if inferences
 #: do not overlap.
 NETWORK_COUNTERS = (
@@ -70,15 +80,22 @@ FUNCTIONAL_COUNTERS = tuple(counter.name for counter in COUNTERS if counter.func
 _PEAKS = tuple(counter.name for counter in COUNTERS if counter.peak)
 
 
+def layer_counters(protected: bool) -> tuple[Counter, ...]:
+    """The counters that each layer has in hardware, in order; ``protected`` if the weights of some
+    layer are."""
+    return (*COUNTERS, *PROTECTION_COUNTERS) if protected else COUNTERS
+
+
 def decode(
-    words: npt.NDArray[np.int64]
+    words: npt.NDArray[np.int64], counters: Sequence[Counter] = COUNTERS
 ) -> tuple[dict[str, npt.NDArray[np.int64]], dict[str, npt.NDArray[np.int64]]]:
     """Counters by name, from ``words`` (…, words) in the order of the hardware's counter port:
-    those of the layers, each (…, layers), and those of the network, each (…,)."""
+    those of the layers, each (…, layers), and those of the network, each (…,). ``counters`` are
+    those of a layer."""
     of_layers, of_network = np.split(words, [-len(NETWORK_COUNTERS)], axis=-1)
-    of_layers = of_layers.reshape(*words.shape[:-1], -1, len(COUNTERS))
+    of_layers = of_layers.reshape(*words.shape[:-1], -1, len(counters))
     return (
-        {counter.name: of_layers[..., n] for n, counter in enumerate(COUNTERS)},
+        {counter.name: of_layers[..., n] for n, counter in enumerate(counters)},
         {counter.name: of_network[..., n] for n, counter in enumerate(NETWORK_COUNTERS)},
     )
 

@@ -32,8 +32,9 @@ from .layer_cycles import CHUNK, LayerCycles
 from .plan import LayerPlan
 from .rtl.readout import answer_latency
 from .rtl.router import queue_latency
+from .spec import NetworkSpec
 from .timeline import Timeline
-from .traffic import LayerTraffic
+from .traffic import LayerTraffic, traffic
 
 
 def timeline(plans: Sequence[LayerPlan], beats: Sequence[LayerTraffic],
@@ -67,6 +68,16 @@ def timeline(plans: Sequence[LayerPlan], beats: Sequence[LayerTraffic],
     cycles = layers[-1].begin[final, np.arange(samples)] + (
         layers[-1].last_spikes + answer_latency(last.layer.neurons) + 1)
     return Timeline(tuple(layer.result(cycles) for layer in layers), cycles, last)
+
+
+def cycle_limit(spec: NetworkSpec, plans: Sequence[LayerPlan], steps: int) -> int:
+    """More cycles than a sample of ``steps`` timesteps can take: twice those of one in which
+    every input and every neuron spikes in every timestep, and the reading of the counters."""
+    signals = np.ones((1, steps, spec.inputs), np.bool_)
+    timesteps = spec.steps(signals)
+    spikes = [np.ones((1, timesteps, layer.neurons), np.bool_) for layer in spec.layers]
+    most = timeline(plans, traffic(plans, signals, spikes)).cycles
+    return 2 * int(most[0]) + 10_000
 
 
 def _cycle_type(plans: Sequence[LayerPlan], beats: Sequence[LayerTraffic], timesteps: int):

@@ -9,6 +9,13 @@ class SpikewrightError(Exception):
     """Base of every error that a user's input can cause."""
 
 
+#: What reading raises where a file has another structure, type or number than was asked for.
+MALFORMED = (
+    ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError,
+    ValueError,
+)
+
+
 class SpecError(SpikewrightError, ValueError):
     """A network that the contract cannot represent: wrong shape, range, sign or version."""
 
@@ -39,3 +46,18 @@ class ToolError(SpikewrightError):
 
 class DoesNotFitError(SpikewrightError):
     """A design that is larger than the board's part."""
+
+
+class WedgedError(SpikewrightError):
+    """Hardware that has come to a standstill."""
+
+
+class FaultError(SpikewrightError, ValueError):
+    """Flips of bits that a design does not have."""
+
+
+def one_line(said: object, most: int = 200) -> str:
+    """What ``said`` says, or its type if that is nothing, on one line of at most so many
+    characters."""
+    line = " ".join(str(said).split()) or type(said).__name__
+    return line if len(line) <= most else f"{line[: most - 1]}…"

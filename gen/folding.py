@@ -19,6 +19,16 @@ class Storage(enum.Enum):
     SPRAM = "spram"
 
 
+class Protection(enum.Enum):
+    """What guards a memory of weights against flipped bits; see :mod:`~.protection`."""
+
+    NONE = "none"
+    #: Flips are found: weights in doubt count as 0.
+    PARITY = "parity"
+    #: A flip is mended, two are found.
+    ECC = "ecc"
+
+
 @dataclass(frozen=True, kw_only=True)
 class LayerFolding:
     """Hardware of one layer.
@@ -46,6 +56,9 @@ class LayerFolding:
         Parts into which lanes and units are divided, each with its own copy of the events and of
         all control; see :class:`~.rtl.layer.SpikingLayer`. Linear: units and lanes are rounded up
         to a multiple; Conv2d: a divisor of both.
+    protect
+        Linear layers only: a code for the words of weights, which costs memory for its check bits
+        and a cycle of latency. :class:`Protection` or its name.
     """
 
     lanes: int | None = None
@@ -55,6 +68,16 @@ class LayerFolding:
     overlap: bool = False
     storage: Storage = Storage.FIXED
     slices: int = 1
+    protect: Protection | str = Protection.NONE
+
+    def __post_init__(self) -> None:
+        try:
+            object.__setattr__(self, "protect", Protection(self.protect))
+        except ValueError:
+            raise FoldingError(
+                f"protect is {self.protect!r}; allowed are "
+                f"{', '.join(kind.value for kind in Protection)}"
+            ) from None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,12 +1,15 @@
 """``--lanes``, ``--ways`` and ``--slices``: what a user asks of the hardware's shape, and what is
 built of it."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from dataclasses import asdict
+from enum import Enum
+from typing import Annotated, Any
 
 import typer
 
 from .errors import FoldingError
-from .folding import Folding, LayerFolding
+from .folding import Folding, LayerFolding, Protection, Storage
 from .plan import layer_plans
 from .spec import Conv2d, Layer, NetworkSpec
 
@@ -27,11 +30,17 @@ Slices = Annotated[
                       "one number for all layers, or one per layer, as in 4,1. [default: 1]",
                  show_default=False),
 ]
+Protect = Annotated[
+    str | None,
+    typer.Option(help="Code of the weights in memory, of all-to-all layers: none, parity or ecc "
+                      "for all of them, or one per layer, as in ecc,none. [default: none]",
+                 show_default=False),
+]
 
 
 def folding_of(lanes: str | None, spec: NetworkSpec, ways: str | None = None,
-               slices: str | None = None) -> Folding:
-    """What ``--lanes``, ``--ways`` and ``--slices`` mean for ``spec``.
+               slices: str | None = None, protect: str | None = None) -> Folding:
+    """What ``--lanes``, ``--ways``, ``--slices`` and ``--protect`` mean for ``spec``.
 
     A single number of lanes is cut down where a layer has fewer, or to what divides a
     convolution's channels; one of slices, likewise, to what the lanes allow; a single number of
@@ -48,10 +57,11 @@ def folding_of(lanes: str | None, spec: NetworkSpec, ways: str | None = None,
     most = [whole if given is None else given
             for given, whole in zip(chosen_lanes, most, strict=True)]
     folding = Folding.each(*(
-        LayerFolding(lanes=each_lanes, ways=each_ways or 1, slices=each_slices or 1)
-        for each_lanes, each_ways, each_slices in zip(
+        LayerFolding(lanes=each_lanes, ways=each_ways or 1, slices=each_slices or 1,
+                     protect=each_protect)
+        for each_lanes, each_ways, each_slices, each_protect in zip(
             chosen_lanes, _per_layer(ways, "ways", spec, most),
-            _per_layer(slices, "slices", spec, most), strict=True)
+            _per_layer(slices, "slices", spec, most), _protections(protect, spec), strict=True)
     ), spec=spec)
     layer_plans(spec, folding)
     return folding
@@ -83,6 +93,20 @@ def _per_layer(text: str | None, what: str, spec: NetworkSpec,
     return list(numbers)
 
 
+def _protections(text: str | None, spec: NetworkSpec) -> list[str]:
+    """The codes of a comma-separated list, one per layer; one for all is that of every all-to-all
+    layer."""
+    names = [part.strip() for part in (text or "none").split(",")]
+    if len(names) == 1:
+        return ["none" if isinstance(layer.synapse, Conv2d) else names[0] for layer in spec.layers]
+    if len(names) != len(spec.layers):
+        raise FoldingError(
+            f"{len(names)} codes of weights for {len(spec.layers)} layers; give one per layer, or "
+            f"one for all"
+        )
+    return names
+
+
 def _applied(number: int, what: str, layer: Layer, most: int) -> int | None:
     """What a number meant for every layer is for this one."""
     conv = isinstance(layer.synapse, Conv2d)
@@ -108,3 +132,29 @@ def folded(spec: NetworkSpec, folding: Folding) -> dict[str, dict[str, int]]:
         figures["units"][name] = plan.units
         figures["adders"][name] = synapses.most_synops
     return figures
+
+
+def to_json(spec: NetworkSpec, folding: Folding) -> list[dict[str, Any]]:
+    """What was asked of each layer's hardware, for :func:`from_json`."""
+    return [{name: value.value if isinstance(value, Enum) else value
+             for name, value in asdict(each).items()} for each in folding.of(spec)]
+
+
+def from_json(spec: NetworkSpec, layers: Sequence[dict[str, Any]]) -> Folding:
+    """The folding that :func:`to_json` wrote.
+
+    Raises
+    ------
+    FoldingError
+        If it is not one of ``spec``.
+    """
+    try:
+        return Folding.each(*(
+            LayerFolding(**{**each, "storage": Storage(each["storage"]),
+                            "protect": Protection(each["protect"]),
+                            "banks": each["banks"] and tuple(each["banks"])})
+            for each in layers
+        ), spec=spec)
+    except (TypeError, KeyError, ValueError) as error:
+        raise FoldingError(
+            f"the folding is not one of {spec.name} ({error}); build again") from error

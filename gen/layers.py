@@ -9,6 +9,7 @@ from .errors import SpecError
 from .neuron import Neuron
 from .pooling import MaxPool2d, SumPool2d
 from .synapses import Conv2d, Linear, OneToOne, dense
+from .validation import shown
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -44,7 +45,7 @@ class Layer:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.isidentifier():
             raise SpecError(
-                f"layer name {self.name!r} is not an identifier; use letters and digits"
+                f"layer name {shown(self.name)} is not an identifier; use letters and digits"
             )
         for attribute, allowed in (
             ("synapse", (Linear, Conv2d)), ("neuron", (Neuron,)),

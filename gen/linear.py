@@ -8,9 +8,10 @@ import numpy.typing as npt
 
 from .arithmetic import signed_bits
 from .errors import FoldingError
-from .folding import LayerFolding
+from .folding import LayerFolding, Protection
 from .layers import Layer
 from .pooling import SumPool2d
+from .protection import WordCode
 from .synapses import Linear
 
 #: Most ways of a layer.
@@ -54,8 +55,8 @@ class LinearPlan:
         Lanes of the whole layer, and int64 (lanes,): which of them these are. All, but in a slice.
     ways
         Events per cycle; address a is number ``a // ways`` of bank ``a % ways``.
-    storage
-        Where the weights are.
+    storage, code
+        Where the weights are, and the :class:`~.protection.WordCode` of their words.
     own_base
         Where in a bank the layer's own spikes begin; without recurrence, the size of a bank.
     bank_inputs, bank_words
@@ -119,7 +120,8 @@ class LinearPlan:
         self.sum_bits = max(sum_bits - self.sum_shift, self.weight_bits)
         #: Accumulators of a single row are registers.
         self.in_registers = self.rows == 1
-        self.add_stage = 3 + bool(self.value_bits) + (self.ways > 1)
+        self.code = WordCode(self.lanes, self.weight_bits, Protection(folding.protect))
+        self.add_stage = 3 + self.protected + bool(self.value_bits) + (self.ways > 1)
         #: Accumulators of few rows have no time for a register between memory and adder.
         self.read_registered = self.rows >= 3
         if self.in_registers:
@@ -157,7 +159,13 @@ class LinearPlan:
         part.members, part.lanes = members, len(members)
         part.units = len(members) // self.groups
         part.most_synops = part.ways * part.lanes
+        part.code = WordCode(part.lanes, part.weight_bits, part.code.protect)
         return part
+
+    @property
+    def protected(self) -> bool:
+        """Whether a code guards the weights."""
+        return bool(self.code.groups)
 
     @property
     def last_neurons(self) -> int:

@@ -13,7 +13,7 @@ from .bounds import MembraneBounds
 from .coding import InputKind
 from .convolution import Conv2dPlan
 from .errors import FoldingError
-from .folding import Folding, LayerFolding, Storage
+from .folding import Folding, LayerFolding, Protection, Storage
 from .layers import Layer
 from .linear import LinearPlan, Source
 from .pooling import MaxPool2d
@@ -177,6 +177,12 @@ class LayerPlan:
             raise FoldingError(
                 f"layer {layer.name}: {folding.storage.value} weights of a convolution are not "
                 f"built, because each bank has its own copy; use {Storage.FIXED.value}"
+            )
+        if folding.protect is not Protection.NONE:
+            raise FoldingError(
+                f"layer {layer.name}: {Protection(folding.protect).value} of a convolution's "
+                f"weights is not built, because every bank would check its own copy; use "
+                f"{Protection.NONE.value}"
             )
         pool = None if isinstance(layer.pool, MaxPool2d) else layer.pool
         return Conv2dPlan(

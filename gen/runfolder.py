@@ -27,13 +27,13 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from . import specfile
-from .errors import RunFolderError, SpikewrightError
+from .errors import DataError, RunFolderError, SpikewrightError
 from .spec import NetworkSpec
 from .stimulus import Stimulus
 
@@ -78,7 +78,7 @@ class RunFolder:
             raise RunFolderError(
                 f"{path} is no run folder (it has no {MANIFEST}); make one with `spikewright train`"
             ) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunFolderError(
                 f"{path / MANIFEST} cannot be read ({error}); restore it, or train anew"
             ) from error
@@ -146,9 +146,32 @@ class RunFolder:
             return f"spikewright train RECIPE -o {self.path} --overwrite"
         return f"spikewright {command} {self.path}"
 
-    def read_json(self, name: str, command: str) -> Any:
-        """The verified JSON file ``name``."""
-        return json.loads(self.file(name, command).read_text(encoding="utf-8"))
+    def read_json(self, name: str, command: str) -> dict[str, Any]:
+        """The verified JSON file ``name``: all of them hold one object."""
+        path = self.file(name, command)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise RunFolderError(
+                f"{path} is no JSON ({error}); run: {self._again(command)}"
+            ) from error
+        if not isinstance(content, dict):
+            raise RunFolderError(
+                f"{path} holds a {type(content).__name__}, not an object; run: "
+                f"{self._again(command)}"
+            )
+        return content
+
+    def results(self, command: str) -> dict[str, Any]:
+        """``results.json[command]``: figures that were recorded before; none if there are none."""
+        kept = self.read_json("results.json", command) if "results.json" in self else {}
+        figures = kept.get(command, {})
+        if not isinstance(figures, dict):
+            raise RunFolderError(
+                f"{self.path / 'results.json'} has a {type(figures).__name__} for {command}, not "
+                f"an object; delete that entry"
+            )
+        return figures
 
     def spec(self) -> NetworkSpec:
         """The run's network; its two files verified against the manifest and its digest."""
@@ -156,8 +179,12 @@ class RunFolder:
         return specfile.load(self.file("spec.json", "compile"))
 
     def stimulus(self) -> Stimulus:
-        """The run's held-back samples."""
-        return Stimulus.load(self.file("stimulus.npz", "compile"))
+        """The run's held-back samples; DataError if there are none."""
+        path = self.file("stimulus.npz", "compile")
+        stimulus = Stimulus.load(path)
+        if not len(stimulus):
+            raise DataError(f"{path} holds no samples; run: {self._again('compile')}")
+        return stimulus
 
     @contextmanager
     def writing(self, command: str) -> Iterator[Path]:
@@ -188,9 +215,14 @@ class RunFolder:
 
     def clear(self) -> None:
         """Deletes every file of the run; what else lies in the folder stays."""
-        names = self.names()
-        self._write_manifest({})
-        for name in names:
+        self.discard(self.names())
+
+    def discard(self, names: Iterable[str]) -> None:
+        """Deletes the run's files ``names``, which are out of date."""
+        gone = set(names)
+        self._write_manifest({name: entry for name, entry in self._files.items()
+                              if name not in gone})
+        for name in gone:
             (self.path / name).unlink(missing_ok=True)
 
     def record(self, command: str, figures: dict[str, Any]) -> None:
@@ -223,7 +255,11 @@ def write_output(path: Path, text: str) -> None:
 
 
 def _inside(name: str) -> bool:
-    return bool(name) and not Path(name).is_absolute() and ".." not in Path(name).parts
+    path = PurePosixPath(name)
+    return (
+        name.isprintable() and name == path.as_posix() and bool(path.parts)
+        and not Path(name).is_absolute() and ".." not in path.parts and name != MANIFEST
+    )
 
 
 def _sha256(path: Path) -> str:

@@ -38,12 +38,16 @@ from .layers import Layer
 from .neuron import Neuron, Reset
 from .pooling import MaxPool2d, SumPool2d
 from .synapses import Conv2d, Linear, OneToOne
-from .validation import choice
+from .validation import choice, shown, signals
 
 __all__ = [
     "Conv2d", "Input", "InputKind", "Layer", "Linear", "MaxPool2d", "NetworkSpec", "Neuron",
     "OneToOne", "Readout", "ReadoutKind", "Reset", "Rounding", "SumPool2d",
 ]
+
+#: Of one inference. Proving how wide membranes get takes a step for each where they never settle,
+#: some seconds for the most.
+TIMESTEPS = range(1, 1 << 16)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -84,23 +88,26 @@ class NetworkSpec:
     VERSION: int = field(default=2, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if not all(isinstance(n, (int, np.integer)) for n in self.input_shape):
+            raise SpecError(f"input_shape is {shown(self.input_shape)}; integers are needed")
         object.__setattr__(self, "input_shape", tuple(int(n) for n in self.input_shape))
         object.__setattr__(self, "layers", tuple(self.layers))
         if not isinstance(self.name, str) or not self.name.isidentifier():
-            raise SpecError(f"network name {self.name!r} is not an identifier")
+            raise SpecError(f"network name {shown(self.name)} is not an identifier")
         if not self.input_shape or min(self.input_shape) < 1:
             raise SpecError(f"input_shape is {self.input_shape}; every side must be at least 1")
+        signals(self.input_shape, "input_shape")
         if not self.layers:
             raise SpecError("the network has no layers; at least one is needed")
-        choice(self.timesteps, range(1, 1 << 20), "timesteps")
+        choice(self.timesteps, TIMESTEPS, "timesteps")
         for attribute, kind in (("input", Input), ("readout", Readout)):
             if not isinstance(getattr(self, attribute), kind):
-                raise SpecError(f"{attribute} is {getattr(self, attribute)!r}; an instance of "
+                raise SpecError(f"{attribute} is {shown(getattr(self, attribute))}; an instance of "
                                 f"{kind.__name__} is needed")
         names = [layer.name for layer in self.layers]
         for name in names:
             if names.count(name) > 1:
-                raise SpecError(f"two layers are named {name}; every layer needs its own name")
+                raise SpecError(f"two layers are named {name:.80}; every layer needs its own name")
         for layer, shape in zip(self.layers, self.signal_shapes, strict=False):
             self._check_signals(layer, shape)
         self._check_ends()

@@ -5,18 +5,20 @@ digest of the whole; :func:`load` refuses a pair that was truncated, edited or m
 """
 
 import json
-import zipfile
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from . import npzfile
 from .description import build, describe
 from .errors import SpecError
 from .spec import NetworkSpec
 
 #: Marks files of this contract.
 FORMAT = "spikewright-network"
+
+#: Most bytes of all weights and parameters.
+_MOST = 1 << 30
 
 
 def save(spec: NetworkSpec, path: Path | str) -> None:
@@ -42,10 +44,10 @@ def load(path: Path | str) -> NetworkSpec:
     path = Path(path)
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
-        arrays = _read_arrays(path.with_suffix(".npz"))
+        arrays = npzfile.read(path.with_suffix(".npz"), _MOST)
     except OSError as error:
         raise SpecError(f"{error.filename} cannot be read ({error.strerror})") from error
-    except ValueError as error:  # json and numpy raise subclasses of it
+    except (ValueError, RecursionError) as error:  # json and npzfile raise subclasses of it
         raise SpecError(f"{path} or its .npz is damaged: {error}; compile again") from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise SpecError(f"{path} is not a {FORMAT} file; give the .json that `compile` wrote")
@@ -71,11 +73,3 @@ def load(path: Path | str) -> NetworkSpec:
             f"compile again"
         )
     return spec
-
-
-def _read_arrays(path: Path) -> dict[str, npt.NDArray[np.int64]]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise ValueError(f"{path.name}: {error}") from error

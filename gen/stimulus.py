@@ -7,8 +7,6 @@ checking, benchmarking and driving a board need neither torch nor the data set.
 from __future__ import annotations
 
 import hashlib
-import zipfile
-import zlib
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from . import npzfile
 from .errors import DataError
 
 if TYPE_CHECKING:
@@ -83,28 +82,34 @@ class Stimulus:
     def load(cls, path: Path | str) -> Stimulus:
         """Reads what :meth:`save` wrote; DataError if it is missing or damaged."""
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                labels = archive["labels"]
-                if "values" in archive:
-                    spikes = _bytes(archive["values"])
-                else:
-                    packed, inputs = _bytes(archive["packed"]), int(archive["inputs"])
-                    if packed.shape[-1] != -(-inputs // 8):
-                        raise ValueError(f"{packed.shape[-1]} bytes for {inputs} inputs")
-                    spikes = np.unpackbits(packed, axis=-1, count=inputs).astype(np.bool_)
+            arrays = npzfile.read(path)
+            labels = _array(arrays, "labels", "iu", 1)
+            if "values" in arrays:
+                spikes = _array(arrays, "values", "B", 3)
+            else:
+                packed = _array(arrays, "packed", "B", 3)
+                inputs = int(_array(arrays, "inputs", "iu", 0))
+                if inputs < 0 or packed.shape[-1] != -(-inputs // 8):
+                    raise ValueError(f"{packed.shape[-1]} bytes for {inputs} inputs")
+                spikes = np.unpackbits(packed, axis=-1, count=inputs).view(np.bool_)
+            return cls(spikes, labels)
         except OSError as error:
             raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
-        except (KeyError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        except (KeyError, ValueError, MemoryError) as error:
             raise DataError(
                 f"{path} is no stimulus file ({error}); give one that `spikewright compile` or "
                 f"Stimulus.save wrote"
             ) from error
-        return cls(spikes, labels)
 
 
-def _bytes(array: npt.NDArray) -> npt.NDArray[np.uint8]:
-    if array.dtype != np.uint8 or array.ndim != 3:
-        raise ValueError(f"{array.dtype} array of shape {array.shape}")
+def _array(arrays: dict[str, npt.NDArray], name: str, kinds: str, axes: int) -> npt.NDArray[Any]:
+    """Array ``name``, if it has so many ``axes`` and is of one of these ``kinds`` of integers:
+    signed, unsigned, bytes."""
+    array = arrays[name]
+    if array.ndim != axes or not {array.dtype.kind, array.dtype.char} & set(kinds):
+        raise ValueError(f"{name} is {array.dtype} of shape {array.shape}")
+    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"{name} goes up to {array.max()}")
     return array
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from . import console
-from .counters import COUNTERS, total
+from .counters import layer_counters, total
 from .folding import Folding
 from .folding_options import folded
 from .spec import NetworkSpec
@@ -68,7 +68,7 @@ def summary(
         "counters": {
             name: {
                 counter.name: total(counter.name, counters[counter.name][:, i])
-                for counter in COUNTERS if counter.name in counters
+                for counter in layer_counters(protected=True) if counter.name in counters
             }
             for i, name in enumerate(names)
         },

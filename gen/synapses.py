@@ -11,13 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import SpecError
-from .validation import PerNeuron, choice, integers, pair, per_neuron, shape3
+from .validation import PerNeuron, choice, integers, pair, per_neuron, shape3, signals
 
 WEIGHT_BITS = range(2, 9)
 WEIGHT_SHIFTS = range(0, 17)
 
 #: Input patches of a convolution are held below this many bytes.
 _PATCH_BYTES = 1 << 25
+
+#: Most inputs that a kernel covers, place after place: what one frame of patches may take.
+_MOST_TAPS = 1 << 27
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -119,6 +122,12 @@ class Conv2d:
             raise SpecError(
                 f"kernel {kh}×{kw} is larger than the input {height}×{width} with padding "
                 f"{py}, {px}; use a smaller kernel or more padding"
+            )
+        signals(self.output_shape, "output of the convolution")
+        if (patch := kh * kw * channels * self.output_shape[1] * self.output_shape[2]) > _MOST_TAPS:
+            raise SpecError(
+                f"kernel {kh}×{kw} covers {patch} inputs in all its places; at most {_MOST_TAPS} "
+                f"are allowed; use a smaller kernel or a larger stride"
             )
 
     @property

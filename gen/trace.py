@@ -16,7 +16,7 @@ class Trace:
     engine
         Name of the engine.
     spikes
-        Per layer: bool (S, T, neurons).
+        Per layer: bool (S, T, neurons). Empty on engines that see the hardware from outside.
     membranes
         Per layer: int64 (S, T, neurons), the membrane after the timestep as snnTorch returns it;
         None unless asked for.
@@ -36,7 +36,11 @@ class Trace:
         decision stood; see :data:`spikewright.gen.counters.NETWORK_COUNTERS`. None likewise.
     timesteps
         int64 (S,): timesteps that were processed, fewer than T if the inference exited early. In
-        the others spikes and membranes are 0, and nothing is counted. None: all.
+        the others spikes and membranes are 0, and nothing is counted. None: all; or not known, of
+        an engine without spikes.
+    spilled
+        bool (S,): the hardware is on a board, and the sample was longer than the board's buffer, so
+        that whatever needs a clock depends on the wire, and is not compared. None: none was.
     """
 
     engine: str
@@ -49,6 +53,7 @@ class Trace:
     first_spike: npt.NDArray[np.int64] | None = None
     decision: npt.NDArray[np.int64] | None = None
     timesteps: npt.NDArray[np.int64] | None = None
+    spilled: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -113,7 +118,6 @@ def first_difference(a: Trace, b: Trace, layers: Sequence[str] | None = None) ->
     without it.
     """
     found: list[tuple[tuple[int, ...], Difference]] = []
-    names = list(layers) if layers is not None else [f"{i}" for i in range(len(a.spikes))]
     for rank, (what, left, right, layer, per_step) in enumerate(_comparable(a, b)):
         wrong = np.argwhere(left != right)
         if not len(wrong):
@@ -125,10 +129,11 @@ def first_difference(a: Trace, b: Trace, layers: Sequence[str] | None = None) ->
             layer, neuron = rest[0], None
         else:
             neuron = rest[-1] if rest else None
+        name = None if layer is None else f"{layer}" if layers is None else layers[layer]
         values = (int(left[where]), int(right[where]))
         order = (sample, timestep if timestep is not None else 1 << 60, rank)
         found.append((order, Difference(
-            what, sample, None if layer is None else names[layer], timestep, neuron,
+            what, sample, name, timestep, neuron,
             (a.engine, b.engine), values,
         )))
     return min(found, key=lambda item: item[0])[1] if found else None
@@ -136,15 +141,23 @@ def first_difference(a: Trace, b: Trace, layers: Sequence[str] | None = None) ->
 
 def _comparable(a: Trace, b: Trace):
     """(what, left, right, layer index, whether axis 1 is time) of all that both traces report."""
-    if len(a) != len(b) or len(a.spikes) != len(b.spikes):
+    # Counters are defined in terms of traces.
+    from .counters import FUNCTIONAL_COUNTERS
+
+    seen = bool(a.spikes and b.spikes)
+    if len(a) != len(b) or (seen and len(a.spikes) != len(b.spikes)):
         raise ValueError(f"traces of {len(a)} and {len(b)} samples, {len(a.spikes)} and "
                          f"{len(b.spikes)} layers cannot be compared")
-    steps = a.spikes[0].shape[1]
+    steps = a.spikes[0].shape[1] if seen else 0
     ran = [np.full(len(a), steps) if trace.timesteps is None else trace.timesteps
-           for trace in (a, b)]
+           for trace in (a, b)] if seen else [np.zeros(len(a))] * 2
     alike = (ran[0] == ran[1])[:, np.newaxis]
     both = None if alike.all() else np.minimum(*ran)
-    for layer, (left, right) in enumerate(zip(a.spikes, b.spikes, strict=True)):
+    clocked = np.ones(len(a), np.bool_)
+    for trace in (a, b):
+        if trace.spilled is not None:
+            clocked &= ~trace.spilled
+    for layer, (left, right) in enumerate(zip(a.spikes, b.spikes, strict=True) if seen else ()):
         yield "spike", within(left, both), within(right, both), layer, True
         if a.membranes is not None and b.membranes is not None:
             yield ("membrane", within(a.membranes[layer], both), within(b.membranes[layer], both),
@@ -153,8 +166,11 @@ def _comparable(a: Trace, b: Trace):
     yield "prediction", a.prediction, b.prediction, None, False
     for name in sorted(a.counters.keys() & b.counters.keys()):
         left, right = a.counters[name], b.counters[name]
-        yield f"counter {name}", left, np.where(alike, right, left), None, False
+        # After an early exit the clock decides how much was counted at all.
+        free = name in FUNCTIONAL_COUNTERS and a.timesteps is None and b.timesteps is None
+        same = alike if free else alike & clocked[:, np.newaxis]
+        yield f"counter {name}", left, np.where(same, right, left), None, False
     for name in ("cycles", "first_spike", "decision"):
         left, right = getattr(a, name), getattr(b, name)
         if left is not None and right is not None:
-            yield name, left, right, None, False
+            yield name, left, np.where(clocked, right, left), None, False

@@ -8,11 +8,14 @@ from amaranth.back import verilog
 from amaranth.hdl import Shape, Signal, unsigned
 
 from .coding import InputKind
-from .counters import COUNTERS, NETWORK_COUNTERS
+from .counters import NETWORK_COUNTERS
 from .folding import Storage
 from .rtl.flat import FlatNetwork
 from .rtl.network import Network
 from .rtl.streams import address_bits
+
+#: Verilator's style warnings about generated code, which would stop it.
+QUIET = ("CASEINCOMPLETE", "DECLFILENAME", "LITENDIAN", "UNOPTFLAT", "UNSIGNED", "UNUSED", "WIDTH")
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,8 @@ def ports(network: Network) -> list[Port]:
         listed += [
             Port("counter_clear", "input", 1, "zero all counters"),
             Port("counter_address", "input", address_bits(count),
-                 f"layer × {len(COUNTERS)} + counter; {first} to {count - 1} are {names}"),
+                 f"layer × {len(network.layer_counters)} + counter; {first} to {count - 1} are "
+                 f"{names}"),
             Port("counter_read", "input", 1, "hold it and the address until counter_valid"),
             Port("counter_data", "output", 32, "the counter"),
             Port("counter_valid", "output", 1, f"it stands; at most {count + 1} cycles later"),
@@ -103,10 +107,13 @@ def convert(network: Network) -> str:
             FlatNetwork(network, signals), name=spec.name, ports=list(signals.values()),
             strip_internal_attrs=True, emit_src=False,
         )
-    # Amaranth names the elements of an array x[0], x[1], …; tools that look at no more than the
-    # text of a name take them for the bits of x.
-    text = re.sub(r"\\\S+", lambda name: name[0].replace("[", ":").replace("]", ""), text)
-    return _header(network, listed) + text
+    return _header(network, listed) + plain_names(text)
+
+
+def plain_names(text: str) -> str:
+    """Verilog ``text`` without names such as x[0], x[1], …, which Amaranth gives the elements of an
+    array: tools that look at no more than the text of a name take them for the bits of x."""
+    return re.sub(r"\\\S+", lambda name: name[0].replace("[", ":").replace("]", ""), text)
 
 
 def _header(network: Network, listed: list[Port]) -> str:
@@ -121,8 +128,5 @@ def _header(network: Network, listed: list[Port]) -> str:
         "",
         *(f"{port.direction:6} {port.name:16} {port.width:3}  {port.meaning}" for port in listed),
     ]
-    # Verilator's style warnings about generated code would stop it.
-    quiet = ("CASEINCOMPLETE", "DECLFILENAME", "LITENDIAN", "UNOPTFLAT", "UNSIGNED", "UNUSED",
-             "WIDTH")
-    lines += ["", *(f"verilator lint_off {name}" for name in quiet)]
+    lines += ["", *(f"verilator lint_off {name}" for name in QUIET)]
     return "".join(f"// {line}".rstrip() + "\n" for line in lines) + "\n"

@@ -12,7 +12,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 class Part(BaseModel):
     """A section of a recipe."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def checked(model: type[_Model], fields: Any, where: str) -> _Model:

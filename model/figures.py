@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#999999")
 
 #: Stands for the page's own text colour until the picture is in the page.
-_INK = "#010203"
+INK = "#010203"
 
 _STYLE: Any = {
     "svg.fonttype": "none", "font.size": 9, "axes.titlesize": 9, "figure.facecolor": "none",
@@ -30,7 +30,7 @@ _STYLE: Any = {
     "axes.spines.top": False, "axes.spines.right": False, "savefig.facecolor": "none",
     "axes.prop_cycle": cycler(color=COLOURS),
     **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "axes.titlecolor",
-                     "xtick.color", "ytick.color", "patch.edgecolor"), _INK),
+                     "xtick.color", "ytick.color", "patch.edgecolor"), INK),
 }
 
 _WIDTH, _HEIGHT = 4.8, 2.7  # inches; small, so that text stays readable on a phone
@@ -46,7 +46,7 @@ def svg(figure: Figure, title: str) -> str:
     with mpl.rc_context(_STYLE | {"svg.hashsalt": title}):
         figure.savefig(out, format="svg", metadata={"Date": None, "Title": title})
     text = out.getvalue()
-    text = text[text.index("<svg") :].replace(_INK, "currentColor")
+    text = text[text.index("<svg") :].replace(INK, "currentColor")
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     size = re.compile(r' (width|height)="[^"]*"')
     head, end, body = text.partition(">")
@@ -58,7 +58,7 @@ def _axes(rows: int = 1, *, height: float = _HEIGHT, sharex: bool = False) -> tu
     return figure, list(figure.subplots(rows, 1, sharex=sharex, squeeze=False)[:, 0])
 
 
-def _drawn(draw: Callable[_P, Figure]) -> Callable[_P, Figure]:
+def drawn(draw: Callable[_P, Figure]) -> Callable[_P, Figure]:
     """Runs a drawing function under the report's style."""
 
     @wraps(draw)
@@ -69,7 +69,7 @@ def _drawn(draw: Callable[_P, Figure]) -> Callable[_P, Figure]:
     return styled
 
 
-@_drawn
+@drawn
 def curves(series: Mapping[str, Sequence[float]], ylabel: str) -> Figure:
     """Each series over epochs, counted from 1."""
     figure, (axis,) = _axes()
@@ -82,7 +82,7 @@ def curves(series: Mapping[str, Sequence[float]], ylabel: str) -> Figure:
     return figure
 
 
-@_drawn
+@drawn
 def raster(layers: Mapping[str, npt.NDArray[np.bool_]]) -> Figure:
     """A dot per spike of one sample; ``layers``: name → bool (timesteps, neurons)."""
     figure, axes = _axes(len(layers), height=1.1 * len(layers) + 0.6, sharex=True)
@@ -99,7 +99,7 @@ def raster(layers: Mapping[str, npt.NDArray[np.bool_]]) -> Figure:
     return figure
 
 
-@_drawn
+@drawn
 def membranes(
     traces: _Ints,
     spikes: npt.NDArray[np.bool_],
@@ -116,7 +116,7 @@ def membranes(
         fired = np.flatnonzero(spikes[:, neuron])
         axis.plot(fired, traces[fired, neuron], ".", color=colour)
     if thresholds is not None and (thresholds[list(neurons)] == thresholds[neurons[0]]).all():
-        axis.axhline(thresholds[neurons[0]], color=_INK, linestyle="--", linewidth=0.8)
+        axis.axhline(thresholds[neurons[0]], color=INK, linestyle="--", linewidth=0.8)
     axis.set(xlabel="timestep", ylabel="membrane (steps)")
     axis.xaxis.get_major_locator().set_params(integer=True)
     axis.legend(title="neuron", ncols=5, fontsize=8, title_fontsize=8, loc="lower left",
@@ -124,7 +124,7 @@ def membranes(
     return figure
 
 
-@_drawn
+@drawn
 def cycle_split(layers: Mapping[str, Mapping[str, int]], samples: int) -> Figure:
     """A bar per layer of its cycles a sample; ``layers``: name → kind of cycle → total."""
     figure, (axis,) = _axes(height=0.9 + 0.4 * len(layers))
@@ -139,7 +139,7 @@ def cycle_split(layers: Mapping[str, Mapping[str, int]], samples: int) -> Figure
     return figure
 
 
-@_drawn
+@drawn
 def cycles_against_spikes(spikes: _Ints, cycles: _Ints, line: tuple[float, float]) -> Figure:
     """A dot per sample, and the fitted ``line`` (slope, intercept)."""
     figure, (axis,) = _axes()
@@ -153,7 +153,7 @@ def cycles_against_spikes(spikes: _Ints, cycles: _Ints, line: tuple[float, float
     return figure
 
 
-@_drawn
+@drawn
 def histogram(weights: _Ints, bits: int) -> Figure:
     """How often each value of a ``bits``-wide weight occurs."""
     figure, (axis,) = _axes(height=2.0)
@@ -164,7 +164,7 @@ def histogram(weights: _Ints, bits: int) -> Figure:
     return figure
 
 
-@_drawn
+@drawn
 def confusion(labels: _Ints, predictions: _Ints, classes: int) -> Figure:
     """Samples per pair of label and prediction."""
     matrix = np.zeros((classes, classes), np.int64)
@@ -183,7 +183,7 @@ def confusion(labels: _Ints, predictions: _Ints, classes: int) -> Figure:
     return figure
 
 
-@_drawn
+@drawn
 def resources(shares: Mapping[str, tuple[int, int]]) -> Figure:
     """A bar per kind of cell: used of available, and the two figures."""
     figure, (axis,) = _axes(height=0.7 + 0.32 * len(shares))

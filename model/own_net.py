@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 
 from ..gen import specfile
-from ..gen.errors import RunFolderError, SpecError, SpikewrightError, UnsupportedModuleError
+from ..gen.errors import (
+    MALFORMED,
+    SpecError,
+    SpikewrightError,
+    UnsupportedModuleError,
+    one_line,
+)
 from ..gen.runfolder import RunFolder, write_json
 from ..gen.spec import Input, InputKind, NetworkSpec, Readout, ReadoutKind
 from ..gen.stimulus import Stimulus
@@ -68,13 +74,28 @@ def read(
                                    "the shape of one timestep, as in --input-shape 2,34,34")
         net, shape = load_net(model, code, trust=trust), input_shape
         layers, findings = inspect(net, shape, timesteps=timesteps)
-    kind = ReadoutKind(readout or settings.get("readout", {}).get(
-        "kind", "membrane" if integrates else "spike-count"))
+    try:
+        fed, read_out = _ends(settings, integrates, readout, encoding, input_bits)
+    except MALFORMED as error:
+        raise SpecError(f"{model}: what it says of input and readout is not understood "
+                        f"({one_line(error)}); export it again") from error
+    kind = read_out.kind
     if integrates and kind is not ReadoutKind.MEMBRANE:
         findings.refuse("readout", kind.value, "the last layer has no threshold, so it never "
                         "spikes; drop --readout, or give --readout membrane")
     return Read(
-        layers if findings.maps else [], findings, shape, timesteps,
+        layers if findings.maps else [], findings, shape, timesteps, fed, read_out,
+    )
+
+
+def _ends(
+    settings: dict[str, Any], integrates: bool, readout: str | None, encoding: str | None,
+    input_bits: int | None,
+) -> tuple[Input, Readout]:
+    """Input and readout: as given, or as a file's ``settings`` say, or as a net usually has it."""
+    kind = ReadoutKind(readout or settings.get("readout", {}).get(
+        "kind", "membrane" if integrates else "spike-count"))
+    return (
         Input(**{**_kept(settings.get("input"), "kind", InputKind),
                  **({} if encoding is None else {"kind": InputKind(encoding)}),
                  **({} if input_bits is None else {"bits": input_bits})}),
@@ -172,13 +193,11 @@ def export(run: RunFolder, path: Path, dt: float) -> dict[str, Any]:
     from . import nets
     from .data.stimuli import read_recipe
     from .training import checkpoint
+    from .training.log import finished_log
 
-    recipe, log = read_recipe(run), run.read_json("training.json", "train")
-    if not log["finished"]:
-        raise RunFolderError(f"{run.path} was stopped after epoch {len(log['history'])}; go on "
-                             f"with: spikewright train --resume -o {run.path}")
-    shape, merge = tuple(log["input_shape"]), recipe.training.merge
-    net = nets.build(recipe, shape, log["classes"], merge=merge)
+    recipe, log = read_recipe(run), finished_log(run)
+    shape, merge = log.input_shape, recipe.training.merge
+    net = nets.build(recipe, shape, log.classes, merge=merge)
     checkpoint.restore_weights(net, checkpoint.load(run.file("checkpoint.pt", "train")))
     nets.refine(net, merge)
     layers = float_layers(net, shape)

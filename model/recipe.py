@@ -124,12 +124,12 @@ class Recipe(Part):
         else:
             try:
                 text = path.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
+            except (OSError, ValueError) as error:  # a NUL in the path, or bytes that are no text
                 raise RecipeError(f"{path} cannot be read ({error}); give a .toml file, or one of "
                                   f"{', '.join(bundled())}") from error
         try:
             fields = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise RecipeError(f"{recipe} is no valid TOML: {error}") from error
         return cls.check(fields, recipe)
 

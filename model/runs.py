@@ -37,6 +37,7 @@ from .quantisation.search import search
 from .recipe import Recipe
 from .training import checkpoint
 from .training import trainer as training
+from .training.log import finished_log, read_log
 from .training.trainer import Forward
 
 
@@ -81,13 +82,13 @@ def train(
     }
     if resume:
         trainer.restore(checkpoint.load(run.file("checkpoint.pt", "train")))
-        before = run.read_json("training.json", "train")
-        if before.get("data", digests) != digests:
+        before = read_log(run)
+        if before.data not in (None, digests):
             raise RunFolderError(
                 f"{run.path} was begun on other samples of {recipe.data.source} than lie there "
                 f"now; bring them back, or train anew with --overwrite"
             )
-        log["history"] = before["history"]
+        log["history"] = before.history
     elif overwrite:
         run.clear()
     with progress(f"training {recipe.name}", trainer.epochs) as advance:
@@ -142,10 +143,7 @@ def trained_net(run: RunFolder, recipe: Recipe, data_root: Path | None) -> Train
     DataError, RunFolderError
         If the data is missing, or the training unfinished.
     """
-    log = run.read_json("training.json", "train")
-    if not log["finished"]:
-        raise RunFolderError(f"{run.path} was stopped after epoch {len(log['history'])}; go on "
-                             f"with: spikewright train --resume -o {run.path}")
+    finished_log(run)
     state = checkpoint.load(run.file("checkpoint.pt", "train"))
     samples, held_back, shape, classes = _samples(recipe, data_root)
     training.seeded(recipe.training.seed)

@@ -1,14 +1,25 @@
 """Networks and run folders for tests of everything that starts from one."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from spikewright.gen import Layer, Linear, NetworkSpec, Neuron, Stimulus, specfile
 from spikewright.gen.engines import simulate
 from spikewright.gen.runfolder import RunFolder
+
+# `make test` tries the same examples every time. Whoever looks for what it does not find takes
+# another profile, --hypothesis-profile=long (as `make verify` does) or overnight, or says how many
+# hundreds of examples are tried where it tries one hundred: SPIKEWRIGHT_EXAMPLES=1000000.
+settings.register_profile("quick", derandomize=True, max_examples=100)
+settings.register_profile("long", max_examples=2_000, print_blob=True)
+settings.register_profile("overnight", max_examples=int(
+    os.environ.get("SPIKEWRIGHT_EXAMPLES", 100_000)), print_blob=True)
+settings.load_profile("overnight" if "SPIKEWRIGHT_EXAMPLES" in os.environ else "quick")
 
 
 @pytest.fixture(scope="session")

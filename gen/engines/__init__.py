@@ -5,10 +5,13 @@ point in the group ``spikewright.engines``; that is how the torch side offers ``
 hardware side importing it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +22,14 @@ from ..spec import InputKind, NetworkSpec
 from ..stimulus import whole_numbers
 from ..trace import Trace
 
+if TYPE_CHECKING:
+    from ..faults import Flips
+
 GROUP = "spikewright.engines"
+
+#: Engines that take flips of bits: the models by :mod:`spikewright.gen.faults`, hardware in its
+#: memories.
+FLIPPING = ("golden", "cycles", "amaranth", "verilator", "cxxrtl")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +41,12 @@ class Options:
     waveform: Path | None = None
     #: (samples,): how many of each sample's timesteps to run; all if None. Golden alone takes it.
     timesteps: npt.NDArray[np.int64] | None = None
+    #: Folder of a built board, for engines that simulate one; they take its folding.
+    build: Path | None = None
+    #: Bits of the hardware's memories that flip.
+    flips: Flips | None = None
+    #: Processes that samples are divided among, by engines that do; one for each core if None.
+    processes: int | None = None
     #: Called with the number of samples finished since the last call.
     progress: Callable[[int], None] = lambda samples: None
 
@@ -49,6 +65,9 @@ def simulate(
     membranes: bool = False,
     waveform: Path | str | None = None,
     timesteps: npt.ArrayLike | None = None,
+    flips: Flips | None = None,
+    processes: int | None = None,
+    build: Path | str | None = None,
     progress: Callable[[int], None] = lambda samples: None,
 ) -> Trace:
     """Runs ``signals`` through ``spec`` on ``engine``.
@@ -56,11 +75,15 @@ def simulate(
     ``signals`` is shaped as the spec's :class:`~spikewright.gen.coding.InputKind` says: bool
     (samples, timesteps, inputs) for events. ``membranes`` adds every membrane to the trace;
     ``waveform`` names a VCD file to write (RTL engines); ``folding`` is the hardware's shape (RTL
-    engines and the cycle model; default one lane per neuron).
+    engines and the cycle model; default one lane per neuron). ``processes``, of engines verilator
+    and cxxrtl, is among how many samples are divided; default one for each core.
 
     ``timesteps``, (samples,), is for engine golden and a readout with early exit: spikes, membranes
     and counters are those of so many timesteps of each sample, as :attr:`Trace.timesteps` of
     hardware says; scores and prediction are of the whole sample all the same.
+
+    ``flips`` are bits of the memories of ``folding`` that flip, see :mod:`spikewright.gen.faults`;
+    the engines of :data:`FLIPPING` take them.
 
     Raises
     ------
@@ -70,17 +93,27 @@ def simulate(
         If the engine is unknown, or lacks something it needs.
     """
     signals = checked(spec, np.asarray(signals))
+    if processes is not None and processes < 1:
+        raise DataError(f"{processes} processes asked for; at least 1 is needed, or None for one "
+                        f"for each core")
     options = Options(
         folding=folding or Folding(),
         membranes=membranes,
         waveform=Path(waveform) if waveform is not None else None,
         timesteps=None if timesteps is None else _checked_timesteps(spec, signals, timesteps),
+        flips=flips,
+        processes=processes,
+        build=Path(build) if build is not None else None,
         progress=progress,
     )
     if options.timesteps is not None and engine != "golden":
         raise DataError(
             f"engine {engine} decides itself how many timesteps it runs; give timesteps to golden "
             f"alone"
+        )
+    if flips is not None and engine not in FLIPPING:
+        raise DataError(
+            f"engine {engine} has no memories whose bits could flip; use {' or '.join(FLIPPING)}"
         )
     return load_engine(engine)(spec, signals, options)
 

@@ -11,14 +11,20 @@ from amaranth.sim import Simulator
 
 from ..beats import beats
 from ..counters import CYCLE_COUNTERS, decode
-from ..errors import SpikewrightError
+from ..cycles import cycle_limit
+from ..errors import SpikewrightError, WedgedError
+from ..faults.injection import inject
 from ..rtl.network import Network
 from ..spec import NetworkSpec
 from ..trace import Trace
+from ..waveforms import layout_files, traces, waveform_kind, write_sucl
 from . import Options
 
 if TYPE_CHECKING:
     from ..rtl.layer import SpikingLayer
+
+#: Seconds of a cycle.
+CLOCK = 1e-6
 
 
 def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> Trace:
@@ -61,8 +67,21 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
             finished += 1
             options.progress(1)
 
+    limit = cycle_limit(spec, network.plans, spikes.shape[1])
+
+    async def watch(ctx):
+        while True:
+            before = finished
+            await ctx.delay(limit * CLOCK)
+            if finished == before:
+                raise WedgedError(
+                    f"sample {finished}: the network did not answer within {limit} cycles, twice "
+                    f"what the busiest sample takes; its hardware has come to a standstill"
+                )
+
     simulator = Simulator(network)
-    simulator.add_clock(1e-6)
+    simulator.add_clock(CLOCK)
+    simulator.add_testbench(watch, background=True)
     simulator.add_testbench(drive)
     simulator.add_testbench(receive)
     for index, layer in enumerate(network.layers):
@@ -70,20 +89,26 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
             _observer(layer, out[index], membranes[index], timesteps, options.membranes),
             background=True,
         )
+    if options.flips is not None:
+        inject(simulator, network, options.flips)
     if options.waveform is None:
         simulator.run()
     else:
+        waveform_kind(options.waveform, ("vcd",))
+        gtkw, _ = layout_files(options.waveform)
         try:
             options.waveform.parent.mkdir(parents=True, exist_ok=True)
             file = options.waveform.open("w", encoding="utf-8")
+            layout = gtkw.open("w", encoding="utf-8")
         except OSError as error:
             raise SpikewrightError(
                 f"waveform {options.waveform} cannot be written ({error.strerror})"
             ) from error
-        with file, simulator.write_vcd(file):
+        with file, layout, simulator.write_vcd(file, layout, traces=traces(network)):
             simulator.run()
+        write_sucl(options.waveform)
 
-    counters, of_network = decode(words)
+    counters, of_network = decode(words, network.layer_counters)
     accounted = sum(counters[name] for name in CYCLE_COUNTERS)
     assert (accounted == of_network["cycles"][:, np.newaxis]).all(), "cycle counters do not add up"
     return Trace(

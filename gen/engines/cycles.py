@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from ..counters import COUNTERS, CYCLE_COUNTERS
+from ..counters import CYCLE_COUNTERS, PROTECTION_COUNTERS, layer_counters
 from ..cycles import timeline
 from ..errors import SpikewrightError
 from ..exit_cycles import processed_timesteps
@@ -30,16 +30,19 @@ def run(spec: NetworkSpec, signals: npt.NDArray, options: Options) -> Trace:
         processed = processed_timesteps(
             plans[0], beats[0], times.layers[0], times.first_spike(trace.spikes[-1]))
         times = timeline(plans, beats, processed)
-        trace = golden.run(spec, signals, Options(membranes=options.membranes,
-                                                  timesteps=processed))
+        trace = golden.run(spec, signals, replace(options, timesteps=processed,
+                                                  progress=lambda samples: None))
     counted = dict(trace.counters)
     for name in (*CYCLE_COUNTERS, "queue_peak"):
         each = [getattr(layer, name) for layer in times.layers]
         counted[name] = np.stack(each, axis=1).astype(np.int64)
+    protected = any(plan.synapses.protected for plan in plans)
+    for counter in PROTECTION_COUNTERS:  # without flips there is nothing to find
+        counted.setdefault(counter.name, np.zeros_like(counted["busy"]))
     return replace(
         trace,
         engine="cycles",
-        counters={counter.name: counted[counter.name] for counter in COUNTERS},
+        counters={counter.name: counted[counter.name] for counter in layer_counters(protected)},
         cycles=times.cycles.astype(np.int64),
         first_spike=times.first_spike(trace.spikes[-1]).astype(np.int64),
         decision=times.decision(spec, trace.spikes[-1]).astype(np.int64),

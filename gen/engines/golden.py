@@ -25,6 +25,12 @@ def run(spec: NetworkSpec, signals: npt.NDArray, options: Options) -> Trace:
     """The ``golden`` engine; see :func:`spikewright.gen.simulate`."""
     if options.waveform is not None:
         raise SpikewrightError("the golden model has no clock, so no waveform; use engine amaranth")
+    if options.flips is not None:
+        from ..faults import FaultyNetwork
+
+        return FaultyNetwork(spec, options.folding, options.flips).run(
+            signals, membranes=options.membranes, timesteps=options.timesteps,
+            progress=options.progress)
     widest = max(max(layer.inputs, layer.neurons) for layer in spec.layers)
     batch = max(1, _BATCH_BYTES // (8 * spec.steps(signals) * widest))
     parts = []
@@ -33,7 +39,7 @@ def run(spec: NetworkSpec, signals: npt.NDArray, options: Options) -> Trace:
         timesteps = None if options.timesteps is None else options.timesteps[these]
         parts.append(_run_batch(spec, signals[these], timesteps, options.membranes))
         options.progress(len(parts[-1]))
-    return _concatenate(parts)
+    return concatenate(parts)
 
 
 def _run_batch(spec: NetworkSpec, signals: npt.NDArray, timesteps: _Ints | None,
@@ -122,7 +128,9 @@ def step(neuron: Neuron, m: _Ints, i: _Ints) -> tuple[_Bools, _Ints, _Bools]:
     return s, u, saturated
 
 
-def _concatenate(parts: list[Trace]) -> Trace:
+def concatenate(parts: list[Trace]) -> Trace:
+    """One trace of the samples of all ``parts``, in order."""
+
     def join(arrays: list[tuple[npt.NDArray, ...]]) -> tuple[npt.NDArray, ...]:
         return tuple(np.concatenate(layer) for layer in zip(*arrays, strict=True))
 

@@ -11,6 +11,8 @@ class SynapseActivity(wiring.Signature):
     ----------
     most : int
         Most synaptic operations of a cycle.
+    most_words : int
+        Most words of protected weights that a cycle reads; 0 if none are protected.
 
     Members
     -------
@@ -24,11 +26,18 @@ class SynapseActivity(wiring.Signature):
         There was no beat.
     synops
         Synaptic operations, some cycles late.
+    mended, rejected
+        Words of weights, read for events, in which flips were mended, or found and not mended;
+        some cycles late. Present only with ``most_words``.
     """
 
-    def __init__(self, most: int):
+    def __init__(self, most: int, most_words: int = 0):
         self.most = most
-        super().__init__({
+        self.most_words = most_words
+        members = {
             "busy": Out(1), "taking": Out(1), "stalled": Out(1), "starved": Out(1),
             "synops": Out(range(most + 1)),
-        })
+        }
+        if most_words:
+            members |= {name: Out(range(most_words + 1)) for name in ("mended", "rejected")}
+        super().__init__(members)

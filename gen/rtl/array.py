@@ -72,10 +72,11 @@ class NeuronArray(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         plan = self.plan
-        m.submodules.neurons = neurons = Neurons(plan)
+        m.submodules.neurons = self.neurons = neurons = Neurons(plan)
         layout = data.ArrayLayout(StateLayout(plan), plan.units)
         # A state is stored before it is read again, a sweep later; see LayerPlan.sweep_cycles.
-        m.submodules.states = states = BlockMemory(layout, plan.steps, self._initial_states())
+        m.submodules.states = self.states = states = BlockMemory(
+            layout, plan.steps, self._initial_states())
 
         issued = self._sequence(m)
         # The states are read so that they meet the sums.

@@ -47,7 +47,8 @@ class BlockMemory(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         attributes: dict[str, Any] = {"no_rw_check": 1}
-        m.submodules.words = words = memory.Memory(
+        # Kept as an attribute so that simulations can look inside.
+        m.submodules.words = self.words = words = memory.Memory(
             shape=self.shape, depth=self.depth, init=self.init, attrs=attributes)
         read, write = words.read_port(domain="comb"), words.write_port()
         data = Signal(self.shape, reset_less=True)

@@ -86,8 +86,11 @@ class Conv2dSynapses(wiring.Component):
         head = operation.head
         m.d.comb += self.activity.synops.eq(
             Mux(advance & head.event, operation.synops, 0))
+        #: Kept as an attribute so that simulations can look inside.
+        self.banks: dict[tuple[int, ...], SumBank] = {}
         for row, column in np.ndindex(plan.rows.banks, plan.columns.banks):
             m.submodules[f"bank_{row}_{column}"] = bank = SumBank(plan)
+            self.banks[row, column] = bank
             place = operation.banks[row][column]
             m.d.comb += [
                 bank.fetch.eq(advance),

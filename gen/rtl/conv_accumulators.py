@@ -166,7 +166,7 @@ class SumBank(wiring.Component):
         plan = self.plan
         bits = plan.synapse.weight_bits
         words: list[Any] = list(plan.weights())
-        m.submodules.weights = weights = memory.Memory(
+        m.submodules.weights = self.weights = weights = memory.Memory(
             shape=data.ArrayLayout(signed(bits), plan.lanes), depth=len(words), init=words)
         read = weights.read_port()
         m.d.comb += read.addr.eq(self.weight_address)

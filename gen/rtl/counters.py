@@ -6,7 +6,7 @@ from amaranth import *
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..counters import COUNTERS, NETWORK_COUNTERS
+from ..counters import COUNTERS, NETWORK_COUNTERS, PROTECTION_COUNTERS, Counter
 
 COUNTER_BITS = 32
 
@@ -18,11 +18,13 @@ class LayerEvents(wiring.Signature):
     ----------
     most : int, by counter
         Most that the counter grows by in a cycle, or for a high-water mark, most it can be; 1 for
-        counters that are not named.
+        counters that are not named. A layer without protection has no counters of it.
     """
 
     def __init__(self, **most: int):
         self.most = {counter.name: most.pop(counter.name, 1) for counter in COUNTERS}
+        self.most |= {counter.name: most.pop(counter.name) for counter in PROTECTION_COUNTERS
+                      if counter.name in most}
         if most:
             raise ValueError(f"{', '.join(most)}: no such counter; there are "
                              f"{', '.join(self.most)}")
@@ -32,7 +34,7 @@ class LayerEvents(wiring.Signature):
 class Counters(wiring.Component):
     """32-bit counters of every layer, and the cycles of all inferences, as one small memory map.
 
-    Word ``layer · len(COUNTERS) + n`` is counter n of the layer; the words after the last layer are
+    Word ``layer · len(counters) + n`` is counter n of the layer; the words after the last layer are
     the network's. Counters wrap at 2³² (43 s of cycles at 100 MHz) and are cleared together.
 
     Only the lowest bits of a counter are flip-flops. Its word in a block memory holds all bits as
@@ -49,6 +51,8 @@ class Counters(wiring.Component):
     Parameters
     ----------
     layers : sequence of LayerEvents
+    counters : sequence of Counter, optional
+        Of each layer; one that a layer tells nothing of stays 0. COUNTERS if not given.
 
     Members
     -------
@@ -66,9 +70,10 @@ class Counters(wiring.Component):
         For one cycle.
     """
 
-    def __init__(self, layers: Sequence[LayerEvents]):
+    def __init__(self, layers: Sequence[LayerEvents], counters: Sequence[Counter] | None = None):
         self.layers = list(layers)
-        self.words = len(COUNTERS) * len(self.layers) + len(NETWORK_COUNTERS)
+        self.counters = COUNTERS if counters is None else tuple(counters)
+        self.words = len(self.counters) * len(self.layers) + len(NETWORK_COUNTERS)
         super().__init__({
             **{f"layer_{n}": In(events) for n, events in enumerate(self.layers)},
             "active": In(1), "undecided": In(len(NETWORK_COUNTERS) - 1), "clear": In(1),
@@ -127,7 +132,10 @@ class Counters(wiring.Component):
 
         for n, layer in enumerate(self.layers):
             events = getattr(self, f"layer_{n}")
-            for counter in COUNTERS:
+            for counter in self.counters:
+                if counter.name not in layer.most:
+                    lows.append(Signal(name=f"layer_{n}_{counter.name}"))
+                    continue
                 name, most = f"layer_{n}_{counter.name}", layer.most[counter.name]
                 amount = getattr(events, counter.name)
                 if counter.peak:

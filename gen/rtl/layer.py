@@ -60,6 +60,10 @@ class SpikingLayer(wiring.Component):
         self.synapses = [_synapses(part.synapses) for part in plan.slices]
         self.recurrence = Recurrence(plan) if isinstance(plan.layer.recurrent, Linear) else None
         ways = synapses.ways
+        protected = {}
+        if synapses.protected:
+            most = ways * len(plan.slices)
+            protected = {"weights_mended": most, "weights_rejected": most}
         super().__init__({
             "i": (self.recurrence or self.synapses[0]).signature.members["i"],
             "o": Out(SpikesSignature(plan)),
@@ -67,7 +71,7 @@ class SpikingLayer(wiring.Component):
             "room": In(1), "cut": In(1), "begin": Out(1), "begin_last": Out(1),
             "events": Out(LayerEvents(
                 events_in=ways, recurrent_events=ways, events_out=max(plan.ways_out, plan.units),
-                synops=synapses.most_synops, saturations=plan.units, queue_peak=2,
+                synops=synapses.most_synops, saturations=plan.units, queue_peak=2, **protected,
             )),
         })
 
@@ -105,6 +109,13 @@ class SpikingLayer(wiring.Component):
             self.events.stalled.eq(activity.stalled),
             self.events.starved.eq(activity.starved),
         ]
+        if "mended" in activity.signature.members:
+            m.d.comb += [
+                self.events.weights_mended.eq(
+                    sum((each.activity.mended for each in self.synapses), C(0))),
+                self.events.weights_rejected.eq(
+                    sum((each.activity.rejected for each in self.synapses), C(0))),
+            ]
         return m
 
     def _multicast(self, m: Module, beats, room: Value):

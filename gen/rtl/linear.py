@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from ..linear import LinearPlan
 from .activity import SynapseActivity
 from .block_memory import BlockMemory
+from .protection import WeightDecoder
 from .streams import address_bits, event_stream
 from .sums import SumsSignature
 from .weights import LoadSignature, WeightStore
@@ -44,7 +45,8 @@ class LinearSynapses(wiring.Component):
         super().__init__({
             "i": In(event_stream(address_bits(plan.bank_inputs), plan.ways, plan.value_bits)),
             "sums": Out(SumsSignature(plan.units, plan.sum_bits)),
-            "activity": Out(SynapseActivity(plan.most_synops)),
+            "activity": Out(SynapseActivity(
+                plan.most_synops, plan.ways if plan.protected else 0)),
             "load": In(LoadSignature()), "full": Out(1),
         })
 
@@ -125,12 +127,17 @@ class LinearSynapses(wiring.Component):
         """What each lane adds, ``add_stage`` cycles after the issue; 0 if nothing was."""
         plan = self.plan
         shape = data.ArrayLayout(signed(plan.weight_bits), plan.lanes)
-        ways = []
+        ways, mended, rejected = [], [], []
+        checked = plan.protected
+        #: Kept as an attribute so that simulations can look inside.
+        self.stores: list[WeightStore] = []
         full: Value = C(1)
         for way in range(plan.ways):
             slot = self._op.slots[way]
             m.submodules[f"weights_{way}"] = store = WeightStore(
-                plan.weight_words(way), plan.lanes, plan.weight_bits, plan.storage)
+                plan.weight_words(way), plan.lanes, plan.weight_bits, plan.storage,
+                plan.code.protect)
+            self.stores.append(store)
             m.d.comb += [
                 store.address.eq(self._addresses[way]), store.enable.eq(1),
                 store.load.begin.eq(self.load.begin), store.load.byte.eq(self.load.byte),
@@ -138,20 +145,33 @@ class LinearSynapses(wiring.Component):
             ]
             full = full & store.full
             # A plain register behind a block memory can become the memory's own.
-            fetched = Signal(shape, name=f"fetched_{way}", reset_less=True)
+            fetched = Signal(plan.code.width if checked else shape, name=f"fetched_{way}",
+                             reset_less=True)
             gated = Signal(shape, name=f"gated_{way}")
-            m.d.sync += [fetched.eq(store.data), gated.eq(fetched)]
+            m.d.sync += fetched.eq(store.data)
+            weights = fetched
+            if checked:
+                m.submodules[f"decoder_{way}"] = decoder = WeightDecoder(plan.code)
+                m.d.comb += decoder.i.eq(fetched)
+                weights = data.View(shape, decoder.o)
+            m.d.sync += gated.eq(weights)
             # A register's synchronous reset costs nothing; a gate would cost a LUT a bit.
-            event = self._delayed(m, self._issue & slot.event, 2, f"event_{way}")
+            event = self._delayed(m, self._issue & slot.event, 2 + checked, f"event_{way}")
+            if checked:
+                mended.append(decoder.mended & event)
+                rejected.append(decoder.rejected & event)
             with m.If(~event):
                 m.d.sync += gated.eq(0)
             terms = [gated[lane] for lane in range(plan.lanes)]
             if plan.value_bits:
-                value = self._delayed(m, slot.value, 3, f"value_{way}")
+                value = self._delayed(m, slot.value, 3 + checked, f"value_{way}")
                 terms = [_registered(m, term * value, f"product_{way}_{lane}")
                          for lane, term in enumerate(terms)]
             ways.append(terms)
         m.d.comb += self.full.eq(full)
+        if checked:
+            m.d.sync += [self.activity.mended.eq(sum(mended, C(0))),
+                         self.activity.rejected.eq(sum(rejected, C(0)))]
         if plan.ways == 1:
             return ways[0]
         return [_registered(m, _tree([terms[lane] for terms in ways]), f"increment_{lane}")

@@ -5,9 +5,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..coding import ReadoutKind
-from ..counters import NETWORK_COUNTERS
+from ..counters import NETWORK_COUNTERS, layer_counters
 from ..folding import Folding
 from ..plan import layer_plans
+from ..silence import longest_silence
 from ..spec import NetworkSpec
 from .counters import COUNTER_BITS, Counters
 from .exit import EarlyExit
@@ -16,6 +17,7 @@ from .pooling import SpikePooling
 from .readout import ScoreReadout
 from .router import SpikeRouter
 from .streams import result_stream
+from .watchdog import Watchdog
 from .weights import LoadSignature
 
 
@@ -38,6 +40,8 @@ class Network(wiring.Component):
     folding : Folding
     counters : bool
         Build the performance counters.
+    watchdog : bool
+        Build a :class:`~.watchdog.Watchdog` over all layers.
 
     Members
     -------
@@ -54,6 +58,9 @@ class Network(wiring.Component):
         Zeroes all counters.
     counter_address, counter_read, counter_data, counter_valid : In, In, Out, Out
         See :class:`~.counters.Counters`; absent data reads as 0 at once.
+    wedged : Out
+        Nothing has moved for longer than anything can take, though there is work to do and results
+        are taken: only a reset helps. Present only with ``watchdog``.
 
     Raises
     ------
@@ -61,15 +68,19 @@ class Network(wiring.Component):
         If the folding does not belong to the network.
     """
 
-    def __init__(self, spec: NetworkSpec, folding: Folding, *, counters: bool = True):
+    def __init__(self, spec: NetworkSpec, folding: Folding, *, counters: bool = True,
+                 watchdog: bool = False):
         self.spec = spec
         self.plans = layer_plans(spec, folding)
         #: Kept as attributes so that simulations can look inside.
         self.layers = [SpikingLayer(plan) for plan in self.plans]
         self.readout = ScoreReadout(self.plans[-1], spec)
-        self.counters = Counters([layer.events.signature for layer in self.layers]) \
-            if counters else None
+        #: Of each layer, in the order of the counter port.
+        self.layer_counters = layer_counters(any(plan.synapses.protected for plan in self.plans))
+        self.counters = Counters([layer.events.signature for layer in self.layers],
+                                 self.layer_counters) if counters else None
         self.counter_count = self.counters.words if self.counters is not None else 1
+        self.watchdog = Watchdog(longest_silence(self.plans)) if watchdog else None
         super().__init__({
             "i": In(self.layers[0].i.signature.flip()),
             "o": Out(result_stream(spec.classes, self.readout.bits)),
@@ -77,12 +88,15 @@ class Network(wiring.Component):
             "clear": In(1),
             "counter_address": In(range(max(2, self.counter_count))), "counter_read": In(1),
             "counter_data": Out(COUNTER_BITS), "counter_valid": Out(1),
+            **({"wedged": Out(1)} if watchdog else {}),
         })
 
     def elaborate(self, platform):
         m = Module()
         self._load(m)
         beats = entering = self._entrance(m)
+        #: Kept as an attribute so that simulations can look inside.
+        self.routers: list[SpikeRouter] = []
         for n, layer in enumerate(self.layers):
             plan = layer.plan
             m.submodules[f"layer_{plan.layer.name}"] = layer
@@ -91,6 +105,7 @@ class Network(wiring.Component):
                 break
             m.submodules[f"router_{plan.layer.name}"] = router = SpikeRouter(
                 plan.rows, plan.ways_out, plan.spatial_out)
+            self.routers.append(router)
             self._pool(m, layer, router)
             m.d.comb += [router.begin.eq(layer.begin), layer.room.eq(router.room)]
             beats = router.o
@@ -113,7 +128,25 @@ class Network(wiring.Component):
             self._count(m, self.counters, entering)
         else:
             m.d.comb += self.counter_valid.eq(self.counter_read)
+        if self.watchdog is not None:
+            self._watch(m, self.watchdog, entering)
         return m
+
+    def _watch(self, m: Module, watchdog: Watchdog, entering):
+        """Work is a beat that is offered, or an inference that is all there and not answered."""
+        m.submodules.watchdog = watchdog
+        owed = Signal(range(8 * len(self.layers) + 8))
+        enters = entering.valid & entering.ready & entering.payload.tick & entering.payload.last
+        m.d.sync += owed.eq(owed + enters - self._ends)
+        answers = self.o.valid & self.o.ready
+        m.d.comb += [
+            watchdog.waiting.eq((self.i.valid | (owed != 0)) & ~(self.o.valid & ~self.o.ready)),
+            watchdog.progress.eq(Cat(
+                self.i.valid & self.i.ready, answers,
+                *(layer.i.valid & layer.i.ready for layer in self.layers),
+                *(layer.begin for layer in self.layers)).any()),
+            self.wedged.eq(watchdog.wedged),
+        ]
 
     def _load(self, m: Module):
         """One layer's weights after the other's."""

@@ -116,7 +116,7 @@ class Neurons(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.parameters = parameters = LayerParameters(self.plan)
+        m.submodules.parameters = self.parameters = parameters = LayerParameters(self.plan)
         now = Signal(data.StructLayout({"valid": 1, "step": range(self.plan.steps), "last": 1}))
         m.d.comb += [now.valid.eq(self.i_valid), now.step.eq(self.i_step),
                      now.last.eq(self.i_last)]

@@ -27,6 +27,18 @@ def parameters(plan: LayerPlan) -> dict[str, npt.NDArray[np.int64]]:
     }
 
 
+def parameter_layout(plan: LayerPlan) -> data.StructLayout:
+    """A word of the ROM: the parameters that some unit has in more than one value, unit by unit;
+    nothing if there are none."""
+    varying = {name: column for name, column in parameters(plan).items()
+               if (column != column[0]).any()}
+    return data.StructLayout({
+        name: data.ArrayLayout(
+            signed(signed_bits(int(column.min()), int(column.max()))), plan.units)
+        for name, column in varying.items()
+    })
+
+
 class LayerParameters(wiring.Component):
     """Parameters of the neurons of one step, one cycle after its number.
 
@@ -45,14 +57,8 @@ class LayerParameters(wiring.Component):
     def __init__(self, plan: LayerPlan):
         self.plan = plan
         self._columns = parameters(plan)
-        self._stored = [name for name, column in self._columns.items()
-                        if (column != column[0]).any()]
-        self._shape = data.StructLayout({
-            name: data.ArrayLayout(
-                signed(signed_bits(int(self._columns[name].min()), int(self._columns[name].max()))),
-                plan.units)
-            for name in self._stored
-        })
+        self._shape = parameter_layout(plan)
+        self._stored = list(self._shape.members)
         self._word = Signal(self._shape)
         super().__init__({"step": In(range(plan.steps))})
 
@@ -74,9 +80,10 @@ class LayerParameters(wiring.Component):
                 {name: self._columns[name][step].tolist() for name in self._stored}
                 for step in range(self.plan.steps)
             ]
-            m.submodules.rom = rom = memory.Memory(
+            # Kept as an attribute so that simulations can look inside.
+            m.submodules.rom = self.rom = memory.Memory(
                 shape=self._shape, depth=self.plan.steps, init=words
             )
-            port = rom.read_port()
+            port = self.rom.read_port()
             m.d.comb += [port.addr.eq(self.step), self._word.eq(port.data)]
         return m

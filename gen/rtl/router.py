@@ -280,7 +280,8 @@ class SpikeRouter(wiring.Component):
         m.submodules.places = places = self.places
         m.d.comb += [places.advance.eq(self.valid), places.end.eq(self.end)]
 
-        under_way = Signal(range(TIMESTEPS + 1))
+        # Kept as an attribute so that simulations can look inside.
+        self.under_way = under_way = Signal(range(TIMESTEPS + 1), name="under_way")
         taken = self.o.valid & self.o.ready & self.o.payload.tick
         m.d.sync += under_way.eq(under_way + self.begin - taken)
         m.d.sync += self.waiting.eq(self.waiting + (self.valid & self.end) - taken)

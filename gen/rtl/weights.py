@@ -8,8 +8,10 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..errors import FoldingError
-from ..folding import Storage
+from ..folding import Protection, Storage
 from ..plan import LayerPlan
+from ..protection import WordCode
+from .protection import encoded
 
 #: Large memories of an iCE40 UltraPlus, and their shape.
 SPRAMS, SPRAM_WIDTH, SPRAM_DEPTH = 4, 16, 1 << 14
@@ -37,12 +39,17 @@ class LoadSignature(wiring.Signature):
         super().__init__({"begin": Out(1), "valid": Out(1), "byte": Out(8)})
 
 
+def packed(word: Sequence[int], weight_bits: int) -> int:
+    """The weights of ``word`` as one number, lane 0 in the lowest bits."""
+    mask = (1 << weight_bits) - 1
+    return sum((int(weight) & mask) << (lane * weight_bits) for lane, weight in enumerate(word))
+
+
 def load_image(words: Sequence[Sequence[int]], weight_bits: int) -> bytes:
     """``words`` as the bytes that load them into a :class:`WeightStore`."""
-    mask = (1 << weight_bits) - 1
     return b"".join(
-        sum((int(weight) & mask) << (lane * weight_bits) for lane, weight in enumerate(word))
-        .to_bytes(-(-len(word) * weight_bits // 8), "little") for word in words
+        packed(word, weight_bits).to_bytes(-(-len(word) * weight_bits // 8), "little")
+        for word in words
     )
 
 
@@ -71,11 +78,15 @@ class WeightStore(wiring.Component):
         Weights, lane by lane, of each address.
     lanes, weight_bits : int
     storage : Storage
+    protect : Protection
+        What is read are coded words, :class:`~..protection.WordCode`, and loaded words are coded
+        on their way in.
 
     Members
     -------
     address, enable : In
     data : Out, lanes × signed
+        With ``protect`` ``code.width`` bits.
     load : In(LoadSignature)
         Bytes after the last word, and all bytes if the storage is fixed, are not taken.
     full : Out
@@ -89,21 +100,27 @@ class WeightStore(wiring.Component):
     """
 
     def __init__(self, words: Sequence[Sequence[int]], lanes: int, weight_bits: int,
-                 storage: Storage = Storage.FIXED):
+                 storage: Storage = Storage.FIXED, protect: Protection = Protection.NONE):
         self.words = words
         self.depth = len(words)
         self.storage = storage
         self.shape = data.ArrayLayout(signed(weight_bits), lanes)
         self.word_bytes = -(-self.shape.size // 8)
+        self.code = WordCode(lanes, weight_bits, protect)
         if storage is Storage.SPRAM and self.sprams > SPRAMS:
+            coded = of = ""
+            if self.code.groups:
+                coded = f", {self.code.width - self.shape.size} of them for {protect.value},"
+                of = " and their check bits"
             raise FoldingError(
-                f"{self.depth} words of {self.shape.size} bits need {self.sprams} large memories "
-                f"of {SPRAM_WIDTH} × {SPRAM_DEPTH} bits, a part has {SPRAMS}; choose lanes so that "
-                f"lanes × {weight_bits} bits is at most {SPRAMS * SPRAM_WIDTH}, or block memory"
+                f"{self.depth} words of {self.code.width} bits{coded} need {self.sprams} large "
+                f"memories of {SPRAM_WIDTH} × {SPRAM_DEPTH} bits, a part has {SPRAMS}; choose "
+                f"lanes so that lanes × {weight_bits} bits{of} is at most "
+                f"{SPRAMS * SPRAM_WIDTH}, or block memory"
             )
         super().__init__({
             "address": In(range(max(self.depth, 2))), "enable": In(1),
-            "data": Out(self.shape),
+            "data": Out(self._stored),
             "load": In(LoadSignature()),
             "full": Out(1, init=storage is not Storage.SPRAM),  # pyright: ignore[reportCallIssue]
         })
@@ -111,7 +128,12 @@ class WeightStore(wiring.Component):
     @property
     def sprams(self) -> int:
         """Large memories that the words fill."""
-        return large_memories(self.shape.size, self.depth)
+        return large_memories(self.code.width, self.depth)
+
+    @property
+    def _stored(self):
+        """Shape of a word in memory."""
+        return self.code.width if self.code.groups else self.shape
 
     @property
     def image(self) -> bytes:
@@ -139,11 +161,11 @@ class WeightStore(wiring.Component):
     def _loader(self, m: Module) -> data.View:
         """Bytes to words; what to write."""
         write = Signal(data.StructLayout(
-            {"enable": 1, "address": self.address.shape(), "word": self.shape.size}
+            {"enable": 1, "address": self.address.shape(), "word": self.code.width}
         ))
         place = Signal(range(self.word_bytes))
         bits = Signal(8 * self.word_bytes)
-        m.d.comb += write.word.eq(bits)
+        m.d.comb += write.word.eq(encoded(self.code, bits) if self.code.groups else bits)
         m.d.sync += write.enable.eq(0)
         with m.If(self.load.begin):
             m.d.sync += [place.eq(0), write.address.eq(0), self.full.eq(0)]
@@ -160,7 +182,12 @@ class WeightStore(wiring.Component):
 
     def _block_memory(self, m: Module, write: data.View | None):
         init: Any = [] if self.storage is Storage.SPRAM else self.words
-        m.submodules.memory = words = memory.Memory(shape=self.shape, depth=self.depth, init=init)
+        if self.code.groups and init:
+            init = [self.code.encode(packed(word, self.shape.elem_shape.width))
+                    for word in self.words]
+        # Kept as an attribute so that simulations can look inside.
+        m.submodules.memory = self.memory = words = memory.Memory(
+            shape=self._stored, depth=self.depth, init=init)
         read = words.read_port()
         m.d.comb += [
             read.addr.eq(self.address), read.en.eq(self.enable), self.data.eq(read.data),
@@ -169,11 +196,11 @@ class WeightStore(wiring.Component):
             port = words.write_port()
             m.d.comb += [
                 port.addr.eq(write.address), port.en.eq(write.enable),
-                port.data.as_value().eq(write.word),
+                Value.cast(port.data).eq(write.word),
             ]
 
     def _large_memory(self, m: Module, write: data.View):
-        width, banks = self.shape.size, -(-self.depth // SPRAM_DEPTH)
+        width, banks = self.code.width, -(-self.depth // SPRAM_DEPTH)
         address = Signal(14 + 2)
         bank, shown = address[14:], Signal(2)
         m.d.comb += address.eq(Mux(write.enable, write.address, self.address))
@@ -195,4 +222,4 @@ class WeightStore(wiring.Component):
                 )
                 columns.append(read)
             outputs.append(Cat(columns)[:width])
-        m.d.comb += self.data.as_value().eq(Array(outputs)[shown] if banks > 1 else outputs[0])
+        m.d.comb += Value.cast(self.data).eq(Array(outputs)[shown] if banks > 1 else outputs[0])

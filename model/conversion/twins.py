@@ -125,6 +125,8 @@ class LayerDeviation:
     equal
         Share of spike counts that are what the twin's layer makes of the counts of the layer below:
         at least ``lawful``.
+    violations
+        How many to which Lemma 2 speaks are not: more than 0 refutes it.
     equal_through
         Share that are what the twin computes from the inputs on, errors of all layers together.
     mean_difference, largest_difference
@@ -137,6 +139,7 @@ class LayerDeviation:
     layer: str
     lawful: float
     equal: float
+    violations: int
     equal_through: float
     mean_difference: float
     largest_difference: int
@@ -223,6 +226,7 @@ def _deviation(
         layer=layer.name,
         lawful=float(law.mean()),
         equal=float((differences == 0).mean()),
+        violations=int(np.count_nonzero(differences[law])),
         equal_through=float((counts == through).mean()),
         mean_difference=float(differences.mean()),
         largest_difference=int(differences.flat[np.abs(differences).argmax()]),

@@ -13,8 +13,6 @@ anything else      where it has one entry for every sample, a grouping of them, 
 """
 
 import hashlib
-import zipfile
-import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...gen import npzfile
 from ...gen.errors import DataError
 from .camera import EVENT
 from .datasets import EventDataset
@@ -34,11 +33,10 @@ def from_npz(path: Path | str) -> EventDataset:
     """An event file; DataError if it is missing, damaged or breaks a rule of the format."""
     try:
         content = Path(path).read_bytes()
-        with np.load(BytesIO(content), allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
+        arrays = npzfile.read(BytesIO(content))
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
-    except (ValueError, zipfile.BadZipFile, EOFError, zlib.error) as error:
+    except ValueError as error:
         raise DataError(f"{path} is no event file ({error}); give an npz with x, y, p, t, offsets, "
                         f"labels and sensor_size") from error
     return _dataset(Path(path), arrays, hashlib.sha256(content).hexdigest())

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ...gen import npzfile
 from ...gen.errors import DataError
 
 #: Where the files of MNIST lie below the data folder: its own name, torchvision's, or right there.
@@ -136,9 +137,11 @@ def _read_idx(path: Path) -> npt.NDArray[np.uint8]:
 
 def _from_keras(path: Path) -> tuple[ImageDataset, ImageDataset]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            parts = {key: archive[key] for key in ("x_train", "y_train", "x_test", "y_test")}
-    except (OSError, ValueError, KeyError, EOFError, zlib.error) as error:
+        arrays = npzfile.read(path)
+        parts = {key: arrays[key] for key in ("x_train", "y_train", "x_test", "y_test")}
+        if any(array.dtype.kind not in "iu" for array in parts.values()):
+            raise ValueError("not all of its arrays are of integers")
+    except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{path} cannot be read as Keras's mnist.npz ({error}); download it "
                         f"again") from error
     train, test = (

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...gen.errors import SpecError
+from ...gen.errors import SpecError, one_line
 
 #: What only hands signals on.
 _PASSING = ("Identity",)
@@ -80,18 +80,19 @@ def read(source: Any) -> Graph:
                         f"nir.write made")
     try:
         with h5py.File(path, "r") as file:
-            content = hdf2dict(file["node"])
-    except (OSError, KeyError) as error:
+            return _graph(hdf2dict(file["node"]))
+    except SpecError:
+        raise
+    except Exception as error:  # HDF5 fails in many forms, and what it holds may be anything
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise SpecError(f"{path} cannot be read as NIR ({reason}); give a file that nir.write "
-                        f"made") from error
-    return _graph(content)
+        raise SpecError(f"{path} cannot be read as NIR ({one_line(reason)}); give a file that "
+                        f"nir.write made") from error
 
 
 def _graph(content: Mapping[str, Any]) -> Graph:
     if content.get("type") != "NIRGraph":
-        raise SpecError(f"the file holds a {content.get('type')}, not a NIRGraph; put the node "
-                        f"between Input and Output")
+        raise SpecError(f"the file holds a {one_line(content.get('type'))}, not a NIRGraph; put "
+                        f"the node between Input and Output")
     graph = Graph({}, [], dict(content.get("metadata") or {}))
     for name, entry in content["nodes"].items():
         _add(graph, str(name), entry)

@@ -21,12 +21,13 @@ What our own export wrote comes back bit for bit, by its metadata. From Python::
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from snntorch import surrogate
 
-from ...gen.errors import SpecError, UnsupportedModuleError
+from ...gen.errors import MALFORMED, SpecError, UnsupportedModuleError, one_line
 from .. import surrogates
 from .findings import Findings
 from .float_layer import FloatLayer
@@ -71,7 +72,17 @@ def load(
         mapped is no exception but a finding.
     """
     graph = read(source)
-    return _Import(graph, clock(graph, dt, discretisation)).run()
+    try:
+        # A number that is none must not become another one on its way into an array.
+        with np.errstate(invalid="raise", over="raise"):
+            return _Import(graph, clock(graph, dt, discretisation)).run()
+    except SpecError:
+        raise
+    except MALFORMED as error:
+        if not isinstance(source, (str, Path)):
+            raise
+        raise SpecError(f"{source} lacks or mistypes a field ({one_line(repr(error))}); write it "
+                        f"again with a current nir") from error
 
 
 class _Import:
@@ -80,6 +91,8 @@ class _Import:
     def __init__(self, graph: Graph, time: Clock):
         self.graph, self.time, self.findings = graph, time, Findings()
         self.settings = json.loads(graph.metadata.get(f"{OURS}settings", "{}"))
+        if not isinstance(self.settings, dict):
+            raise TypeError(f"settings are a {type(self.settings).__name__}")
 
     def run(self) -> Imported:
         graph = self.graph

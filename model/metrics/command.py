@@ -133,10 +133,10 @@ def _trained(run: RunFolder) -> nn.Module | None:
     from .. import nets
     from ..data.stimuli import read_recipe
     from ..training import checkpoint
+    from ..training.log import read_log
 
-    log, recipe = run.read_json("training.json", "train"), read_recipe(run)
-    net = nets.build(recipe, tuple(log["input_shape"]), log["classes"],
-                     merge=recipe.training.merge)
+    log, recipe = read_log(run), read_recipe(run)
+    net = nets.build(recipe, log.input_shape, log.classes, merge=recipe.training.merge)
     checkpoint.restore_weights(net, checkpoint.load(run.file("checkpoint.pt", "train")))
     return net
 

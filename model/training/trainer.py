@@ -5,6 +5,7 @@ was stopped after any epoch goes on to the same weights, bit for bit, as one tha
 only as nearly as its sums repeat.)
 """
 
+import copy
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,7 +16,7 @@ import snntorch.functional as SF
 import torch
 from torch import nn
 
-from ...gen.errors import RunFolderError
+from ...gen.errors import MALFORMED, RunFolderError
 from ...gen.spec import NetworkSpec, Readout
 from ...gen.stimulus import Stimulus
 from ..data.augmentation import distort
@@ -149,18 +150,32 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Goes back to a :meth:`state`; RunFolderError if it is of another net."""
+        """Goes back to a :meth:`state`; RunFolderError if it is of another net, and nothing has
+        changed."""
+        before = copy.deepcopy(self.state())
         restore_weights(self.module, state)
         try:
-            self.optimizer.load_state_dict(state["optimizer"])
-            torch.set_rng_state(state["random"])
-            if self.device.type == "cuda" and "gpu random" in state:
-                torch.cuda.set_rng_state(state["gpu random"])
-            self.epoch = int(state["epoch"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            self._go_on(state)
+        except (*MALFORMED, RuntimeError) as error:
+            restore_weights(self.module, before)
+            self._go_on(before)
             raise RunFolderError(
                 f"the checkpoint does not belong to the recipe ({first_line(error)}); train anew"
             ) from error
+
+    def _go_on(self, state: dict[str, Any]) -> None:
+        epoch = int(state["epoch"])
+        if not 0 <= epoch <= self.epochs:
+            raise ValueError(f"{epoch} of {self.epochs} epochs are behind it")
+        self.optimizer.load_state_dict(state["optimizer"])
+        for parameter, kept in self.optimizer.state.items():
+            for name in ("exp_avg", "exp_avg_sq"):
+                if kept[name].shape != parameter.shape:
+                    raise ValueError(f"{name} has shape {tuple(kept[name].shape)}")
+        torch.set_rng_state(state["random"])
+        if self.device.type == "cuda" and "gpu random" in state:
+            torch.cuda.set_rng_state(state["gpu random"])
+        self.epoch = epoch
 
 
 def seeded(seed: int) -> None:

@@ -14,7 +14,10 @@ from . import (
     activity,
     conversion,
     cycle_model,
+    energy,
+    engines,
     estimates,
+    faults,
     latency,
     rivals,
     robustness,
@@ -36,13 +39,16 @@ PARTS = {
     "estimates": estimates.compare,
     "rivals": rivals.compare,
     "cycle_model": cycle_model.measure,
+    "engines": engines.measure,
     "latency": latency.measure,
     "rounding": rounding.measure,
     "training": training.measure,
     "sparse_gradient": sparse_gradient.measure,
     "robustness": robustness.measure,
     "sast": sast.measure,
+    "faults": faults.measure,
     "ann_to_snn": conversion.measure,
+    "energy": energy.measure,
 }
 
 

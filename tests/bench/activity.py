@@ -3,12 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 
-from spikewright.gen import Conv2d, Layer, Linear, NetworkSpec, Neuron
+from spikewright.gen import Conv2d, Layer, Linear, NetworkSpec, Neuron, simulate
 from spikewright.gen.folding import Folding, LayerFolding
 from spikewright.gen.plan import layer_plans
 from spikewright.gen.pooling import SumPool2d
 
-from . import recordings, verilated
+from . import recordings
 from .designs import dense
 
 LINEAR = {
@@ -27,7 +27,7 @@ def adders(spec: NetworkSpec, folding: Folding, layer: int) -> int:
 def measured(what: str, spec: NetworkSpec, folding: Folding,
              samples: npt.NDArray, promised: float) -> dict:
     """The busiest layer's synaptic operations ÷ (adders × cycles) over whole inferences."""
-    trace = verilated.run(spec, folding, samples)
+    trace = simulate(spec, samples, engine="verilator", folding=folding)
     assert trace.cycles is not None
     synops = trace.counters["synops"].sum(axis=0)
     occupied = (trace.counters["busy"] + trace.counters["sweeping"]

@@ -6,6 +6,7 @@ quantisation-aware training. Any training of one's own does as well.
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,16 @@ def mnist() -> Stimulus:
 def nmnist_milliseconds(count: int) -> Stimulus:
     """The last ``count`` recordings of N-MNIST in steps of a millisecond."""
     return _nmnist(count, Encoding(timesteps=300, time_window=1000))
+
+
+def nmnist_batches(size: int) -> Iterator[Stimulus]:
+    """Every recording of N-MNIST that is there, those of training included, likewise."""
+    splits = load_data(Data(source=nmnist_source()), _root())
+    encoding = Encoding(timesteps=300, time_window=1000)
+    for part in (splits.train, splits.held_back):
+        for start in range(0, len(part), size):
+            these = part.subset(np.arange(start, min(start + size, len(part))))
+            yield Stimulus(encoding.encode(these), these.labels)
 
 
 def nmnist_source() -> str:

@@ -1,8 +1,8 @@
 """The job of :mod:`.peers` on our hardware: from the smallest design to the fastest."""
 
+from spikewright.gen import simulate
 from spikewright.gen.folding import Folding, LayerFolding, Storage
 
-from . import verilated
 from .designs import rivals_job
 from .peers import SPIKER, TINY_ODIN, Rival
 from .silicon import placed
@@ -27,7 +27,7 @@ def compare() -> list[dict]:
     rows = []
     for what, foldings in DESIGNS.items():
         folding = Folding.each(*foldings, spec=spec)
-        trace = verilated.run(spec, folding, samples)
+        trace = simulate(spec, samples, engine="verilator", folding=folding)
         assert trace.cycles is not None
         figures = placed(spec, folding, seeds=(1,))
         cycles = float(trace.cycles.mean())

@@ -10,7 +10,7 @@ from spikewright.gen import NetworkSpec, simulate
 from spikewright.gen.errors import DataError
 from spikewright.gen.folding import Folding, LayerFolding, Storage
 
-from . import recordings, verilated
+from . import recordings
 from .designs import dense
 
 SEEDS = (1, 2)
@@ -33,7 +33,7 @@ def _digits(spec: NetworkSpec, folding: Folding) -> dict:
     """Accuracy and cycles of every held-back digit."""
     digits = recordings.mnist()
     model = simulate(spec, digits.spikes, engine="cycles", folding=folding)
-    hardware = verilated.run(spec, folding, digits.spikes[:ON_HARDWARE])
+    hardware = simulate(spec, digits.spikes[:ON_HARDWARE], engine="verilator", folding=folding)
     assert model.cycles is not None
     assert hardware.cycles is not None
     assert (hardware.cycles == model.cycles[:ON_HARDWARE]).all()
@@ -79,7 +79,7 @@ def convolution() -> list[dict]:
         samples = recordings.nmnist_milliseconds(20)
     except DataError:
         return [row]
-    trace = verilated.run(spec, folding, samples.spikes)
+    trace = simulate(spec, samples.spikes, engine="verilator", folding=folding)
     assert trace.cycles is not None
     row |= {"recordings": len(samples), "accuracy": trace.accuracy(samples.labels),
             "cycles": round(float(trace.cycles.mean()), 1), "most_cycles": int(trace.cycles.max())}
@@ -92,7 +92,7 @@ def icebreaker() -> list[dict]:
     # Nothing loads weights into a simulation; in block memory they take the same cycles.
     filled = Folding.each(*(replace(one, storage=Storage.FIXED) for one in SPRAM), spec=spec)
     board = find_board("icebreaker")
-    figures = [build(spec, board, folding, seed=seed).figures for seed in SEEDS]
+    figures = [build(spec, board, folding, seeds=[seed]).figures for seed in SEEDS]
     best = max(figures, key=lambda one: one["fmax_mhz"]["sync"])
     fmax = best["fmax_mhz"]["sync"]
     row = {"what": "an MNIST digit, 784 → 128 → 10, INT4 weights in SPRAM, iCEBreaker with UART",

@@ -20,11 +20,11 @@ FOLDING = Folding.lanes(2, spec=SPEC)
 
 def test_stages_run_in_order_and_are_reported(fake_tools):
     stages = []
-    made = build(SPEC, BOARD, FOLDING, seed=7, progress=stages.append)
+    made = build(SPEC, BOARD, FOLDING, seeds=[7], progress=stages.append)
     assert stages == list(STAGES)
     assert [line.split()[0] for line in fake_tools.runs()] == ["yosys", "nextpnr-ice40", "icepack"]
     assert sorted(file.name for file in made.folder.iterdir()) == [
-        "build.json", "report.json", "top.bin"
+        "build.json", "report.json", "top.bin", "top.json.gz"
     ]
     assert json.loads((made.folder / "build.json").read_text()) == made.figures
     figures = made.figures
@@ -42,7 +42,7 @@ def test_stages_run_in_order_and_are_reported(fake_tools):
 
 
 def test_the_seed_reaches_the_placer(fake_tools):
-    build(SPEC, BOARD, FOLDING, seed=7)
+    build(SPEC, BOARD, FOLDING, seeds=[7])
     (line,) = [line for line in fake_tools.runs() if line.startswith("nextpnr")]
     assert "--seed 7 " in line
     assert "--report report.json" in line
@@ -59,7 +59,7 @@ def test_the_same_design_is_built_once(fake_tools):
 
 
 @pytest.mark.parametrize("change", [
-    {"seed": 2}, {"folding": Folding.lanes(1, spec=SPEC)}, {"spec": one_layer(5, 2)},
+    {"seeds": [2]}, {"folding": Folding.lanes(1, spec=SPEC)}, {"spec": one_layer(5, 2)},
     {"use_cache": False},
 ])
 def test_what_makes_a_build_anew(fake_tools, change):

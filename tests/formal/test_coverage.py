@@ -18,6 +18,7 @@ from spikewright import boards
 from spikewright.boards.top import SerialAccelerator
 from spikewright.gen import Folding, rtl
 from spikewright.gen.folding import LayerFolding
+from spikewright.gen.rtl.axi import AxiNetwork
 
 from ..gen.examples import exiting, of_everything, two_layers
 
@@ -66,11 +67,12 @@ def built() -> dict[type, bool]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(wiring.Component, "__init__", note)
-        wide = Folding(layers={"fc1": LayerFolding(units=20)})
+        wide = Folding(layers={"fc1": LayerFolding(units=20, protect="ecc")})
         for spec, folding in ((of_everything(), Folding()),
                               (exiting(two_layers(hidden=40)), wide)):
-            top = SerialAccelerator(spec, folding, divisor=4, window=4, buffer=4)
+            top = SerialAccelerator(spec, folding, divisor=4, window=4, buffer=4, watchdog=True)
             rtlil.convert(top, ports=[top.rx, top.tx, top.active])
+        rtlil.convert(AxiNetwork(two_layers(), Folding()))
     return found
 
 

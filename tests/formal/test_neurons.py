@@ -24,23 +24,24 @@ from spikewright.gen.bounds import MembraneBounds
 from spikewright.gen.plan import layer_plans
 from spikewright.gen.rtl.neurons import Neurons, _Unit, needs_flag
 
-from .prover import Claims, RefutedError
+from .prover import Claims, RefutedError, prove
 from .reachability import prove_unbounded
 
-WIDE = signed(16)
+#: Weights of a small neuron, whose sums are −2 … 3, and of one of a real net: 784 inputs, INT4.
+SMALL, REAL = [1, 1, 1, -2], [7, -7] * 392
 
 
-def neurons(own=None, timesteps=20, **settings) -> Neurons:
-    """A neuron whose sums are −2 … 3."""
+def neurons(own=None, timesteps=20, weights=SMALL, contract_bits=16, **settings) -> Neurons:
+    """A neuron, and of how many bits the contract's integers are."""
     neuron = Neuron(**{"decay": 3, "decay_fraction": 2, "threshold": 2, **settings})
     layer = Layer(name="fc", neuron=neuron,
-                  synapse=Linear(weight=np.array([[1, 1, 1, -2]]), weight_bits=2),
+                  synapse=Linear(weight=np.array([weights]), weight_bits=4),
                   recurrent=None if own is None else OneToOne(weight=own))
     kind = ReadoutKind.MEMBRANE if neuron.threshold is None else ReadoutKind.SPIKE_COUNT
-    spec = NetworkSpec(input_shape=(4,), timesteps=timesteps, layers=(layer,),
+    spec = NetworkSpec(input_shape=(len(weights),), timesteps=timesteps, layers=(layer,),
                        readout=Readout(kind=kind))
     dut = Neurons(layer_plans(spec, Folding())[0])
-    dut.bounds, dut.timesteps = spec.bounds[0], timesteps
+    dut.bounds, dut.timesteps, dut.wide = spec.bounds[0], timesteps, signed(contract_bits)
     return dut
 
 
@@ -58,17 +59,16 @@ def rounded(value: Value, factor: int, fraction: int, rounding: Rounding) -> Val
     return (product + offset) >> fraction
 
 
-def wide(m: Module, value, name: str) -> Signal:
-    signal = Signal(WIDE, name=name)
-    m.d.comb += signal.eq(value)
-    return signal
-
-
 def equals_the_contract(claims: Claims, dut: Neurons, inside: Module):
     m, plan, bounds = claims.m, dut.plan, dut.bounds
     neuron, own = plan.layer.neuron, plan.layer.recurrent
     theta = 0 if neuron.threshold is None else int(neuron.threshold)
     bias = int(neuron.bias)
+
+    def wide(m: Module, value, name: str) -> Signal:
+        signal = Signal(dut.wide, name=name)
+        m.d.comb += signal.eq(value)
+        return signal
 
     # One timestep after the other; what the neuron stores comes back to it.
     phase, t = Signal(range(plan.store_latency + 1)), Signal(range(dut.timesteps))
@@ -88,7 +88,7 @@ def equals_the_contract(claims: Claims, dut: Neurons, inside: Module):
         m.d.sync += [t.eq(Mux(last, 0, t + 1)), state.eq(dut.store_state)]
 
     # The contract.
-    membrane, current = Signal(WIDE, name="m"), Signal(WIDE, name="i")
+    membrane, current = Signal(dut.wide, name="m"), Signal(dut.wide, name="i")
     spiked = Signal(name="s")
 
     def decayed(value, what="decay"):
@@ -169,6 +169,16 @@ SETTINGS = [
 CURRENTS = [{"synapse_decay": 1, "synapse_decay_fraction": 1, "bias": 1, **reset}
             for reset in RESETS]
 
+#: As trained nets have them: sums of 784 INT4 weights, β = 15/16 or 230/256. Inferences are so long
+#: that the bounds hold for any length, which induction needs.
+AS_TRAINED = [
+    {"decay": 15, "decay_fraction": 4, "threshold": 60, **settings}
+    for settings in ({}, {"reset": Reset.ZERO_KEEP_INPUT}, {"reset": Reset.ZERO_DROP_INPUT},
+                     {"reset_delay": False}, {"rounding": Rounding.TOWARD_ZERO, "bias": -9},
+                     {"decay": 230, "decay_fraction": 8}, {"membrane_bits": 12}, {"own": -20},
+                     {"threshold": None, "reset": Reset.NONE})
+]
+
 
 def _name(settings):
     return "-".join(f"{name}={getattr(value, 'value', value)}" for name, value in settings.items())
@@ -183,6 +193,14 @@ def test_every_step_is_the_contracts(settings):
 @pytest.mark.parametrize("settings", CURRENTS, ids=_name)
 def test_every_step_with_a_current_is_the_contracts(settings):
     prove_unbounded(neurons(**settings), equals_the_contract, seconds=1200)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", AS_TRAINED, ids=_name)
+def test_every_step_at_the_widths_of_a_trained_net_is_the_contracts(settings):
+    """By induction: longer than the pipeline, so that what is in it came from a state like this."""
+    dut = neurons(weights=REAL, timesteps=2000, contract_bits=32, **settings)
+    prove(dut, equals_the_contract, steps=dut.plan.store_latency + 8)
 
 
 def test_a_bound_too_tight_by_one_is_found():

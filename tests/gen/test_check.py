@@ -9,7 +9,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from spikewright.gen import cli
+from spikewright.gen import cli, simulate
 from spikewright.gen.engines import GROUP, golden
 from spikewright.gen.runfolder import RunFolder
 from spikewright.gen.trace import Trace
@@ -98,7 +98,7 @@ def test_one_seeded_fault_is_found(fault, place, register, check, make_run):
 
 
 def test_a_fault_beyond_the_first_batch_keeps_its_sample(register, check, make_run, monkeypatch):
-    monkeypatch.setattr("spikewright.gen.commands._BATCH", 2)
+    monkeypatch.setattr("spikewright.gen.check_command._BATCH", 2)
     calls = []
 
     def only_in_third_batch(trace):
@@ -145,6 +145,43 @@ def test_engines_asked_for_are_not_left_out(make_run, monkeypatch, capsys):
         cli.main(["check", str(make_run().path), "--engines", "torch,golden"])
     assert exit.value.code == 2
     assert "engine 'torch' needs" in capsys.readouterr().err
+
+
+def test_hardware_is_held_to_the_clock_of_the_cycle_model(register, check, make_run, small_net):
+    """A wrong cycle counter is a difference, although golden has none."""
+    def slow(trace):
+        clocked = simulate(small_net, make_run().stimulus().spikes, engine="cycles", membranes=True)
+        for name in ("counters", "cycles", "first_spike", "decision"):
+            object.__setattr__(trace, name, getattr(clocked, name))
+        trace.cycles[1] += 1
+
+    register(slow)
+    code, result, _ = check(make_run().path, "--engines", "faulty")
+    assert (code, result["mismatches"]) == (1, 1)
+    assert result["first_difference"]["what"] == "cycles"
+    assert result["compared_per_engine"]["faulty"] == [
+        "spikes", "membranes", "scores", "counters", "cycles"]
+
+
+def test_all_engines_are_those_that_can_run_here(check, make_run, monkeypatch):
+    monkeypatch.setattr("spikewright.gen.check_command.available_engines",
+                        lambda: ["cycles", "golden", "netlist", "synthesis"])
+    code, result, err = check(make_run().path, "--engines", "all")
+    assert (code, result["engines"]) == (0, ["cycles", "golden"])
+    assert set(result["left_out"]) == {"netlist", "synthesis"}
+    assert "left out: netlist (it simulates a built board; name one with --board)" in err
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    (["--board", "icebreaker"], "run: spikewright build --board icebreaker "),
+    (["--engines", "netlist"], "engine netlist simulates a built board"),
+    (["--engines", "nothing"], "engine 'nothing' is unknown"),
+])
+def test_a_board_that_is_not_built(make_run, capsys, options, message):
+    with pytest.raises(SystemExit) as exit:
+        cli.main(["check", str(make_run().path), *options])
+    assert exit.value.code == 2
+    assert message in " ".join(capsys.readouterr().err.split())
 
 
 def test_simulate_hardware_reports_cycles(make_run, small_net):

@@ -12,6 +12,7 @@ import pytest
 
 from spikewright.gen import Stimulus, cli, console
 from spikewright.gen.errors import SpikewrightError
+from spikewright.gen.runfolder import RunFolder
 
 from .examples import of_everything
 
@@ -135,6 +136,36 @@ def test_generate(spikewright, make_run, small_net, tmp_path):
     assert code == 0
     assert "counter_address" in out
     assert (tmp_path / "deep" / "rtl" / "small.v").read_text() != text  # other lanes
+
+
+def test_generate_a_test_bench_and_axi_ports(spikewright, make_run, small_net, refused, tmp_path):
+    run = make_run()
+    code, out, _ = spikewright("generate", run.path, "--testbench", "--axi", "--loadable",
+                               "--samples", 2, "--json")
+    result = json.loads(out)
+    assert code == 0
+    vectors = [f"small_tb/{name}.hex"
+               for name in ("beats", "begins", "results", "counters", "weights")]
+    names = ["small.v", "small_axi.v", "small_tb.v", *vectors]
+    assert result["files"] == [str(run.path / "verilog" / name) for name in names]
+    assert [name for name in RunFolder.open(run.path).names() if "verilog" in name] == sorted(
+        f"verilog/{name}" for name in names)
+    assert result["samples"] == 2
+    assert {"load_byte", "loaded"} <= {port["name"] for port in result["ports"]}
+    top = (run.path / "verilog" / "small_axi.v").read_text()
+    for port in result["axi_ports"]:
+        assert f"  {port['direction']} " in top
+        assert port["name"] in top
+    assert small_net.digest in top
+    code, _, _ = spikewright("generate", run.path)
+    assert code == 0
+    assert list((run.path / "verilog").rglob("*.*")) == [run.path / "verilog" / "small.v"]
+    code, out, _ = spikewright("generate", run.path, "-o", tmp_path / "rtl", "--testbench")
+    assert code == 0
+    assert "small_tb.v" in out
+    assert sorted(path.name for path in (tmp_path / "rtl").iterdir()) == [
+        "small.v", "small_tb", "small_tb.v"]
+    assert "add --testbench" in refused("generate", run.path, "--samples", 2)
 
 
 def test_generate_where_nothing_can_be_written(refused, make_run, tmp_path):

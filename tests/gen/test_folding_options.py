@@ -1,11 +1,14 @@
 """What ``--lanes``, ``--ways`` and ``--slices`` mean for networks of several kinds of layers."""
 
+import json
+
 import pytest
 
 from spikewright.gen.errors import FoldingError
-from spikewright.gen.folding_options import folded, folding_of
+from spikewright.gen.folding import Folding, LayerFolding, Protection, Storage
+from spikewright.gen.folding_options import folded, folding_of, from_json, to_json
 
-from .examples import of_everything
+from .examples import of_everything, two_layers
 
 
 def test_one_number_is_meant_for_every_layer(small_net):
@@ -38,3 +41,17 @@ def test_one_number_of_slices_is_cut_down_to_what_the_lanes_allow():
 def test_refused(lanes, ways, slices, message):
     with pytest.raises(FoldingError, match=message):
         folding_of(lanes, of_everything(), ways, slices)
+
+
+def test_a_folding_survives_json():
+    spec = two_layers()
+    folding = Folding.each(
+        LayerFolding(lanes=4, ways=2, units=1, protect=Protection.ECC),
+        LayerFolding(banks=(1, 2), storage=Storage.LOADABLE, overlap=True), spec=spec)
+    assert from_json(spec, json.loads(json.dumps(to_json(spec, folding)))) == folding
+
+
+@pytest.mark.parametrize("wrong", [[], [{"storage": "fixed"}] * 2, [{"storage": "paper"}] * 2])
+def test_json_of_another_folding_is_refused(wrong):
+    with pytest.raises(FoldingError):
+        from_json(two_layers(), wrong)

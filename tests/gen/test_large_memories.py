@@ -14,7 +14,8 @@ from spikewright.gen.rtl.weights import SPRAM_DEPTH, WeightStore, load_image
 
 from .test_weights import random_words
 
-#: Inputs of the cell but for DATAIN, and their widths (Lattice's iCE40 SPRAM usage guide).
+#: Inputs of the cell but for DATAIN, and their widths (Lattice, iCE40 SPRAM usage guide,
+#: FPGA-TN-02022).
 INPUTS = {"CLOCK": 1, "ADDRESS": 14, "WREN": 1, "MASKWREN": 4, "CHIPSELECT": 1,
           "STANDBY": 1, "SLEEP": 1, "POWEROFF": 1}
 

@@ -66,7 +66,9 @@ def test_without_a_run(accelerator, spec):
 """)
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     result.assert_outcomes(passed=1, failed=2)
-    (wave,) = (pytester.path / "waves").iterdir()
+    waves = pytester.path / "waves"
+    (wave,) = waves.glob("*.vcd")
+    assert {path.suffix for path in waves.iterdir()} == {".vcd", ".gtkw", ".sucl"}
     assert wave.name == "test_mine.py-test_latency-1.vcd"
     result.stdout.fnmatch_lines(["*spikewright waveform*", f"*{wave.name}"])
     text = wave.read_text()

@@ -1,5 +1,7 @@
 """Traces are compared where both say something."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,6 +36,36 @@ def test_traces_are_compared_where_both_processed():
     assert mismatched_samples(some, whole).tolist() == [False, True, False]
     whole.counters["synops"][0, 1] += 1
     assert str(first_difference(some, whole)).startswith("counter synops at sample 0, layer 1")
+
+
+def copied(trace):
+    return {name: values.copy() for name, values in trace.counters.items()}
+
+
+def test_what_was_not_seen_is_not_compared():
+    """An engine may see scores and counters only."""
+    spikes = np.random.default_rng(0).random((3, 8, 20)) < 0.5
+    whole = simulate(two_layers(), spikes, engine="cycles")
+    outside = replace(whole, engine="board", spikes=(), counters=copied(whole))
+    assert first_difference(whole, outside) is None
+    outside.counters["busy"][2, 1] += 1
+    assert str(first_difference(whole, outside)).startswith("counter busy at sample 2, layer 1")
+    assert mismatched_samples(outside, whole).tolist() == [False, False, True]
+
+
+def test_the_clock_of_a_sample_that_spilled_is_not_compared():
+    spikes = np.random.default_rng(0).random((3, 8, 20)) < 0.5
+    whole = simulate(two_layers(), spikes, engine="cycles")
+    assert whole.cycles is not None
+    outside = replace(whole, spikes=(), spilled=np.array([False, True, False]),
+                      cycles=whole.cycles + np.array([0, 1, 0]),
+                      counters=copied(whole))
+    outside.counters["busy"][1] += 1
+    assert first_difference(whole, outside) is None
+    outside.counters["events_in"][1, 0] += 1
+    assert str(first_difference(whole, outside)).startswith("counter events_in at sample 1")
+    outside.cycles[0] += 1
+    assert str(first_difference(whole, outside)).startswith("cycles at sample 0")
 
 
 @settings(deadline=None)

@@ -13,6 +13,9 @@ _TALK = ("boards/test_top.py::test_ping_is_answered_in_turn",
 NEAREST: Mapping[str, tuple[str, ...]] = {
     "gen/rtl/activity.py": ("gen/test_linear.py", "gen/test_conv.py"),
     "gen/rtl/array.py": (*_WHOLE, "formal/test_array.py"),
+    **dict.fromkeys((f"gen/rtl/{name}.py" for name in (
+        "axi", "axi_events", "axi_lite", "axi_registers", "axi_restart", "axi_results",
+        "axi_streams", "register_slice")), ("gen/test_axi.py", "formal/test_axi.py")),
     "gen/rtl/block_memory.py": _WHOLE,
     "gen/rtl/conv.py": _CONVOLUTION,
     "gen/rtl/conv_accumulators.py": _CONVOLUTION,
@@ -29,6 +32,7 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     "gen/rtl/parameters.py": (*_WHOLE, "gen/test_neurons.py"),
     "gen/rtl/places.py": ("gen/test_router.py", _WHOLE[1], "formal/test_places.py"),
     "gen/rtl/pooling.py": ("gen/test_pooling.py", _WHOLE[1], "formal/test_pooling.py"),
+    "gen/rtl/protection.py": ("gen/test_protection.py", "formal/test_protection.py"),
     "gen/rtl/readout.py": ("gen/test_readout.py", *_WHOLE, "formal/test_readout.py"),
     "gen/rtl/recurrence.py": (_WHOLE[1], "formal/test_recurrence.py"),
     "gen/rtl/router.py": (_WHOLE[0], "gen/test_router.py", "formal/test_splitter.py",
@@ -37,6 +41,7 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     "gen/rtl/sums.py": _WHOLE,
     "gen/rtl/weights.py": ("gen/test_weights.py", "gen/test_large_memories.py",
                            "formal/test_weights.py"),
+    "gen/rtl/watchdog.py": ("gen/test_watchdog.py", "formal/test_watchdog.py"),
     "boards/uart.py": ("boards/test_uart.py", "formal/test_uart.py"),
     "boards/hostlink.py": _TALK,
     "boards/command_decoder.py": (
@@ -59,8 +64,9 @@ BOARD = ("boards/test_top.py", "formal/test_hostlink.py", "boards/test_host.py",
 
 #: Files whose tests may take seconds.
 WHOLE_DESIGNS = ("test_network.py", "test_exit.py", "test_cycles.py", "test_reset.py",
-                 "test_verilog.py", "test_large_memories.py", "test_slices.py", "test_top.py",
-                 "test_build.py")
+                 "test_axi.py", "test_watchdog.py", "test_protection.py", "test_verilog.py",
+                 "test_large_memories.py", "test_slices.py",
+                 "test_top.py", "test_build.py")
 #: Tests that give resets; no other can find what a reset leaves behind.
 RESETS = ("gen/test_reset.py", "boards/test_reset.py")
 

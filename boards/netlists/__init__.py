@@ -1,0 +1,1 @@
+"""Finished designs as Verilog: what the tools made, read back, so that it can be simulated."""

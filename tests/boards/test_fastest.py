@@ -1,0 +1,61 @@
+"""The clock search, with tools that answer what it is told to expect."""
+
+import pytest
+
+from spikewright.boards import fastest
+from spikewright.boards.build import Build
+from spikewright.boards.registry import find_board
+from spikewright.gen import Folding
+
+from ..gen.examples import one_layer
+
+BOARD, SPEC = find_board("icebreaker"), one_layer(4, 2)
+
+
+@pytest.fixture
+def built(monkeypatch):
+    """Builds that reach what ``reach`` says of their clock; the clocks asked for."""
+    asked = []
+
+    def run(reach):
+        def build(spec, board, folding, **options):
+            asked.append(board.clock_hz / 1e6)
+            fmax = reach(board.clock_hz / 1e6)
+            return Build(None, {"clock_mhz": board.clock_hz / 1e6, "fmax_mhz": {"sync": fmax},
+                                "meets_timing": fmax >= board.clock_hz / 1e6}, cached=False)
+
+        monkeypatch.setattr(fastest, "build", build)
+        return fastest.build_fastest(SPEC, BOARD, Folding()).figures, asked
+
+    return run
+
+
+def test_a_slower_design_gets_the_highest_clock_that_it_stands(built):
+    figures, asked = built(lambda clock: 31.0)
+    assert figures["meets_timing"]
+    assert asked == [36.0, pytest.approx(30.75)]
+
+
+def test_a_faster_design_gets_a_higher_clock(built):
+    figures, asked = built(lambda clock: 44.1)
+    assert asked[0] == 36.0
+    assert 43 < figures["clock_mhz"] <= 44.1
+
+
+def test_a_placement_that_gets_worse_is_followed_down(built):
+    figures, asked = built(lambda clock: {36.0: 31.0}.get(clock, 30.1))
+    assert figures["meets_timing"]
+    assert asked == sorted(asked, reverse=True)
+    assert figures["clock_mhz"] == asked[-1] <= 30.1
+
+
+def test_the_oscillator_is_the_last_resort(built):
+    figures, asked = built(lambda clock: 12.5)
+    assert asked == [36.0, 12.0]
+    assert figures["meets_timing"]
+
+
+def test_what_is_too_slow_for_anything_says_so(built):
+    figures, _ = built(lambda clock: 11.0)
+    assert not figures["meets_timing"]
+    assert figures["clock_mhz"] == 12.0

@@ -1,0 +1,109 @@
+"""The host's end of the wire: whatever a board sends becomes replies or one line, and a RESET
+answered by READY puts everything right."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spikewright.boards.host import CounterWords, Pong, Ready, ReplyParser, Result
+from spikewright.boards.protocol import VERSION, BoardFaultError, Identity, LinkError, Tag
+from spikewright.gen.counters import COUNTERS, NETWORK_COUNTERS
+
+from ..boards.identities import identity
+from .law import Refused, attempt, budget
+from .mutations import accidents, after
+
+pytestmark = pytest.mark.usefixtures("little_memory")
+
+KNOWN = identity(classes=3, score_bits=12)
+BODIES = {Tag.RESULT: 7, Tag.COUNTERS: 4 * KNOWN.counter_words + 1, Tag.IDENTITY: Identity.BYTES,
+          Tag.PONG: 0, Tag.READY: 0, Tag.ERROR: 1}
+
+
+@st.composite
+def frames(draw) -> bytes:
+    """A frame as a board sends it."""
+    tag = draw(st.sampled_from(Tag))
+    if tag is Tag.IDENTITY:
+        return bytes([tag]) + KNOWN.pack()
+    return bytes([tag]) + draw(st.binary(min_size=BODIES[tag], max_size=BODIES[tag]))
+
+
+def feed(parser, received):
+    """All replies, in pieces of any size; a fault stands among them as an error."""
+    replies = []
+    for piece in received:
+        try:
+            replies += parser.feed(piece)
+            replies += parser.feed(b"")
+        except BoardFaultError as error:
+            replies.append(error)
+    return replies
+
+
+@budget(200)
+@given(sent=st.lists(frames(), max_size=8), data=st.data())
+def test_any_bytes(sent, data):
+    """Replies have the lengths that the identity says, whatever is in them."""
+    wire = b"".join(sent)
+    if data.draw(st.booleans()):
+        wire = after(wire, data.draw(accidents(wire)))
+    cut = data.draw(st.integers(0, len(wire)))
+    known = data.draw(st.sampled_from([KNOWN, None]))
+    got = attempt(feed, ReplyParser(known), [wire[:cut], wire[cut:]])
+    for reply in [] if isinstance(got, Refused) else got:
+        if isinstance(reply, Result):
+            assert len(reply.scores) == 3
+            assert all(-(1 << 15) <= score < 1 << 15 for score in reply.scores)
+        elif isinstance(reply, CounterWords):
+            assert reply.layers.shape == (2, len(COUNTERS))
+            assert len(reply.network) == len(NETWORK_COUNTERS)
+        else:
+            assert isinstance(reply, (Identity, Pong, Ready, BoardFaultError))
+
+
+@budget(200)
+@given(body=st.one_of(
+    st.binary(min_size=Identity.BYTES, max_size=Identity.BYTES).map(
+        lambda rest: bytes([VERSION]) + rest[1:]),
+    st.builds(lambda happened: after(KNOWN.pack(), happened)[: Identity.BYTES].ljust(
+        Identity.BYTES, b"\0"), accidents(KNOWN.pack()))),
+    rest=st.binary(max_size=300))
+def test_any_identity(body, rest):
+    """A board that says what cannot be is refused before anything is read by it."""
+    got = attempt(lambda: feed(ReplyParser(), [bytes([Tag.IDENTITY]) + body, rest]))
+    if not isinstance(got, Refused):
+        said = got[0]
+        assert isinstance(said, Identity)
+        assert said.pack() == body
+        assert min(said.inputs, said.ways, said.classes, said.score_bits, said.timesteps,
+                   said.layers, said.counter_words, said.window) > 0
+
+
+@budget(100)
+@given(noise=st.binary(min_size=1, max_size=20))
+def test_after_noise_a_parser_goes_on(noise):
+    """What begins no frame is dropped with what came with it; what is sent next is understood."""
+    parser = ReplyParser(KNOWN)
+    try:
+        feed(parser, [noise])
+    except LinkError:
+        assert feed(parser, [bytes([Tag.READY, Tag.PONG])]) == [Ready(), Pong()]
+
+
+def test_an_identity_that_is_none():
+    for change in ({"counter_words": 4}, {"classes": 0}, {"layers": 0}, {"score_bits": 0},
+                   {"score_bits": 65}, {"ways": 0}, {"inputs": 0}, {"timesteps": 0},
+                   {"counter_words": 0}):
+        body = dataclasses.replace(KNOWN, **change).pack()
+        with pytest.raises(LinkError, match="says of itself"):
+            list(ReplyParser().feed(bytes([Tag.IDENTITY]) + body))
+    without = dataclasses.replace(KNOWN, counter_words=1)
+    parser = ReplyParser()
+    *_, words = feed(parser, [bytes([Tag.IDENTITY]) + without.pack(), bytes([Tag.COUNTERS, 0, 0, 0,
+                                                                            0, 0])])
+    assert words.layers.shape == (0, len(COUNTERS))
+    assert np.array(words.network).tolist() == []
