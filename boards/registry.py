@@ -95,7 +95,8 @@ class Board:
         The oscillator is at the pin that belongs to the part's loop, and must enter it there.
     clock_hz
         What the design runs at. In the registry a clock that most designs reach: `fit` counts with
-        it, and a build begins with it, before it knows how fast the design is. Equal to ``oscillator_hz`` if no loop is used.
+        it, and a build begins with it, before it knows how fast the design is. Equal to
+        ``oscillator_hz`` if no loop is used.
     baud
         Of the serial line; ``wires`` where an adapter has to be connected, as the board has none.
     programmer
