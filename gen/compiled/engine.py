@@ -11,14 +11,14 @@ from ..engines import Options
 from ..faults.images import with_flips
 from ..spec import NetworkSpec
 from ..trace import Trace
-from ..waveforms import make_parent, waveform_kind, write_gtkw, write_sucl
+from ..waveforms import Kind, make_parent, waveform_kind, write_gtkw, write_sucl
 from .compiler import Simulator, compiled
 from .jobs import by_neuron, layer_spikes, run_jobs
 from .observed import observed_network
 from .tools import cores
 
 #: What each simulator can write, and the scope in which its waveforms have the ports.
-WAVEFORMS = {"verilator": ("fst", "vcd"), "cxxrtl": ("vcd",)}
+WAVEFORMS: dict[Simulator, tuple[Kind, ...]] = {"verilator": ("fst", "vcd"), "cxxrtl": ("vcd",)}
 SCOPES = {"verilator": "TOP", "cxxrtl": "top"}
 
 #: The C++ compiler's -O.
@@ -68,5 +68,7 @@ def run_compiled(simulator: Simulator, spec: NetworkSpec, signals: npt.NDArray,
         counters=counters,
         timesteps=records[f"timesteps_{len(plans) - 1}"].copy()
         if spec.readout.early_exit else None,
-        **of_network,
+        cycles=of_network["cycles"],
+        first_spike=of_network["first_spike"],
+        decision=of_network["decision"],
     )

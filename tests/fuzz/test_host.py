@@ -114,5 +114,5 @@ def test_an_identity_that_is_none():
     parser = ReplyParser()
     *_, words = feed(parser, [reply(Tag.IDENTITY, without.pack()),
                               reply(Tag.COUNTERS, bytes(5), 1)])
-    assert words.layers.size == 0
+    assert words.layers.shape == (KNOWN.layers, 0)
     assert np.array(words.network).tolist() == []
