@@ -131,6 +131,16 @@ class Connection:
         for sample in samples:
             yield self._ask(encode_inference(spec, sample, self.identity.ways), Result)
 
+    def observe(
+        self, spec: NetworkSpec, samples: Iterable[npt.NDArray[Any]]
+    ) -> Iterator[tuple[Result, CounterWords]]:
+        """Like :meth:`infer`, with what was counted in each of ``samples`` alone."""
+        self.identity.expect(spec)
+        for sample in samples:
+            commands = encode_inference(spec, sample, self.identity.ways)
+            yield self._ask(bytes([Command.CLEAR]) + commands + bytes([Command.COUNTERS]),
+                            Result, CounterWords)
+
     def counters(self) -> CounterWords:
         """What was counted since :meth:`clear` or :meth:`reset`."""
         return self._ask(bytes([Command.COUNTERS]), CounterWords)
@@ -150,39 +160,47 @@ class Connection:
             )
         self._ask(b"".join(encode_load(image)) + bytes([Command.PING]), Pong)
 
-    def _ask(self, commands: bytes, kind: type[Any]) -> Any:
-        """Sends ``commands``, whose last one is answered with a reply of ``kind``."""
-        pongs = 0
+    def _ask(self, commands: bytes, *kinds: type[Any]) -> Any:
+        """Sends ``commands``, which are answered with replies of ``kinds`` in this order; returns
+        the only one, or all."""
+        pongs, expected, answers = 0, deque(kinds), deque[Any]()
         size = max(1, self._window // 2 - 1)
+
+        def take() -> None:
+            nonlocal pongs
+            reply = self._next()
+            if isinstance(reply, Pong) and pongs:
+                pongs -= 1
+            elif expected and isinstance(reply, expected[0]):
+                expected.popleft()
+                answers.append(reply)
+            elif not isinstance(reply, Ready):  # of a RESET that was sent twice
+                raise UnexpectedReplyError(
+                    f"the board answered {type(reply).__name__} where "
+                    f"{expected[0].__name__ if expected else 'nothing'} was asked for; reset the "
+                    f"link"
+                )
+
         for at in range(0, len(commands), size):
             piece = commands[at : at + size]
             if at + size < len(commands):
                 # Its PONG will say what has been taken.
                 piece += bytes([Command.PING])
             while (self._sent - self._parser.taken) % (1 << 16) + len(piece) > self._window:
-                self._next(Pong)
-                pongs -= 1
+                take()
             self.link.send(self._frames.commands(piece))
             self._sent += len(piece)
             pongs += at + size < len(commands)
-        for _ in range(pongs):
-            self._next(Pong)
-        return self._next(kind)
+        while pongs or expected:
+            take()
+        return answers[0] if len(answers) == 1 else tuple(answers)
 
-    def _next(self, kind: type[Any]) -> Any:
+    def _next(self) -> Reply:
         end = self.link.now() + self.timeout
-        while True:
-            while self._replies:
-                reply = self._replies.popleft()
-                if isinstance(reply, kind):
-                    return reply
-                if not isinstance(reply, Ready):  # of a RESET that was sent twice
-                    raise UnexpectedReplyError(
-                        f"the board answered {type(reply).__name__} where {kind.__name__} was "
-                        f"asked for; reset the link"
-                    )
+        while not self._replies:
             for reply in self._parser.feed(self._received(end)):
                 self._replies.append(reply)
+        return self._replies.popleft()
 
     def _received(self, end: float) -> bytes:
         left = end - self.link.now()

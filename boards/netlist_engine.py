@@ -12,19 +12,19 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from ..gen.arithmetic import signed_bits
 from ..gen.compiled.engine import cycle_limit
 from ..gen.compiled.tools import cores
-from ..gen.counters import NETWORK_COUNTERS, Counter, decode, layer_counters
+from ..gen.counters import NETWORK_COUNTERS
 from ..gen.engines import Options
 from ..gen.errors import SpikewrightError
 from ..gen.plan import LayerPlan, layer_plans
 from ..gen.rtl.weights import network_image
 from ..gen.spec import NetworkSpec
 from ..gen.trace import Trace
+from .answers import counters_of, trace
 from .frames import CRC_BYTES
 from .host import FrameCounter, Pong, Reply, ReplyParser, encode_inference, encode_load
 from .netlists.built import Built, Stage
@@ -86,25 +86,7 @@ def _run(
         jobs = [pool.submit(board.infer, signals[low:high], progress)
                 for low, high in pairwise(bounds)]
         replies = [reply for job in jobs for reply in job.result()]
-    results, counted = zip(*replies, strict=True)
-    words = np.stack([np.append(each.layers, each.network) for each in counted])
-    counters, of_network = decode(words, _counters(plans))
-    return Trace(
-        engine=engine,
-        spikes=(),
-        scores=np.array([result.scores for result in results], np.int64),
-        prediction=np.array([result.winner for result in results], np.int64),
-        counters=counters,
-        spilled=np.array([each.spilled for each in counted]),
-        cycles=of_network["cycles"],
-        first_spike=of_network["first_spike"],
-        decision=of_network["decision"],
-    )
-
-
-def _counters(plans: tuple[LayerPlan, ...]) -> tuple[Counter, ...]:
-    """Those that each layer has."""
-    return layer_counters(any(plan.synapses.protected for plan in plans))
+    return trace(engine, plans, replies)
 
 
 @lru_cache(maxsize=4)
@@ -125,7 +107,7 @@ class _SimulatedBoard:
         self._board = board = built.board
         self._identity = Identity.of(
             spec, ways=plans[0].synapses.ways, score_bits=signed_bits(*spec.score_range),
-            counter_words=len(plans) * len(_counters(plans)) + len(NETWORK_COUNTERS),
+            counter_words=len(plans) * len(counters_of(plans)) + len(NETWORK_COUNTERS),
             window=board.window - CRC_BYTES, buffer=board.buffer,
             load_bytes=len(network_image(plans)), clock_hz=round(board.clock_hz),
         )

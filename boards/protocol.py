@@ -48,7 +48,7 @@ import numpy.typing as npt
 
 from ..gen.beats import addresses
 from ..gen.coding import InputKind
-from ..gen.counters import COUNTERS, NETWORK_COUNTERS
+from ..gen.counters import NETWORK_COUNTERS, layer_counters
 from ..gen.errors import SpikewrightError
 from ..gen.linear import MAX_WAYS
 from ..gen.plan import input_source
@@ -315,12 +315,14 @@ class Identity:
 
     def _check(self) -> None:
         """Raises LinkError unless there can be such a board, so that frames have a length."""
-        counted = self.layers * len(COUNTERS) + len(NETWORK_COUNTERS)
+        # With all counters of a layer, with those of protected weights as well, and without any.
+        counted = (1, *(self.layers * len(layer_counters(protected)) + len(NETWORK_COUNTERS)
+                        for protected in (False, True)))
         for what, allowed in {
             "inputs": range(1, MAX_INPUTS + 1), "ways": range(1, MAX_WAYS + 1),
             "value_bits": range(9), "classes": range(1, 1 << 16), "score_bits": range(1, 65),
             "timesteps": range(1, 1 << 20), "layers": range(1, 1 << 16),
-            "counter_words": (1, counted), "window": range(1, 1 << 16),
+            "counter_words": counted, "window": range(1, 1 << 16),
         }.items():
             if getattr(self, what) not in allowed:
                 raise LinkError(
