@@ -1,5 +1,6 @@
 """The host's end of the wire: one conversation, whatever the bytes go through."""
 
+import secrets
 import time
 from abc import ABC, abstractmethod
 from collections import deque
@@ -25,6 +26,9 @@ from .protocol import Command, Identity, LinkError, LinkTimeoutError, Unexpected
 
 #: Seconds that a board may take for an answer.
 TIMEOUT = 5.0
+
+#: RESETs of a connection that begins.
+_GREETINGS = 3
 
 #: Bytes of commands that any board holds, before it said how many.
 FIRST_WINDOW = 4
@@ -60,8 +64,8 @@ class Connection:
     """A conversation with a board, whose network and shape it knows.
 
     Each call raises a subclass of :class:`~.protocol.LinkError` within ``timeout`` if it cannot be
-    done; then, and only then, :meth:`reset` is due before the next. Never more bytes are under way
-    than the board can hold.
+    done; then, and only then, :meth:`reset` is due before the next, which is refused without it.
+    Never more bytes are under way than the board can hold.
 
     Attributes
     ----------
@@ -82,8 +86,13 @@ class Connection:
         self._frames, self._parser = FrameCounter(), ReplyParser()
         self._replies: deque[Reply] = deque()
         self._sent, self._window = 0, FIRST_WINDOW
+        self._lost = False
         try:
-            self.reset()
+            for _ in range(_GREETINGS):
+                # Whoever spoke before may have left READYs and results on their way, which look
+                # like ours: several numbers in a row that nobody knew do not.
+                self._frames.number = secrets.randbelow(256)
+                self.reset()
             self.identity: Identity = self._ask(bytes([Command.IDENTIFY]), Identity)
         except BaseException:
             link.close()
@@ -113,6 +122,7 @@ class Connection:
                 # What was under way before, whole or not, means nothing any more.
                 with suppress(LinkError):
                     if any(reply == Ready(number) for reply in self._parser.feed(received)):
+                        self._lost = False
                         return
                     break
                 received = b""
@@ -163,6 +173,11 @@ class Connection:
     def _ask(self, commands: bytes, *kinds: type[Any]) -> Any:
         """Sends ``commands``, which are answered with replies of ``kinds`` in this order; returns
         the only one, or all."""
+        if self._lost:
+            raise LinkError("an earlier call failed, so answers to it may still come; call reset() "
+                            "before the next")
+        # Until all answers are there.
+        self._lost = True
         pongs, expected, answers = 0, deque(kinds), deque[Any]()
         size = max(1, self._window // 2 - 1)
 
@@ -193,6 +208,7 @@ class Connection:
             pongs += at + size < len(commands)
         while pongs or expected:
             take()
+        self._lost = False
         return answers[0] if len(answers) == 1 else tuple(answers)
 
     def _next(self) -> Reply:

@@ -71,7 +71,7 @@ def run(
     """
     from ..gen.stimulus import from_argument
     from .play import Tally, play, prepare
-    from .target import Target
+    from .target import Target, was_built
     from .view import figures, tables, view
 
     chosen = {"--port": port is not None, "--virtual": virtual, "--simulated": simulated}
@@ -88,10 +88,10 @@ def run(
     default = {"--virtual": VIRTUAL_SAMPLES, "--simulated": SIMULATED_SAMPLES}
     kind = next(name for name, given in chosen.items() if given)
     stimulus = first_samples(stimulus, samples or default.get(kind))
-    target = Target.of(folder, spec, board)
-    if port is not None and not target.built:
+    if port is not None and not was_built(folder, board):
         raise SpikewrightError(f"{run} has no build for {board}, so nobody knows what the board "
                                f"at {port} should do; run: spikewright build {run} --board {board}")
+    target = Target.of(folder, spec, board)
 
     wait = timeout or (PORT_TIMEOUT if port is not None else VIRTUAL_TIMEOUT)
     tally = Tally(spec, target.folding, stimulus, kind.removeprefix("--"))

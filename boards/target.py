@@ -11,6 +11,15 @@ from .protocol import WrongBitstreamError
 from .registry import Board, find_board
 
 
+def was_built(folder: RunFolder, name: str) -> bool:
+    """Whether ``folder`` has a build for the board called ``name``."""
+    return _file(name) in folder
+
+
+def _file(name: str) -> str:
+    return f"boards/{name}/build.json"
+
+
 @dataclass(frozen=True)
 class Target:
     """``board`` at the clock, and ``folding``, of the build in the run folder; if there was none,
@@ -32,8 +41,8 @@ class Target:
             If another network was built.
         """
         board = find_board(name)
-        file, again = f"boards/{name}/build.json", f"build --board {name}"
-        if file not in folder:
+        file, again = _file(name), f"build --board {name}"
+        if not was_built(folder, name):
             return cls(board, default_folding(spec, board), False)
         figures = folder.read_json(file, again)
         if figures.get("network") != spec.digest:

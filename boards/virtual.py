@@ -19,6 +19,7 @@ import subprocess
 import tempfile
 import time
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -37,7 +38,6 @@ from .netlists.serial import compiled_line, line_job
 from .protocol import LinkError
 from .registry import Board
 from .top import BoardTop
-from .uart import BaudError
 
 PROGRAM = Path(__file__).with_name("virtual.cpp")
 
@@ -99,6 +99,23 @@ class Served:
     seconds: float
 
 
+@lru_cache(maxsize=4)
+def _made(spec: NetworkSpec, board: Board, folding: Folding, watchdog: bool) -> tuple[Path, bytes]:
+    """The program that is the board, and its job."""
+    top = VirtualTop(board, spec, folding, watchdog=watchdog)
+    text, memories = lifted(rtlil.convert(top, name="top", ports=top.ports, emit_src=False))
+    program = compiled_line(
+        Design(text, tuple(port.name for port in top.ports),
+               tuple(memory.name for memory in memories)), PROGRAM, optimise=OPTIMISE)
+    accelerator = top.top.accelerator
+    limits = (cycle_limit(spec, accelerator.network.plans, accelerator.identity.timesteps),
+              _GATHER + 40 * board.divisor)
+    job = line_job(
+        {memory.name: (memory.image.shape[1], memory.image.tobytes()) for memory in memories},
+        divisor=board.divisor, settle=_SETTLE)
+    return program, job + b"".join(limit.to_bytes(8, "little") for limit in limits)
+
+
 class VirtualBoard:
     """``spec``, folded by ``folding``, on ``board``, at a terminal that any serial program opens.
 
@@ -133,28 +150,12 @@ class VirtualBoard:
                  divisor: int | None = None, watchdog: bool = False):
         self._process: subprocess.Popen[str] | None = None
         self._served: Served | None = None
-        self.divisor = board.divisor if divisor is None else divisor
-        # A rate in whole bits a second might be divided to another number.
         if divisor is not None:
             board = replace(board, baud=board.clock_hz / divisor)
-            if board.divisor != divisor:
-                raise BaudError(f"{divisor} cycles per bit are not possible")
-        top = VirtualTop(board, spec, folding, watchdog=watchdog)
-        text, memories = lifted(
-            rtlil.convert(top, name="top", ports=top.ports, emit_src=False))
-        program = compiled_line(
-            Design(text, tuple(port.name for port in top.ports),
-                   tuple(memory.name for memory in memories)), PROGRAM, optimise=OPTIMISE)
-        plans = top.top.accelerator.network.plans
-        limits = (cycle_limit(spec, plans, top.top.accelerator.identity.timesteps),
-                  _GATHER + 40 * self.divisor)
-        self._job = line_job(
-            {memory.name: (memory.image.shape[1], memory.image.tobytes()) for memory in memories},
-            divisor=self.divisor, settle=_SETTLE,
-        ) + b"".join(limit.to_bytes(8, "little") for limit in limits)
-        self._start(program)
+        self.divisor = board.divisor
+        self._start(*_made(spec, board, folding, watchdog))
 
-    def _start(self, program: Path) -> None:
+    def _start(self, program: Path, content: bytes) -> None:
         try:
             import tty
 
@@ -166,7 +167,7 @@ class VirtualBoard:
         self.device = os.ttyname(self._theirs)
         self._folder = tempfile.TemporaryDirectory(prefix="spikewright-")
         job = Path(self._folder.name) / "job"
-        job.write_bytes(self._job)
+        job.write_bytes(content)
         self._begun = time.monotonic()
         try:
             # Interrupts from the keyboard are for us, who end the program.

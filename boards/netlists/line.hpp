@@ -100,7 +100,8 @@ private:
     Words memory = model.at(name);
     const size_t word = job.word();
     const auto content = job.bytes();
-    if (word < (memory.width + 7) / 8 || content.size() > word * memory.depth)
+    // Verilator takes words of one bit for the bits of one word, which lie as words do.
+    if (word < (memory.width + 7) / 8 || (memory.depth > 1 && content.size() > word * memory.depth))
       fail("memory " + name + " has another size");
     for (size_t n = 0; n < content.size() / word; ++n) memory.write(&content[n * word], n);
   }

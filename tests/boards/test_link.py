@@ -43,7 +43,7 @@ class Echo(Link):
 
     def __init__(self, known: Identity, spoil=lambda wire: wire):
         self.known, self.spoil = known, spoil
-        self.number = self.expected = self.held = self.most = 0
+        self.number = self.expected = self.held = self.most = self.taken = 0
         self.heard, self.closed, self.seconds = deque[bytes](), False, 0.0
         self.commands = bytearray()
 
@@ -121,6 +121,18 @@ def test_a_board_is_never_sent_more_than_its_window():
     assert link.commands.count(Command.CLEAR) == 600
 
 
+def test_what_a_host_before_left_on_the_line_is_not_taken_for_an_answer(monkeypatch):
+    """Who the board is, and counters, behind READYs of which two have our numbers by chance."""
+    numbers = iter([5, 6, 200])
+    monkeypatch.setattr("secrets.randbelow", lambda below: next(numbers))
+    link = Echo(identity(counter_words=1))
+    for tag, body in ((Tag.READY, b"\5"), (Tag.READY, b"\6"), (Tag.IDENTITY, link.known.pack()),
+                      (Tag.COUNTERS, b"\0\0\0\0\1")):
+        link.answer(tag, body)
+    with connect(link) as board:
+        assert not board.counters().spilled
+
+
 def test_what_cannot_be_loaded_is_refused_before_it_is_sent():
     link = Echo(identity(counter_words=1))
     with connect(link) as board, pytest.raises(LinkError, match=r"3 bytes of weights .* take 0"):
@@ -138,17 +150,19 @@ def test_a_silent_board_is_an_error_in_time_and_the_port_is_given_back():
 @pytest.mark.parametrize(("wire", "error"), [
     (b"", LinkTimeoutError),
     (b"\5\1\1\0", DamagedFrameError),
-    (frame(Tag.PONG, 2, b"\0\0")[:-3] + b"\0", DamagedFrameError),
-    (frame(Tag.PONG, 3, b"\0\0"), LostReplyError),
-    (frame(Tag.PONG, 2, b"\0\0"), UnexpectedReplyError),
-    (frame(Tag.ERROR, 2, b"\0\0" + Fault.DAMAGED.to_bytes(2, "little")), BoardFaultError),
-    (frame(Tag.COUNTERS, 2, b"\0\0", version=5), WrongBitstreamError),
+    (frame(Tag.PONG, 4, b"\0\0")[:-3] + b"\0", DamagedFrameError),
+    (frame(Tag.PONG, 5, b"\0\0"), LostReplyError),
+    (frame(Tag.PONG, 4, b"\0\0"), UnexpectedReplyError),
+    (frame(Tag.ERROR, 4, b"\0\0" + Fault.DAMAGED.to_bytes(2, "little")), BoardFaultError),
+    (frame(Tag.COUNTERS, 4, b"\0\0", version=5), WrongBitstreamError),
 ])
 def test_wrong_answers_have_names_and_a_reset_helps(wire, error):
     link = Echo(identity(counter_words=1))
     board = Connection(link)
     link.spoil = lambda whole: wire
     with pytest.raises(error):
+        board.counters()
+    with pytest.raises(LinkError, match=r"call reset\(\) before the next"):
         board.counters()
     # What is left of the answer comes late.
     link.heard.append(b"\x07\x07\0\x03")
