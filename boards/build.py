@@ -127,7 +127,8 @@ def build(
         for file in working.iterdir():
             if file.name not in (bitstream.name, REPORT, *netlists(board.family)):
                 file.unlink()
-        write_json(working / FIGURES, {**figures, "sha256": _seal(figures)})
+        figures["sha256"] = _seal(figures)
+        write_json(working / FIGURES, figures)
         shutil.rmtree(entry, ignore_errors=True)
         try:
             os.replace(working, entry)
@@ -159,12 +160,11 @@ def _intact(entry: Path, board: Board) -> dict[str, Any] | None:
     """The figures of a cached build, None if there is none or it was damaged."""
     try:
         figures = json.loads((entry / FIGURES).read_text(encoding="utf-8"))
-        seal = figures.pop("sha256")
         bitstream = (entry / board.family.bitstream).read_bytes()
         _read_report(entry / REPORT, board)
         if not all((entry / name).is_file() for name in netlists(board.family)):
             return None
-        intact = (seal == _seal(figures)
+        intact = (figures["sha256"] == _seal(figures)
                   and hashlib.sha256(bitstream).hexdigest() == figures["bitstream_sha256"])
     except (OSError, ToolError, *MALFORMED):
         return None
@@ -172,8 +172,9 @@ def _intact(entry: Path, board: Board) -> dict[str, Any] | None:
 
 
 def _seal(figures: dict[str, Any]) -> str:
-    """By which figures that were kept are known to be whole."""
-    return hashlib.sha256(json.dumps(figures, sort_keys=True).encode()).hexdigest()
+    """By which figures that were kept are known to be whole: of all but itself."""
+    sealed = {name: value for name, value in figures.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()
 
 
 def _run(

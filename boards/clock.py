@@ -85,8 +85,7 @@ def _ehxplll(setting: Setting, oscillator: Value, clock: Signal, locked: Signal)
     back = Signal()
     return Instance(
         "EHXPLLL", i_CLKI=oscillator, i_CLKFB=back, i_RST=Const(0), i_STDBY=Const(0),
-        i_PHASESEL0=Const(0), i_PHASESEL1=Const(0), i_PHASEDIR=Const(1), i_PHASESTEP=Const(1),
-        i_PHASELOADREG=Const(1), i_PLLWAKESYNC=Const(0), i_ENCLKOP=Const(0), i_ENCLKOS=Const(0),
+        i_PLLWAKESYNC=Const(0), i_ENCLKOP=Const(0), i_ENCLKOS=Const(0),
         p_PLLRST_ENA="DISABLED", p_INTFB_WAKE="DISABLED", p_STDBY_ENABLE="DISABLED",
         p_DPHASE_SOURCE="DISABLED", p_OUTDIVIDER_MUXA="DIVA", p_OUTDIVIDER_MUXB="DIVB",
         p_FEEDBK_PATH="CLKOP", p_CLKI_DIV=setting.reference, p_CLKFB_DIV=setting.feedback,

@@ -59,7 +59,13 @@ class Recovery(wiring.Component):
         with m.If(leaves):
             m.d.sync += [begun.eq(~self.answers.payload.last),
                          following.eq(self.answers.payload.index + 1)]
-        m.d.comb += self.active.eq(1)
+        m.d.comb += [
+            self.active.eq(1),
+            # The rest of a result; while the network works, its own instead.
+            self.answers.valid.eq(begun),
+            self.answers.payload.index.eq(following),
+            self.answers.payload.last.eq(following == self.classes - 1),
+        ]
         with m.FSM():
             with m.State("PASS"):
                 m.d.comb += [
@@ -81,9 +87,6 @@ class Recovery(wiring.Component):
                     self.o.valid.eq(sent != FLUSHES),
                     self.o.payload.tick.eq(1), self.o.payload.last.eq(1),
                     self.results.ready.eq(1),
-                    self.answers.valid.eq(begun),
-                    self.answers.payload.index.eq(following),
-                    self.answers.payload.last.eq(following == self.classes - 1),
                 ]
                 m.d.sync += [
                     sent.eq(sent + (self.o.valid & self.o.ready)),
@@ -91,6 +94,6 @@ class Recovery(wiring.Component):
                 ]
                 with m.If(self.wedged):
                     m.next = "RESET"
-                with m.Elif((answered == FLUSHES) & ~begun & ~self.waiting):
+                with m.Elif((sent == FLUSHES) & (answered == FLUSHES) & ~begun & ~self.waiting):
                     m.next = "PASS"
         return m

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from amaranth.hdl import Value
 from vcd.gtkw import GTKWFlag, GTKWSave
@@ -11,17 +12,19 @@ from .counters import COUNTERS
 from .errors import SpikewrightError
 from .rtl.network import Network
 
+Kind = Literal["fst", "vcd"]
+
 #: Groups of groups of names of signals, outermost first.
 Layout = Mapping[str, Mapping[str, Sequence[str]]]
 
 
-def waveform_kind(waveform: Path, kinds: Sequence[str]) -> str:
+def waveform_kind(waveform: Path, kinds: Sequence[Kind]) -> Kind:
     """The format of ``waveform`` by its name, one of ``kinds``; SpikewrightError if it is none."""
-    kind = waveform.suffix.lower().removeprefix(".")
-    if kind not in kinds:
-        raise SpikewrightError(f"waveform {waveform} is not {' or '.join(kinds)}; name it "
-                               f"{waveform.with_suffix(f'.{kinds[0]}').name}")
-    return kind
+    for kind in kinds:
+        if waveform.suffix.lower() == f".{kind}":
+            return kind
+    raise SpikewrightError(f"waveform {waveform} is not {' or '.join(kinds)}; name it "
+                           f"{waveform.with_suffix(f'.{kinds[0]}').name}")
 
 
 def make_parent(waveform: Path) -> None:

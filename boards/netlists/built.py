@@ -4,7 +4,7 @@ import gzip
 import json
 import tempfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,7 +42,7 @@ class Built:
         again = "run: spikewright build RUN --board B"
         try:
             figures = json.loads((folder / FIGURES).read_text(encoding="utf-8"))
-            board = find_board(figures["board"])
+            board = replace(find_board(figures["board"]), clock_hz=figures["clock_mhz"] * 1e6)
             wanted = (board.family.bitstream, *netlists(board.family))
             missing = [name for name in wanted if not (folder / name).is_file()]
             if missing or "folding" not in figures:
@@ -76,12 +76,16 @@ class Built:
             If it uses what cannot be simulated, or Yosys is missing.
         """
         platform = self.board.make_platform()
-        pins = {"clk": _pin(platform, platform.default_clk), "rx": _pin(platform, "uart", "rx"),
-                "tx": _pin(platform, "uart", "tx")}
+        pins = {"clk": _pin(platform, self.board.oscillator or platform.default_clk),
+                "rx": _pin(platform, "uart", "rx"), "tx": _pin(platform, "uart", "tx")}
         if self.board.family is ICE40 and stage == "placed":
-            module = ice40.to_verilog(
+            module, ratio = ice40.to_verilog(
                 self.folder / self.board.family.bitstream, platform.package.lower(),
                 {port: pins[port].name for port in ("clk", "rx")}, {"tx": pins["tx"].name})
+            clock_hz = self.board.oscillator_hz * ratio
+            if abs(clock_hz / self.board.clock_hz - 1) > 1e-6:
+                raise ToolError(f"the bitstream in {self.folder} runs at {float(clock_hz) / 1e6:g} "
+                                f"MHz, its build says {self.board.clock_hz / 1e6:g}; build again")
             return Hardware(module.text, "top", module.memories)
         with tempfile.TemporaryDirectory(prefix="spikewright-") as name:
             working = Path(name)
@@ -96,7 +100,7 @@ class Built:
                 text += "\n".join(model.read_text(encoding="utf-8") for model in models)
         joined = ", ".join(f".\\{pin.port} ({port})" for port, pin in pins.items())
         return Hardware(f"{text}\nmodule board(input clk, input rx, output tx);\n"
-                        f"  top design({joined});\nendmodule\n", "board", {})
+                        f"  top chip({joined});\nendmodule\n", "board", {})
 
     def _unpacked(self, name: str) -> bytes:
         try:

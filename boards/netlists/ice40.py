@@ -2,16 +2,19 @@
 
 Nothing but the bitstream and the part's description goes in: what the tools meant to build plays
 no role. Cells are found backwards from the outputs. Those of logic tiles, block memories, the
-UltraPlus' large memories and simple or registered pins are known; others are refused. Meanings of
+UltraPlus' large memories, a simple PLL and simple or registered pins are known; others are
+refused. Meanings of
 the bits, and levels of inputs that nothing drives: Project IceStorm, https://prjicestorm.readthedocs.io.
 """
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 from ...gen.errors import ToolError
 from .ice40_bitstream import read_bitstream
 from .ice40_chip import Cell, Place, ice40_chip
+from .ice40_loop import Ice40UsedLoop, used_loop
 from .ice40_memories import BlockMemory, LargeMemory
 from .ice40_routing import Ice40Routing
 from .verilog import ONE, ZERO, Bit, VerilogModule, lut
@@ -23,9 +26,10 @@ _CARRY, _REGISTER, _SET, _ASYNCHRONOUS = 8, 9, 18, 19
 
 def to_verilog(
     path: Path, package: str, inputs: dict[str, str], outputs: dict[str, str]
-) -> VerilogModule:
+) -> tuple[VerilogModule, Fraction]:
     """Module ``top`` of the bitstream at ``path``, for a part in ``package``; ``inputs`` and
-    ``outputs`` are its ports, name → pin.
+    ``outputs`` are its ports, name → pin. A PLL's output takes the place of the pin that feeds it;
+    the second result is its frequency over that pin's, 1 without a PLL.
 
     Raises
     ------
@@ -35,6 +39,11 @@ def to_verilog(
     bitstream = read_bitstream(path)
     routing = Ice40Routing(ice40_chip(bitstream.device), bitstream)
     return _Reader(routing, package, inputs, outputs).read()
+
+
+def _table(bits: list[bool]) -> int:
+    """The truth table among the bits of a logic cell."""
+    return sum(bits[place] << n for n, place in enumerate(_TABLE))
 
 
 class _Reader:
@@ -50,18 +59,46 @@ class _Reader:
         #: Signals by the wire that they start on, and what is still to be written of them.
         self._known: dict[Place, Bit] = {}
         self._waiting: list[Callable[[], None]] = []
+        #: Clock over oscillator, if a PLL is between them.
+        self._ratio: Fraction | None = None
 
-    def read(self) -> VerilogModule:
+    def read(self) -> tuple[VerilogModule, Fraction]:
         for cell in self._chip.cells:
-            if cell.kind == "pll" and any(
-                    self._bit(place) for name, place in cell.bits.items() if "PLLTYPE" in name):
-                raise ToolError("the bitstream uses a PLL, which cannot be read back; take the "
-                                "clock from a pin")
+            if cell.kind == "pll" and (loop := used_loop(cell, self._bit)) is not None:
+                self._loop(cell, loop)
         for name, pin in self._outputs.items():
             self._module.assign(name, self._output(*self._chip.pin(self._package, pin)))
         while self._waiting:
             self._waiting.pop()()
-        return self._module
+        return self._module, self._ratio or Fraction(1)
+
+    def _loop(self, cell: Cell, loop: Ice40UsedLoop) -> None:
+        """The design runs on what the loop makes of the oscillator, so that is what its clock is;
+        it has locked before anything happens."""
+        if self._ratio is not None:
+            raise ToolError("the bitstream uses two PLLs; a simulation has one clock")
+        self._ratio = loop.ratio
+        if loop.reference is None:
+            clock = self._pad(cell.x, cell.y, 1)
+        else:
+            clock = self._through(loop.reference)
+        if clock not in self._pads.values():
+            raise ToolError(f"the bitstream's PLL is fed by {clock}, not by a pin that is driven "
+                            f"in a simulation")
+        for wire in loop.clocks:
+            self._known[self._chip.places[wire]] = clock
+        self._known[self._chip.places[loop.locked]] = ONE
+
+    def _through(self, wire: int) -> Bit:
+        """The signal on a wire, or behind a table that hands it on, as nextpnr puts before a PLL.
+        """
+        x, y, name = self._chip.places[self._routing.source(wire)]
+        where, _, what = name.partition(":")
+        if self._chip.tile(x, y) == "logic" and what == "out":
+            bits = self._routing.setting(x, y, f"LC_{where[-1]}")
+            if not bits[_REGISTER]:
+                return lut(_table(bits), self._inputs(x, y, int(where[-1])))
+        return self._signal(wire)
 
     def _bit(self, place: Place) -> bool:
         x, y, name = place
@@ -160,7 +197,7 @@ class _Reader:
 
     def _logic(self, x: int, y: int, z: int, what: str) -> Bit:
         bits = self._routing.setting(x, y, f"LC_{z}")
-        table = sum(bits[place] << n for n, place in enumerate(_TABLE))
+        table = _table(bits)
         if what == "lout" or (what == "out" and not bits[_REGISTER]):
             wires = [self._chip.wires[x, y, f"lutff_{z}:in_{n}"] for n in range(4)]
             if table in (0, 0xffff) or all(wire == self._routing.source(wire) for wire in wires):

@@ -57,7 +57,8 @@ def program(hardware: Hardware) -> Path:
         simulator = "cxxrtl"
     # Of a netlist, more takes several times as long to compile, and is no faster.
     return compiled(
-        Design(hardware.text, PORTS, tuple(hardware.memories), hardware.top, "verilog"),
+        Design(hardware.text, PORTS, tuple(hardware.memories), top=hardware.top,
+               language="verilog"),
         PROGRAM.read_text(encoding="utf-8"), simulator, optimise=1)
 
 

@@ -11,14 +11,14 @@ from ..engines import Options
 from ..faults.images import with_flips
 from ..spec import NetworkSpec
 from ..trace import Trace
-from ..waveforms import make_parent, waveform_kind, write_gtkw, write_sucl
+from ..waveforms import Kind, make_parent, waveform_kind, write_gtkw, write_sucl
 from .compiler import Simulator, compiled
 from .jobs import by_neuron, layer_spikes, run_jobs
 from .observed import observed_network
 from .tools import cores
 
 #: What each simulator can write, and the scope in which its waveforms have the ports.
-WAVEFORMS = {"verilator": ("fst", "vcd"), "cxxrtl": ("vcd",)}
+WAVEFORMS: dict[Simulator, tuple[Kind, ...]] = {"verilator": ("fst", "vcd"), "cxxrtl": ("vcd",)}
 SCOPES = {"verilator": "TOP", "cxxrtl": "top"}
 
 #: The C++ compiler's -O.

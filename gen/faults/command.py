@@ -52,6 +52,7 @@ def faults(
     Example: `spikewright faults runs/demo --memory weights --flips 0,10,100 --seeds 5`
     """
     from ..engines import FLIPPING
+    from .picture import check_picture, draw_accuracy
     from .sweep import Sweep
 
     if engine not in FLIPPING:
@@ -59,6 +60,8 @@ def faults(
                          f"{', '.join(FLIPPING)}")
     if flips is not None and rate is not None:
         raise FaultError("both --flips and --rate are given; give one of them")
+    if picture is not None:
+        check_picture(picture)
     kinds = _kinds(memory)
     numbers = _numbers(rate, float) if rate is not None else _numbers(
         flips or "0,1,10,100,1000", int)
@@ -90,8 +93,6 @@ def faults(
     kept = folder.read_json("results.json", "simulate") if "results.json" in folder else {}
     folder.record("faults", {**kept.get("faults", {}), memory: figures})
     if picture is not None:
-        from .picture import draw_accuracy
-
         draw_accuracy(picture, figures)
         console.say(f"wrote {picture}")
     console.finish(

@@ -95,6 +95,7 @@ class WrappingNeurons:
     def _fire(self, u: _Ints, flag: _Bools | None) -> tuple[_Bools, _Ints, _Bools]:
         neuron = self.neuron
         if neuron.reset is Reset.ZERO_DROP_INPUT and neuron.reset_delay:
+            assert flag is not None
             u = np.where(flag, 0, u)
         clamped = np.zeros(u.shape, np.bool_)
         if neuron.membrane_bits is not None:

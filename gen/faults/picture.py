@@ -8,6 +8,12 @@ from typing import Any
 from ..errors import SpikewrightError
 
 
+def check_picture(path: Path) -> None:
+    """Raises SpikewrightError if ``path`` does not end like a picture that can be drawn."""
+    if path.suffix.lower() not in (".png", ".svg"):
+        raise SpikewrightError(f"picture {path} ends in {path.suffix!r}; use .png or .svg")
+
+
 def draw_accuracy(path: Path, figures: dict[str, Any]) -> None:
     """Draws what the command ``faults`` found, to ``path``, whose ending says as what.
 
@@ -23,8 +29,7 @@ def draw_accuracy(path: Path, figures: dict[str, Any]) -> None:
             f"a picture needs the package {error.name!r}, which is not installed; run: pip install "
             f"'spikewright[report]'"
         ) from error
-    if path.suffix.lower() not in (".png", ".svg"):
-        raise SpikewrightError(f"picture {path} ends in {path.suffix!r}; use .png or .svg")
+    check_picture(path)
     asked = [row["asked"] for row in figures["rows"]]
     means = [100 * row["mean"] for row in figures["rows"]]
     spreads = [100 * row["spread"] for row in figures["rows"]]

@@ -63,7 +63,7 @@ class Sweep:
         self.undisturbed = self._predictions(Flips())
 
     def point(self, seeds: Sequence[int], *, flips: int | None = None,
-              rate: float | None = None) -> Point:
+              rate: float = 0.0) -> Point:
         """``flips`` bits, or each bit with probability ``rate``, for each of ``seeds``."""
         counts, right, same = [], [], []
         for seed in seeds:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 energy = typer.Typer(
     name="energy", rich_markup_mode="markdown", no_args_is_help=True,
     help="When does spiking pay? The energy of a spiking net and of its quantised twin: a model "
-         "with 22 nm constants, on cases and on what a run's accelerator counts.",
+         "with 22 nm constants, on cases and on what a run's accelerator counts. Each takes --json."
+         "\n\nExample: `spikewright energy run runs/demo --json`",
 )
 energy.command("run")(run)
 
@@ -143,16 +144,20 @@ def published_table(output: Output = None, json: Json = False) -> None:
     result: dict[str, Any] = {"entries": found, "compared": sum(
         entry["within"] is not None for entry in found), "differing": differing}
     headings = ("number", "unit", "paper", "here", "within")
-    rows = [(entry["name"], entry["unit"], _shown(entry["paper"]), _shown(entry["ours"]),
+    rows = [(entry["name"], entry["unit"],
+             f"{entry['paper']:,}" if isinstance(entry["paper"], float) else _shown(entry["paper"]),
+             _shown(entry["ours"]),
              {None: "–", True: "yes", False: "no"}[entry["within"]]) for entry in found]
-    notes = [f"{entry['name']}: {entry['note']}." for entry in found if entry["note"]]
+    notes = [(entry["name"], entry["note"]) for entry in found if entry["note"]]
     scope = found[0]["scope"]
     if output is not None:
-        result["written"] = _write(
-            output, "table", "Published numbers, and ours", f"{scope}.",
-            _section("arXiv 2409.08290", headings, rows, "spikewright energy table",
-                     " ".join(notes)), [])
-    finish(result, table(f"arXiv 2409.08290; {scope}", headings, rows), *notes, as_json=json)
+        source = "spikewright energy table"
+        section = _section("arXiv 2409.08290", headings, rows, source)
+        section.tables += _section("", ("number", "note"), notes, source).tables
+        result["written"] = _write(output, "table", "Published numbers, and ours", f"{scope}.",
+                                   section, [])
+    finish(result, table(f"arXiv 2409.08290; {scope}", headings, rows),
+           *(f"{name}: {note}." for name, note in notes), as_json=json)
     if differing:
         raise typer.Exit(1)
 

@@ -21,7 +21,8 @@ not 0, fetches in the same proportion to operations.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -115,8 +116,12 @@ class Counts:
 
 
 def count(spec: NetworkSpec, stimulus: Stimulus, folding: Folding, *, engine: str = "cycles",
+          build: Path | None = None,
           progress: Callable[[int], None] = lambda samples: None) -> Counts:
-    """Runs ``stimulus`` on ``engine`` and on the twin.
+    """Runs ``stimulus`` on ``engine`` and on the twin; ``build`` is for engines that run a build.
+
+    Where an engine sees the hardware from outside, and so no spikes, those that thresholds are
+    subtracted for are the golden model's; all else is the engine's.
 
     Raises
     ------
@@ -131,7 +136,11 @@ def count(spec: NetworkSpec, stimulus: Stimulus, folding: Folding, *, engine: st
     counts = Counts(spec, twin, engine, steps, layers)
     for start in range(0, len(stimulus), BATCH):
         part = stimulus[start : start + BATCH]
-        trace = simulate(spec, part.spikes, engine=engine, folding=folding, progress=progress)
+        trace = simulate(spec, part.spikes, engine=engine, folding=folding, build=build,
+                         progress=progress)
+        if not trace.spikes:
+            golden = simulate(spec, part.spikes, engine="golden")
+            trace = replace(trace, spikes=golden.spikes)
         _add_snn(counts, part, trace)
         _add_qnn(counts, part, trace, steps if held else 1)
     return counts

@@ -10,6 +10,9 @@ from ...gen.spec import Layer, NetworkSpec, Reset
 from ...gen.stimulus import Stimulus
 from ..conversion.twins import LayerDeviation, compare, qnn_twin, snn_twin
 
+#: Accuracies that differ by more are worth a warning.
+_UNEQUAL = 0.01
+
 
 @dataclass(frozen=True)
 class Exactness:
@@ -49,8 +52,11 @@ class Exactness:
 
     def sentence(self) -> str:
         """What was found, in words."""
-        lost = ("" if self.snn_accuracy is None or self.qnn_accuracy is None else
-                f" Accuracy is {self.snn_accuracy:.2%} and {self.qnn_accuracy:.2%}.")
+        lost = ""
+        if self.snn_accuracy is not None and self.qnn_accuracy is not None:
+            lost = f" Accuracy is {self.snn_accuracy:.2%} and {self.qnn_accuracy:.2%}."
+            if abs(self.snn_accuracy - self.qnn_accuracy) > _UNEQUAL:
+                lost += " So their energies compare nets that are not equally good."
         if self.exact:
             return f"On these samples the twins are one function.{lost}"
         why = (f"{', '.join(self.leaks)} leak or reset otherwise than by subtraction" if self.leaks

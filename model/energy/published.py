@@ -154,7 +154,7 @@ def _lifetimes(hardware: Hardware) -> Iterator[Entry]:
         printed = 0.005 if paper < 1 else 0.05
         note = ""
         if abs(hours - paper) > 0.01 * paper:
-            note = (f"{abs(hours / paper - 1):.2%} apart, as the paper prints two digits; "
+            note = (f"apart by {abs(hours / paper - 1):.2%}, as the paper prints two digits; "
                     f"rounded to as many, both are {paper}")
         yield Entry(f"battery life, {name}", "h", paper, hours, max(0.01 * paper, printed),
                     note=note)
@@ -192,7 +192,7 @@ def _breakevens(hardware: Hardware) -> Iterator[Entry]:
             f"the abstract says so of T from 5 to 10, where it falls to {percent(10):.1f} %"
             if t == 5 else ""))
     yield Entry("break-even at T = 7 is below that at T = 8", "", True, percent(7) < percent(8),
-                note=f"{percent(7):.2f} % and {percent(8):.2f} %: a fourth bit is dear")
+                note=f"they are {percent(7):.2f} and {percent(8):.2f} %: a fourth bit is dear")
     for t, bits, paper in ((5, 4, 5.7), (2, 4, 10.4), (2, 8, 12.3), (1, 8, 29.7), (3, 8, 8.2)):
         yield Entry(f"break-even spike rate, T = {t}, weights of {bits} bits", "%", paper,
                     percent(t, bits), 0.1, FOURTH,

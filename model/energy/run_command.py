@@ -27,7 +27,7 @@ def run(
     hardware: Annotated[str, typer.Option(help="minimum, typical, worst or a .toml file: what "
                                                "operations cost.")] = "typical",
     engine: Annotated[str, typer.Option(help="Whose counters to use; cycles counts as the hardware "
-                                             "does.")] = "cycles",
+                                             "does, netlist is the build for --board.")] = "cycles",
     samples: Annotated[int | None, typer.Option(
         min=1, help="How many held-back samples, from the first. [default: all]",
         show_default=False)] = None,
@@ -67,7 +67,9 @@ def run(
             for name in ("lanes", "ways", "slices"))
     folding = folding_of(lanes, spec, ways, slices)
     with progress(f"counting on {engine}", len(stimulus)) as advance:
-        counts = count(spec, stimulus, folding, engine=engine, progress=advance)
+        counts = count(
+            spec, stimulus, folding, engine=engine, progress=advance,
+            build=None if board is None else folder.path / "boards" / board)
     with progress("comparing the twins", 1) as advance:
         exactness = measure(spec, stimulus)
         advance()

@@ -29,11 +29,13 @@ def write_run(folder: Path, run: Path, figures: dict[str, Any], verdicts: Sequen
         f"is sent to every neuron. {verdicts[1].hardware.scope}; {counted}.",
         drawings.layers(verdicts[1]), source)
     pictures = [built, unicast]
+    scope = f"Scope: {verdicts[0].hardware.scope}, {verdicts[0].hardware.name} hardware."
+    energies = [_energies(verdict, source) for verdict in figures["verdicts"]]
     sections = [
-        Section("Energy of the twins", f"{verdicts[0].sentence()} Scope: "
-                f"{verdicts[0].hardware.scope}, {verdicts[0].hardware.name} hardware.",
-                tables=[_energies(verdict, source) for verdict in figures["verdicts"]],
-                figures=[built.on_page(), unicast.on_page()]),
+        Section("Energy as built", f"{verdicts[0].sentence()} {scope}", tables=energies[:1],
+                figures=[built.on_page()]),
+        Section("Energy with a hop for each neuron", f"{verdicts[1].sentence()} {scope}",
+                tables=energies[1:], figures=[unicast.on_page()]),
         Section("Are they one function?", _exactness_text(exactness),
                 tables=[_deviations(exactness, source)]),
         Section("What was counted", f"An inference, on the mean: {counted}.",
@@ -59,7 +61,6 @@ def write_run(folder: Path, run: Path, figures: dict[str, Any], verdicts: Sequen
 
 
 def _energies(verdict: dict[str, Any], source: str) -> Table:
-    hops = "as built" if verdict["hops"] == "as built" else "a hop for each neuron"
     rows = []
     for layer in verdict["layers"]:
         snn, qnn = layer["snn"], layer["qnn"]
@@ -69,7 +70,7 @@ def _energies(verdict: dict[str, Any], source: str) -> Table:
             "–" if layer["ratio"] is None else f"{layer['ratio']:.2f}", layer["winner"],
             f"{layer['rate']:.2%}", "never" if flip is None else f"{flip:.2%}",
             f"{layer['density']:.1%}", f"{snn['movement']}, {qnn['movement']}"))
-    return Table((f"layer, {hops}", "SNN, nJ", "QNN, nJ", "ratio", "cheaper", "spike rate",
+    return Table(("layer", "SNN, nJ", "QNN, nJ", "ratio", "cheaper", "spike rate",
                   "flips at", "density", "movement"), rows, source)
 
 

@@ -17,6 +17,7 @@ from . import (
     energy,
     engines,
     estimates,
+    faults,
     latency,
     rivals,
     robustness,
@@ -45,6 +46,7 @@ PARTS = {
     "sparse_gradient": sparse_gradient.measure,
     "robustness": robustness.measure,
     "sast": sast.measure,
+    "faults": faults.measure,
     "ann_to_snn": conversion.measure,
     "energy": energy.measure,
 }

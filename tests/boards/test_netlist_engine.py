@@ -1,5 +1,6 @@
 """From a bitstream to scores: the engine that simulates what a board is programmed with."""
 
+import re
 import shutil
 import subprocess
 
@@ -65,18 +66,22 @@ def test_bitstream_computes_the_network(made, samples):
     np.testing.assert_array_equal(trace.cycles, reference.cycles)
 
 
+def contents(block: str) -> str:
+    """16 lines of words of a memory in IceStorm's text form, without what follows."""
+    return "\n".join(block.splitlines()[1:17])
+
+
 def test_one_weight_bit_is_noticed(made, samples, tmp_path):
     folder = tmp_path / "flipped"
     shutil.copytree(made, folder)
     tools = {name: find_tool(name).path for name in ("iceunpack", "icepack")}
     subprocess.run([tools["iceunpack"], "top.bin", "top.asc"], cwd=folder, check=True)
-    blocks = (folder / "top.asc").read_text().split(".ram_data")
-    # The only memory that holds much before anything ran.
-    weights = max(range(1, len(blocks)), key=lambda n: len(blocks[n]) - blocks[n].count("0"))
-    at = max(n for n, digit in enumerate(blocks[weights][:900]) if digit in "123456789abcdef")
-    digit = f"{int(blocks[weights][at], 16) ^ 1:x}"
-    blocks[weights] = blocks[weights][:at] + digit + blocks[weights][at + 1 :]
-    (folder / "top.asc").write_text(".ram_data".join(blocks))
+    head, *memories = re.split(r"(?=\.ram_data)", (folder / "top.asc").read_text())
+    # The only memory that holds anything before a cycle ran; behind its place, 16 lines.
+    n, = (n for n, block in enumerate(memories) if re.search("[1-9a-f]", contents(block)))
+    at = memories[n].index(contents(memories[n])) + 64
+    memories[n] = f"{memories[n][: at - 1]}{int(memories[n][at - 1], 16) ^ 1:x}{memories[n][at:]}"
+    (folder / "top.asc").write_text(head + "".join(memories))
     subprocess.run([tools["icepack"], "top.asc", "top.bin"], cwd=folder, check=True)
 
     trace = simulate(SPEC, samples, engine="netlist", build=folder)

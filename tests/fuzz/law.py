@@ -41,9 +41,9 @@ class Refused:
 
 
 def budget(examples: int) -> settings:
-    """So many ``examples`` in `make test`; a longer Hypothesis profile multiplies them by what its
-    ``max_examples`` is above 100."""
-    factor = settings.default.max_examples / 100
+    """So many ``examples`` where a Hypothesis profile's ``max_examples`` is 400: a quarter of them
+    in `make test`, five times as many in `make verify`."""
+    factor = settings.default.max_examples / 400
     return settings(max_examples=max(1, round(examples * factor)), deadline=None,
                     suppress_health_check=list(HealthCheck))
 

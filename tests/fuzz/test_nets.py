@@ -6,8 +6,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from spikewright.gen import first_difference, simulate
-from spikewright.gen.engines import load_engine
-from spikewright.gen.errors import SpikewrightError
+from spikewright.gen.errors import ToolError
 
 from ..gen.memories import poison
 from ..gen.test_network import assert_stalls_change_nothing
@@ -78,12 +77,13 @@ def test_stalls(design, seed, pauses):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["verilator", "cxxrtl"])
-@settings(budget(1), phases=[Phase.explicit, Phase.reuse, Phase.generate])  # each costs a compile
+@settings(budget(4), phases=[Phase.explicit, Phase.reuse, Phase.generate])  # each costs a compile
 @given(design=designs(max_size=24), seed=st.integers(0, 1 << 32))
 def test_compiled_engines(engine, design, seed):
     """A structure takes seconds to compile, and its samples nothing."""
     try:
-        load_engine(engine)
-    except SpikewrightError as error:
+        assert_agree(design, traces(design.spec, MANY, seed), (engine,))
+    except ToolError as error:
+        if "install" not in str(error):
+            raise
         pytest.skip(str(error))
-    assert_agree(design, traces(design.spec, MANY, seed), (engine,))

@@ -9,7 +9,8 @@ import pytest
 from spikewright.gen import simulate
 from spikewright.gen.folding import Folding, LayerFolding
 from spikewright.gen.trace import mismatched_samples
-from tests.bench import recordings
+
+from ..bench import recordings
 
 pytestmark = [
     pytest.mark.slow,

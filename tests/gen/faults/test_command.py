@@ -17,7 +17,7 @@ def faults(capsys):
         with pytest.raises(SystemExit) as exit:
             cli.main(["faults", *map(str, arguments), "--json"])
         out, err = capsys.readouterr()
-        return exit.value.code or 0, json.loads(out) if out else {}, err
+        return int(exit.value.code or 0), json.loads(out) if out else {}, err
 
     return run
 

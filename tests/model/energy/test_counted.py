@@ -120,6 +120,20 @@ def test_counters_are_the_hardware_s():
     assert model.mean_cycles() == hardware.mean_cycles()
 
 
+def test_an_engine_without_spikes_still_counts(monkeypatch):
+    """As a board does, which is seen from outside."""
+    spec = net()
+
+    def outside(spec, signals, engine, **options):
+        trace = simulate(spec, signals, engine=engine, **options)
+        return trace if engine == "golden" else replace(trace, spikes=())
+
+    seen = count(spec, stimulus(spec), Folding())
+    monkeypatch.setattr("spikewright.model.energy.counted.simulate", outside)
+    unseen = count(spec, stimulus(spec), Folding())
+    assert judge(unseen, TYPICAL).figures(7) == judge(seen, TYPICAL).figures(7)
+
+
 def test_an_input_that_is_held_is_added_up_once():
     spec = replace(net(), input=Input(kind=InputKind.CURRENT, bits=3))
     samples = stimulus(spec)

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 
@@ -84,6 +86,23 @@ def test_more_spikes_toggle_more(tmp_path):
         found.append(toggles(file))
     assert found[0].bits == found[1].bits
     assert 0 < found[0].toggles < found[1].toggles / 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["cxxrtl", "verilator"])
+def test_compiled_engines_record_about_the_same_activity(tmp_path, engine):
+    """They keep other names of a signal than Amaranth does, so not the same."""
+    if engine == "verilator" and shutil.which("verilator") is None:
+        pytest.skip("verilator is not installed")
+    spikes = np.random.default_rng(0).random((1, 5, 20)) < 0.5
+    found = []
+    for name in ("amaranth", engine):
+        file = tmp_path / f"{name}.vcd"
+        simulate(net(), spikes, engine=name, waveform=file)
+        found.append(toggles(file))
+    assert found[0].cycles == found[1].cycles
+    assert 0.75 < found[1].activity / found[0].activity < 1.33
+    print(f"{engine}: {found[1].activity:.1%} where amaranth has {found[0].activity:.1%}")
 
 
 def test_memory_accesses_are_the_counters():
