@@ -54,6 +54,7 @@ def study(
 
     Example: `spikewright study mine.toml --scheduler tcp://10.0.0.5:8786 --resume`
     """
+    from . import report
     from .settings import Study
     from .store import Store, StudyError
 
@@ -69,7 +70,11 @@ def study(
             store.forgive()
         _run(chosen, folder, store, scheduler, workers, gpus, data_root)
         rows = store.rows(chosen.retries)
+    say("drawing the report")
+    page = report.write(chosen, folder, rows)
     result, shown = _results(chosen, folder, rows)
+    result["report"] = str(page)
+    shown.append(f"report: {page}")
     finish(result, *shown, as_json=as_json)
     if result["failed"]:
         raise typer.Exit(1)
@@ -143,6 +148,7 @@ def _latest(row: Row) -> str:
 
 
 def _results(study: Study, folder: Path, rows: list[Row]) -> tuple[dict[str, Any], list[Any]]:
+    from .figures import UNITS
     from .statistics import choices, front, shown, varying
 
     objectives, found = study.search.objectives, choices(rows)
@@ -169,7 +175,8 @@ def _results(study: Study, folder: Path, rows: list[Row]) -> tuple[dict[str, Any
              for choice in best[:_SHOWN]]
     title = (f"{study.name}: {len(best)} of {len(found)} choices that no other one beats; "
              f"mean ± 95 % interval over seeds")
-    said: list[Any] = [table(title, ("choice", "seeds", *objectives), lines)]
+    headings = ("choice", "seeds", *(UNITS[name][0] for name in objectives))
+    said: list[Any] = [table(title, headings, lines)]
     if len(best) > _SHOWN:
         said.append(f"{len(best) - _SHOWN} more are in --json")
     said += [f"trial {row.number} failed: {row.error} ({row.settings})" for row in failed]
@@ -179,4 +186,6 @@ def _results(study: Study, folder: Path, rows: list[Row]) -> tuple[dict[str, Any
 def _cell(name: str, interval: Any) -> str | None:
     if interval is None:
         return None
-    return interval.text(".2%") if name == "accuracy" else interval.text(",.0f")
+    from .report import value
+
+    return value(name, interval)

@@ -43,11 +43,15 @@ class Driver:
     def list_all(self) -> None:
         """Asks for every trial, and puts those of one net together. For searches that know their
         trials beforehand."""
-        nets: dict[str, list[Trial]] = {}
+        trials = []
         while (chosen := self.searching.ask()) is not None:
-            trial = self.study.trial(chosen)
-            self.store.add(trial)
-            if self._row(trial).state == "waiting":
+            trials.append(self.study.trial(chosen))
+        self.store.add(*trials)
+        waiting = {row.key for row in self.store.rows(self.study.retries)
+                   if row.state == "waiting"}
+        nets: dict[str, list[Trial]] = {}
+        for trial in trials:
+            if trial.key in waiting:
                 nets.setdefault(trial.model, []).append(trial)
         self._jobs = deque(self._job(trials) for trials in nets.values())
         self._asking = False

@@ -39,9 +39,14 @@ class Interval:
     half: float | None
     n: int
 
-    def text(self, form: str = ".4g") -> str:
-        """``mean ± half``."""
-        return format(self.mean, form) + ("" if self.half is None else f" ± {self.half:{form}}")
+    def text(self, scale: float = 1.0, decimals: int | None = None) -> str:
+        """``mean ± half``, each × ``scale``; without ``decimals`` as many as show four digits."""
+        mean = self.mean * scale
+        if decimals is None:
+            whole = len(str(int(abs(mean)))) if abs(mean) >= 1 else 0
+            decimals = max(0, 4 - whole)
+        half = "" if self.half is None else f" ± {self.half * scale:,.{decimals}f}"
+        return f"{mean:,.{decimals}f}{half}"
 
 
 def interval(values: Sequence[float] | npt.NDArray[np.float64]) -> Interval:
@@ -135,18 +140,20 @@ def sensitivity(rows: Sequence[Row], name: str, figure: str) -> Sensitivity | No
     finished = [row for row in rows if row.figures is not None
                 and row.figures.get(figure) is not None and name in row.settings]
     labels = _labels([row.settings[name] for row in finished])
-    cells: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    #: level → seed → (all other settings, figure)
+    cells: dict[str, dict[str, list[tuple[str, float]]]] = defaultdict(lambda: defaultdict(list))
     for row, label in zip(finished, labels, strict=True):
         assert row.figures is not None
         seed = _name([row.settings.get(each) for each in SEED])
         others = _name(_without(row.settings, (*SEED, name)))
-        cells[label][seed][others] = row.figures[figure]
+        cells[label][seed].append((others, row.figures[figure]))
     seeds = {frozenset(by_seed) for by_seed in cells.values()}
-    same = {frozenset(others) for by_seed in cells.values() for others in by_seed.values()}
+    same = {tuple(sorted(others for others, _ in found))
+            for by_seed in cells.values() for found in by_seed.values()}
     balanced = len(seeds) == 1 and len(same) == 1 and len(next(iter(seeds))) > 1
     levels = []
     for label in dict.fromkeys(labels):
-        parts = [list(others.values()) for others in cells[label].values()]
+        parts = [[value for _, value in found] for found in cells[label].values()]
         levels.append((label, interval([float(np.mean(part)) for part in parts] if balanced
                                        else [value for part in parts for value in part])))
     if len(levels) < 2:
@@ -187,7 +194,9 @@ def correlation(found: Sequence[Choice], first: str, second: str) -> Correlation
     if len(pairs) < 5 or any(len(set(column)) < 2 for column in zip(*pairs, strict=True)):
         return None
     x, y = map(np.array, zip(*pairs, strict=True))
-    pearson, rho = (float(test(x, y)[0]) for test in (stats.pearsonr, stats.spearmanr))
+    # Spearman's is Pearson's of the ranks.
+    pearson, rho = (float(np.corrcoef(a, b)[0, 1])
+                    for a, b in ((x, y), (stats.rankdata(x), stats.rankdata(y))))
     spread = stats.norm.ppf((1 + CONFIDENCE) / 2) * np.sqrt((1 + rho**2 / 2) / (len(x) - 3))
     middle = np.arctanh(np.clip(rho, -1 + 1e-12, 1 - 1e-12))
     return Correlation(first, second, len(x), pearson, rho,

@@ -142,13 +142,13 @@ class Store:
             raise StudyError(f"{self.path} holds no study; run: spikewright study STUDY.toml")
         return json.loads(found[0])
 
-    def add(self, trial: Trial) -> bool:
-        """Makes ``trial`` known; False if it is already."""
+    def add(self, *trials: Trial) -> None:
+        """Makes ``trials`` known, in order; those that are known stay as they are."""
         with self.writing():
-            return self._db.execute(
+            self._db.executemany(
                 "INSERT OR IGNORE INTO trials SELECT ?, count(*), ?, ? FROM trials",
-                (trial.key, json.dumps(trial.settings, sort_keys=True), f"runs/{trial.model[:16]}"),
-            ).rowcount == 1
+                [(trial.key, json.dumps(trial.settings, sort_keys=True),
+                  f"runs/{trial.model[:16]}") for trial in trials])
 
     def attempt(self, key: str, worker: str) -> int:
         """Begins trial ``key``; number of the attempt. Whoever calls holds the lock of its net, so

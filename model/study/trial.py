@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ...gen.errors import RecipeError
@@ -52,7 +53,7 @@ def resolve(
     RecipeError
         Naming the field, if a name is unknown, a value out of range, or they do not go together.
     """
-    recipe = Recipe.load(str(settings.get("recipe", base)))
+    recipe = _loaded(str(settings.get("recipe", base)))
     if isinstance(settings.get("data"), str):
         recipe = recipe.from_source(settings["data"])
     fields = recipe.model_dump(mode="json")
@@ -81,6 +82,12 @@ def resolve(
     hardware = {name: _listed(settings.get(name)) for name in HARDWARE}
     hardware |= {"samples": samples, "energy": energy}
     return Trial(dict(settings), checked, method, hardware)
+
+
+@lru_cache
+def _loaded(recipe: str) -> Recipe:
+    """Read once, so that all trials of a study start from the same."""
+    return Recipe.load(recipe)
 
 
 def _method(recipe: Recipe) -> str:

@@ -16,7 +16,8 @@ from spikewright.model.study.driver import Driver
 from spikewright.model.study.job import Job
 from spikewright.model.study.search import search
 from spikewright.model.study.store import Store, StudyError
-from tests.model.study.conftest import TINY
+
+from .conftest import TINY
 
 #: Seconds that a slow machine may take for anything.
 PATIENCE = 400

@@ -13,8 +13,9 @@ def trial(beta=0.5):
 
 def test_results_are_written_once(tmp_path):
     with Store(tmp_path / "s.db") as store:
-        assert store.add(trial())
-        assert not store.add(trial())
+        store.add(trial(), trial(0.75))
+        store.add(trial())
+        assert [row.number for row in store.rows(0)] == [0, 1]
         key = trial().key
         for value in (1, 2):
             store.finish(key, store.attempt(key, "here"), {"accuracy": value})
