@@ -33,7 +33,7 @@ def front(found: Mapping[str, Sequence[Choice]], best: Sequence[Choice], x: str,
             fmt=marker, color=colour, markersize=4, elinewidth=0.6, alpha=0.8, label=name)
     line = sorted((a.mean * UNITS[x][1], b.mean * UNITS[y][1]) for each in best
                   if (a := each.interval(x)) and (b := each.interval(y)))
-    axis.plot(*zip(*line, strict=True), color=COLOURS[1], linewidth=1.2, label="front")
+    axis.plot(*zip(*line, strict=True), color=COLOURS[-1], linewidth=1.2, zorder=0, label="front")
     axis.set(xlabel=UNITS[x][0], ylabel=UNITS[y][0])
     # Below the axes, where it hides no point on a phone.
     figure.legend(loc="outside lower center", ncols=1, fontsize=8)

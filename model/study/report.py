@@ -19,6 +19,7 @@ from . import figures
 from .settings import OBJECTIVES, Study
 from .statistics import (
     CONFIDENCE,
+    HARDWARE,
     Choice,
     Correlation,
     Interval,
@@ -107,7 +108,7 @@ class Page:
         others = [name for name in self.objectives if name != "accuracy"]
         if "accuracy" in self.objectives:
             for name in others:
-                title = f"Accuracy against {name.replace('_', ' ')}"
+                title = f"Accuracy against {_unit(name)}"
                 section.figures.append(Figure(title, STORE, svg(figures.front(
                     self.hardware, front(self.choices, (name, "accuracy")), name, "accuracy"),
                     title), "every choice; whiskers are intervals over seeds."))
@@ -118,22 +119,26 @@ class Page:
             "What each setting does",
             "Each figure at each value of one setting, averaged over all others. Where every seed "
             "saw every choice, intervals are over seeds; elsewhere over trials, and then the "
-            "others' spread is in them.")
+            "others' spread is in them. What a value changes, against the first one, is taken seed "
+            "by seed, so that what seeds share is not in its interval.")
         rows: list[tuple[Any, ...]] = []
         for name in self.names:
-            found = [each for figure in FIGURES
+            # What a net computes does not depend on where it is computed.
+            asked = ("cycles", "latency_us", "logic") if name in HARDWARE else FIGURES
+            found = [each for figure in asked
                      if (each := sensitivity(self.finished, name, figure))]
             if not found:
                 continue
             rows += [(name, _unit(each.figure), label, value(each.figure, level),
-                      f"{level.n} {each.over}")
-                     for each in found for label, level in each.levels]
+                      value(each.figure, change), f"{level.n} {each.over}")
+                     for each in found
+                     for (label, level), change in zip(each.levels, each.changes, strict=True)]
             title = f"Sensitivity to {name}"
             section.figures.append(Figure(title, STORE, svg(figures.sensitivities(found), title),
                                           f"intervals over {found[0].over}."))
         if rows:
-            section.tables.append(Table(("setting", "figure", "value", "mean", "over"), rows,
-                                        STORE))
+            section.tables.append(Table(("setting", "figure", "value", "mean",
+                                         "more than the first", "over"), rows, STORE))
         else:
             section.text = "Nothing varies but seeds."
         return section
@@ -225,7 +230,7 @@ def _strength(each: Correlation) -> str:
     rank = f"rank correlation of accuracy and cycles is {each.spearman:+.2f} " \
            f"({each.low:+.2f} to {each.high:+.2f})"
     if each.low <= 0 <= each.high:
-        return f"{rank}, which 0 is not ruled out for: accuracy tells nothing of latency here."
+        return f"{rank}: 0 is not ruled out, so these choices leave open what accuracy tells."
     more = "more" if each.spearman > 0 else "fewer"
     return (f"{rank}: more accurate choices tend to take {more} cycles; accuracy explains "
             f"{each.spearman**2:.0%} of the ranks' variance.")

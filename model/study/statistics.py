@@ -119,13 +119,15 @@ def _costs(choice: Choice, objectives: Sequence[str]) -> npt.NDArray[np.float64]
 class Sensitivity:
     """What a ``figure`` is at each level of the setting ``name``, all others averaged over.
 
-    ``over`` says what the intervals are over: ``seeds``, where every seed saw every choice, or
-    ``trials``.
+    ``changes`` are the differences from the first level, seed by seed; None where seeds do not
+    pair, and at the first level. ``over`` says what the intervals are over: ``seeds``, where every
+    seed saw every choice, or ``trials``.
     """
 
     name: str
     figure: str
     levels: tuple[tuple[str, Interval], ...]
+    changes: tuple[Interval | None, ...]
     over: str
 
     @property
@@ -148,17 +150,21 @@ def sensitivity(rows: Sequence[Row], name: str, figure: str) -> Sensitivity | No
         others = _name(_without(row.settings, (*SEED, name)))
         cells[label][seed].append((others, row.figures[figure]))
     seeds = {frozenset(by_seed) for by_seed in cells.values()}
-    same = {tuple(sorted(others for others, _ in found))
-            for by_seed in cells.values() for found in by_seed.values()}
+    same = {tuple(sorted(others for others, _ in part))
+            for by_seed in cells.values() for part in by_seed.values()}
     balanced = len(seeds) == 1 and len(same) == 1 and len(next(iter(seeds))) > 1
-    levels = []
+    found: dict[str, npt.NDArray[np.float64]] = {}
     for label in dict.fromkeys(labels):
-        parts = [[value for _, value in found] for found in cells[label].values()]
-        levels.append((label, interval([float(np.mean(part)) for part in parts] if balanced
-                                       else [value for part in parts for value in part])))
-    if len(levels) < 2:
+        parts = [[value for _, value in part] for _, part in sorted(cells[label].items())]
+        found[label] = np.array([np.mean(part) for part in parts] if balanced
+                                else [value for part in parts for value in part])
+    if len(found) < 2:
         return None
-    return Sensitivity(name, figure, tuple(levels), "seeds" if balanced else "trials")
+    first = next(iter(found.values()))
+    changes = [interval(values - first) if balanced and values is not first else None
+               for values in found.values()]
+    levels = tuple((label, interval(values)) for label, values in found.items())
+    return Sensitivity(name, figure, levels, tuple(changes), "seeds" if balanced else "trials")
 
 
 def _labels(values: Sequence[Any]) -> list[str]:

@@ -1,8 +1,12 @@
+from collections import Counter
+
 import pytest
 
 from spikewright.gen.errors import RecipeError
 from spikewright.model.study.settings import Study
+from spikewright.model.study.space import settings
 from spikewright.model.study.trial import resolve
+from spikewright.model.surrogates import PARAMETERS, STEEPNESS
 
 
 @pytest.mark.parametrize(("text", "said"), [
@@ -26,7 +30,7 @@ def test_messages_name_the_field(tmp_path, text, said):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(("settings", "said"), [
+@pytest.mark.parametrize(("fields", "said"), [
     ({"net.gamma": 1}, "net.gamma"),
     ({"speed": 1}, "speed: is no field"),
     ({"nothing.here": 1}, "nothing.here: is no field"),
@@ -34,9 +38,9 @@ def test_messages_name_the_field(tmp_path, text, said):
     ({"method": "magic"}, "allowed are plain, sast, sparse-gradient, conversion"),
     ({"surrogate": "heaviside", "method": "sast"}, "no smooth form"),
 ])
-def test_impossible_trials_are_refused_by_field(settings, said):
+def test_impossible_trials_are_refused_by_field(fields, said):
     with pytest.raises(RecipeError) as error:
-        resolve("digits", settings)
+        resolve("digits", fields)
     assert said in str(error.value)
 
 
@@ -80,4 +84,14 @@ def test_bundled_studies_are_possible():
     from spikewright.model.study.search import search
 
     quick = Study.load("study-quick")
-    assert search(quick).total == quick.combinations
+    assert search(quick).total == quick.combinations == 48
+    # All of the other one's are 9,792; each surrogate and each data set are enough.
+    full = Study.load("surrogates")
+    assert full.combinations == 3 * 34 * 2 * 2 * 2 * 3 * 2 * 2
+    slopes = Counter()
+    for data in full.space["data"]:
+        for chosen in full.space["surrogate"]:
+            trial = full.trial({**settings({"a": data}), **chosen, "beta": 0.75})
+            slopes[trial.recipe.surrogate.name, trial.recipe.name] += 1
+    assert {name for name, _ in slopes} == set(PARAMETERS)
+    assert all(count == (4 if name in STEEPNESS else 1) for (name, _), count in slopes.items())

@@ -85,7 +85,10 @@ def test_sensitivity_is_over_seeds_where_all_saw_the_same():
     # What the other setting does is in no interval: seeds alone are, 0, 1 and 2.
     assert found.levels[0][1].half == pytest.approx(interval([0, 1, 2]).half)
     assert found.effect == 25
+    # Every seed says the same of the change, so there is no doubt about it.
+    assert (found.changes[0], found.changes[1].mean, found.changes[1].half) == (None, 25, 0)
     assert sensitivity(rows[1:], "beta", "cycles").over == "trials"
+    assert sensitivity(rows[1:], "beta", "cycles").changes == (None, None)
     assert sensitivity(rows, "beta", "accuracy") is None
 
 
