@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test verify fuzz bench lint types clean
+.PHONY: demo test verify fuzz bench mutation lint types clean
 
 demo: $(STAMP)
 	spikewright demo -o runs/demo
@@ -18,13 +18,19 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(PYTEST) -m "not slow"
 
-# The tests that take minutes each.
+# The tests that take minutes each. `make mutation` is longer still: it tests the tests.
 verify: $(STAMP)
 	$(PYTEST) -m slow --hypothesis-profile=long
 
 # Looks for what no test has found yet, overnight; see docs/fuzzing.md.
 fuzz: $(STAMP)
 	$(PYTEST) tests/fuzz --hypothesis-profile=overnight
+
+# Puts small faults into the hardware components and tells which of them the tests find. Faults that
+# were found are not tried again as long as their file is the same; MUTATION="--only gen/rtl/router.py"
+# tries one file, MUTATION=--sound runs the same tests on the sound design.
+mutation: $(STAMP)
+	$(BIN)/python -m tests.mutation --resume $(MUTATION)
 
 # Measures what the hardware reaches; PARTS="mnist rivals" measures only these. Place-and-route takes
 # minutes a design. SPIKEWRIGHT_DATA names the folder with MNIST and N-MNIST.

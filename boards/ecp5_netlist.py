@@ -271,8 +271,8 @@ def _require_known(
 def _require_one_clock(name: str, pll: Node, module: Node) -> None:
     own = {port: pll["connections"].get(port, []) for port in _PLL_OUTPUTS}
     read = {bit for cell in module["cells"].values() for port, bits in cell["connections"].items()
-            if cell["port_directions"][port] == "input" and not (cell is pll and port == "CLKFB")
-            for bit in bits}
+            if cell["port_directions"].get(port) == "input"
+            and not (cell is pll and port == "CLKFB") for bit in bits}
     used = [port for port, bits in own.items() if read & set(bits)]
     if len(used) > 1:
         raise NetlistError(f"cell {name} makes clocks {' and '.join(used)}; designs on one clock "

@@ -27,11 +27,16 @@ FILL = 0.85
 #: Events per cycle that are tried, once an event takes a single cycle.
 WAYS = (1, 2, 4, 8)
 
+#: Larger boards that an error names.
+_NAMED = 3
+
 
 def does_not_fit(spec: NetworkSpec, board: Board, needs: str) -> DoesNotFitError:
     """The error that says so, with what to do."""
     larger = [other.name for other in BOARDS if other.part.logic > board.part.logic]
-    boards = f", or a larger board ({', '.join(larger)})" if larger else ""
+    more = len(larger) - _NAMED
+    rest = f" and {more} more, see: spikewright boards" if more > 0 else ""
+    boards = f", or a larger board ({', '.join(larger[:_NAMED])}{rest})" if larger else ""
     return DoesNotFitError(
         f"network {spec.name} does not fit {board.name}: {needs}; use fewer lanes, fewer weight or "
         f"membrane bits, fewer neurons or inputs{boards}"

@@ -94,8 +94,9 @@ class Board:
     loop_at_pin
         The oscillator is at the pin that belongs to the part's loop, and must enter it there.
     clock_hz
-        What the design runs at; what a build begins with, before it knows how fast the design is.
-        Equal to ``oscillator_hz`` if no loop is used.
+        What the design runs at. In the registry a clock that most designs reach: `fit` counts with
+        it, and a build begins with it, before it knows how fast the design is. Equal to
+        ``oscillator_hz`` if no loop is used.
     baud
         Of the serial line; ``wires`` where an adapter has to be connected, as the board has none.
     programmer
@@ -197,7 +198,7 @@ def _small(name: str, description: str, part: Part, platform: str, **more) -> Bo
     return Board(**{
         "name": name, "description": description, "family": ICE40, "part": part,
         "platform": f"amaranth_boards.{platform}", "oscillator_hz": 12_000_000,
-        "clock_hz": 36e6 if part is UP5K else 60e6, "programmer": "iceprog", **more,
+        "clock_hz": 24e6 if part is UP5K else 48e6, "programmer": "iceprog", **more,
     })
 
 
@@ -205,7 +206,7 @@ def _large(name: str, description: str, device: str, platform: str, **more) -> B
     """A board with an ECP5."""
     return Board(**{
         "name": name, "description": description, "family": ECP5, "part": _ecp5(device),
-        "platform": f"amaranth_boards.{platform}", "oscillator_hz": 25_000_000, "clock_hz": 100e6,
+        "platform": f"amaranth_boards.{platform}", "oscillator_hz": 25_000_000, "clock_hz": 75e6,
         "programmer": "openFPGALoader", "buffer": 2048, **more,
     })
 

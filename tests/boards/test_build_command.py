@@ -37,7 +37,18 @@ def test_the_second_time_comes_from_the_cache(fake_tools, make_run, spikewright)
     assert (code, out["cached"], fake_tools.runs()) == (0, True, [])
     assert "--no-cache builds it again" in err
     code, out, _ = spikewright("build", run, "--json", "--no-cache")
-    assert (code, out["cached"], len(fake_tools.runs())) == (0, False, 3)
+    # For the board's first clock, and for that which the design reaches.
+    assert (code, out["cached"], len(fake_tools.runs())) == (0, False, 6)
+    code, out, _ = spikewright("build", run, "--json", "--no-cache", "--clock", "oscillator")
+    assert (code, out["clock_mhz"], len(fake_tools.runs())) == (0, 12.0, 3)
+
+
+@pytest.mark.parametrize(("clock", "mhz"), [
+    ("fastest", 30.0), ("24.5", 24.375), ("oscillator", 12),
+])
+def test_the_clock_is_the_highest_that_is_allowed(fake_tools, make_run, spikewright, clock, mhz):
+    code, out, _ = spikewright("build", make_run().path, "--json", "--clock", clock)
+    assert (code, out["clock_mhz"], out["meets_timing"]) == (0, mhz, True)
 
 
 def test_a_design_slower_than_the_clock_exits_with_1(
@@ -57,6 +68,8 @@ def test_a_design_slower_than_the_clock_exits_with_1(
     (["--lanes", "9,1"], "layer hidden: 9 lanes for 8 neurons; allowed are 1 to 8"),
     (["--lanes", "many"], "lanes 'many' is not understood"),
     (["--seed", "-1"], "--seed"),
+    (["--clock", "fast"], "--clock is 'fast'; give fastest, oscillator, or a number of MHz"),
+    (["--clock", "3"], "no clock of at most 3 MHz can be made of the board's 12 MHz; the slowest"),
 ])
 def test_bad_input_is_one_line(fake_tools, make_run, spikewright, arguments, message):
     code, out, err = spikewright("build", make_run().path, *arguments)

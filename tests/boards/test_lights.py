@@ -16,7 +16,8 @@ from ..gen.examples import one_layer
 from .serial import send_bytes
 
 #: A second of 512 cycles.
-BOARD = replace(find_board("icebreaker"), clock_hz=512, baud=128, window=8, buffer=8)
+BOARD = replace(find_board("icebreaker"), oscillator_hz=512, clock_hz=512, baud=128, window=8,
+                buffer=8)
 
 
 class Pins(Elaboratable):

@@ -64,9 +64,11 @@ def assert_forgotten(spec, folding, samples, moments):
         ctx.set(signal, 0)
 
     async def bench(ctx):
+        assert not (await read_counters(ctx, network)).any()
         for moment in moments:
             await begin(ctx, network, samples[0], moment)
             await pulse(ctx, reset)
+            assert not (await read_counters(ctx, network)).any(), moment
             await clear_memories(ctx, network)
             await pulse(ctx, network.clear)
             await compare(ctx)

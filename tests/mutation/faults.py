@@ -1,6 +1,6 @@
 """Small faults in the Python source of hardware components: all there can be, and a fair sample.
 
-A fault is put into the syntax tree, so that every one is a program.
+A fault is put into the syntax tree of a function or method, so that every one is a program.
 """
 
 import ast
@@ -84,7 +84,7 @@ def sample(texts: Mapping[str, str], count: int, seed: int) -> list[Fault]:
     possible = {file: faults(file, text) for file, text in texts.items()}
     total = sum(map(len, possible.values()))
     return [fault for file, all_of_it in possible.items()
-            for fault in _turns(all_of_it, round(count * len(all_of_it) / total + 1),
+            for fault in _turns(all_of_it, -(-count * len(all_of_it) // total),
                                 random.Random(f"{seed} {file}"))]
 
 

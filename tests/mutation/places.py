@@ -31,16 +31,26 @@ class Place:
     put: Callable[[ast.AST], None]
 
 
-def places(parent: ast.AST) -> Iterator[Place]:
-    """Nodes that describe hardware, from the top of the file to its end. Strings, annotations,
-    error messages and assertions do not."""
+def places(tree: ast.Module) -> Iterator[Place]:
+    """Nodes that describe hardware, from the top of the file to its end: what functions and methods
+    do. Strings, annotations, error messages and assertions do not describe any."""
+    for holder in (tree, *(node for node in tree.body if isinstance(node, ast.ClassDef))):
+        for function in holder.body:
+            if isinstance(function, ast.FunctionDef) and function.name not in SOFTWARE:
+                for index, statement in enumerate(function.body):
+                    if not _describes_nothing(function, "body", statement):
+                        yield Place(statement, "", partial(_put, function, "body", index))
+                        yield from _within(statement)
+
+
+def _within(parent: ast.AST) -> Iterator[Place]:
     for field, value in ast.iter_fields(parent):
         for index, child in enumerate(value if isinstance(value, list) else [value]):
             if not isinstance(child, ast.AST) or _describes_nothing(parent, field, child):
                 continue
             put = partial(_put, parent, field, index if isinstance(value, list) else None)
             yield Place(child, _role(parent, field), put)
-            yield from places(child)
+            yield from _within(child)
 
 
 def _put(parent: ast.AST, field: str, index: int | None, node: ast.AST):
@@ -60,8 +70,6 @@ def _role(parent: ast.AST, field: str) -> str:
 
 def _describes_nothing(parent: ast.AST, field: str, child: ast.AST) -> bool:
     if isinstance(child, ast.Raise | ast.Assert | ast.JoinedStr | ast.Import | ast.ImportFrom):
-        return True
-    if isinstance(child, ast.FunctionDef) and child.name in SOFTWARE:
         return True
     return field in ("annotation", "returns", "decorator_list", "bases") \
         or (isinstance(parent, ast.Expr) and isinstance(child, ast.Constant))

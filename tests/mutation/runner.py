@@ -1,13 +1,11 @@
-"""Runs trials from a process that has imported what all of them need, and keeps their verdicts."""
+"""Tries faults on tests, nearest first, and keeps the verdicts."""
 
 import hashlib
 import json
 import multiprocessing
-import os
-import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,46 +13,40 @@ from . import trial
 from .faults import Fault
 from .suites import nearest, wider
 
-#: A faulty design may wait for ever for a tool that uses no processor time of its own.
-WALL_SECONDS = 2400.0
-
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload([
     "amaranth.sim", "amaranth.back.rtlil", "amaranth.lib.memory", "amaranth.lib.fifo", "hypothesis",
-    "numpy", "pytest", "typer", "rich.table", "rich.progress", __package__ + ".trial",
+    "numpy", "typer", "rich.table", "rich.progress", trial.__name__,
 ])
 
 Verdict = dict[str, Any]
 
 
-def attempt(root: Path, file: str, number: int | None, tests: list[str],
-            limits: tuple[float, float] = trial.LIMITS) -> Verdict:
-    """What becomes of fault ``number`` of ``file``, or of the sound one: ``verdict`` killed or
-    survived, by which ``test``, ``how``, and the ``seconds`` of processor time it took.
+def attempt(root: Path, file: str, numbers: Sequence[int | None], tests: Sequence[str],
+            limits: trial.Limits = trial.LIMITS) -> Iterator[tuple[int | None, Verdict]]:
+    """What becomes of faults ``numbers`` of ``file``, or of the sound one for None: ``verdict``
+    killed or survived, by which ``test``, ``how``, and the ``seconds`` of processor time it took.
 
     Raises
     ------
     RuntimeError
-        If it could not be tried.
+        If tests could not even be collected with the sound component.
     """
-    ours, theirs = _CONTEXT.Pipe()
-    process = _CONTEXT.Process(target=trial.run, args=(theirs, root, file, number, tests,
-                                                         limits))
+    ours, theirs = _CONTEXT.Pipe(duplex=False)
+    process = _CONTEXT.Process(target=trial.run,
+                               args=(theirs, root, file, numbers, tests, limits))
     process.start()
     theirs.close()
+    told = 0
     try:
-        if not ours.poll(WALL_SECONDS):
-            return {"verdict": "killed", "how": "hangs", "test": "", "seconds": WALL_SECONDS}
-        verdict = ours.recv()
-        if verdict["verdict"] == "broken":
-            raise RuntimeError(f"fault {number} of {file} could not be tried: {verdict['how']}")
-        return verdict
+        while (answer := ours.recv()) is not None:
+            told += 1
+            yield answer
     except EOFError:
-        return {"verdict": "killed", "how": "the process died", "test": "", "seconds": 0.0}
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.join()
+        pass
+    process.join()
+    if told != len(numbers):
+        raise RuntimeError(f"{file}: {told} verdicts of {len(numbers)}, by {', '.join(tests)}")
 
 
 class Results:
@@ -97,31 +89,65 @@ def digest(source: str) -> str:
 
 
 class Bench:
-    """Tries faults: on the tests nearest to the component; if these pass and any of the
-    :mod:`.designs` is built otherwise, on wider ones."""
+    """Tries faults: on the tests nearest to the component; those that these miss, if any of the
+    :mod:`.designs` is built otherwise, on wider ones.
 
-    def __init__(self, root: Path, *, quick: bool = False):
+    Parameters
+    ----------
+    root : Path
+        The project.
+    report : function of a fault and its verdict
+        Called once for each.
+    quick : float, optional
+        Only on the nearest, and begins no other test after so many seconds of processor time.
+    """
+
+    def __init__(self, root: Path, report: Callable[[Fault, Verdict], None],
+                 quick: float | None = None):
         self.root = root
+        self.report = report
         self.quick = quick
-        self._sound = ""
 
-    def attempt(self, fault: Fault) -> Verdict:
-        first = attempt(self.root, fault.file, fault.number, nearest(fault.file, fault.kind))
-        if first["verdict"] != "survived":
-            return first
-        self._sound = self._sound or attempt(self.root, "", None, [])["how"]
-        built = attempt(self.root, fault.file, fault.number, [])
-        seconds = first["seconds"] + built["seconds"]
-        if built["how"] == self._sound:
-            return {**first, "verdict": "the same", "how": "no design changes", "test": "",
-                    "seconds": seconds}
-        if self.quick:
-            return {**first, "seconds": seconds}
-        second = attempt(self.root, fault.file, fault.number, wider(fault.file, fault.kind))
-        return {**second, "seconds": round(seconds + second["seconds"], 1)}
-
-    def run(self, faults: list[Fault], jobs: int, report: Callable[[Fault, Verdict], None]):
+    def run(self, faults: Iterable[Fault], jobs: int):
         """Tries ``faults``, ``jobs`` at a time."""
+        def suite(fault: Fault) -> tuple[bool, str]:
+            return fault.kind == "reset" or "decoder" in fault.file, fault.file
+
+        groups = [list(group) for _, group in groupby(sorted(faults, key=suite), suite)]
         with ThreadPoolExecutor(jobs) as pool:
-            for _ in pool.map(lambda fault: report(fault, self.attempt(fault)), faults):
+            for _ in pool.map(self._try, groups):
                 pass
+
+    def _try(self, faults: list[Fault]):
+        """Tries faults of one file on the same tests."""
+        first = faults[0]
+        near = nearest(first.file, first.kind)
+        if self.quick is not None:
+            self._on(faults, near, (*trial.LIMITS[:3], self.quick), last=True)
+            return
+        left = self._on(faults, near, trial.LIMITS, last=False)
+        if not left:
+            return
+        sound, *built = [verdict["how"] for _, verdict in attempt(
+            self.root, first.file, [None, *(fault.number for fault in left)], [])]
+        for fault, how in zip(left, built, strict=True):
+            if how == sound:
+                self.report(fault, {"verdict": "the same", "how": "no design changes"})
+        left = [fault for fault, how in zip(left, built, strict=True) if how != sound]
+        self._on(left, wider(first.file, first.kind), trial.LIMITS, last=True)
+
+    def _on(self, faults: list[Fault], tests: list[str], limits: trial.Limits,
+            *, last: bool) -> list[Fault]:
+        """Reports the faults that ``tests`` find, or if they are the last tests, all; those that
+        they do not find."""
+        left, waiting = [], {fault.number: fault for fault in faults}
+        if not faults:
+            return left
+        for number, verdict in attempt(self.root, faults[0].file, list(waiting), tests, limits):
+            if last or verdict["verdict"] == "killed":
+                if self.quick is not None and verdict["verdict"] == "survived":
+                    verdict["verdict"] = "undecided"
+                self.report(waiting[number], verdict)
+            else:
+                left.append(waiting[number])
+        return left

@@ -3,42 +3,50 @@
 from collections.abc import Mapping
 
 _EACH_RESET = "gen/test_network.py::test_equals_golden_for_every_reset_timing_and_number_of_rows"
-_EVERYTHING = "gen/test_network.py::test_equals_golden_on_a_net_of_everything"
-
-_CONVOLUTION = ("gen/test_conv.py", _EVERYTHING, "formal/test_conv_places.py")
+_WHOLE = (f"{_EACH_RESET}[Reset.SUBTRACT-True-4]",
+          "gen/test_network.py::test_equals_golden_on_a_net_of_everything", _EACH_RESET)
+_CONVOLUTION = ("gen/test_conv.py", _WHOLE[1], "formal/test_conv_places.py")
 _TALK = ("boards/test_top.py::test_ping_is_answered_in_turn",
          "boards/test_top.py::test_results_and_all_counters_equal_the_simulated_network")
 
 #: Of each component the tests that know it best: seconds for each.
 NEAREST: Mapping[str, tuple[str, ...]] = {
     "gen/rtl/activity.py": ("gen/test_linear.py", "gen/test_conv.py"),
-    "gen/rtl/array.py": (_EACH_RESET, _EVERYTHING, "formal/test_array.py"),
-    "gen/rtl/block_memory.py": (_EACH_RESET, _EVERYTHING),
+    "gen/rtl/array.py": (*_WHOLE, "formal/test_array.py"),
+    **dict.fromkeys((f"gen/rtl/{name}.py" for name in (
+        "axi", "axi_events", "axi_lite", "axi_registers", "axi_restart", "axi_results",
+        "axi_streams", "register_slice")), ("gen/test_axi.py", "formal/test_axi.py")),
+    "gen/rtl/block_memory.py": _WHOLE,
     "gen/rtl/conv.py": _CONVOLUTION,
     "gen/rtl/conv_accumulators.py": _CONVOLUTION,
     "gen/rtl/conv_places.py": _CONVOLUTION,
     "gen/rtl/conv_sweep.py": _CONVOLUTION,
     "gen/rtl/counters.py": ("gen/test_counter_memory.py", "gen/test_counters.py",
                             "formal/test_counters.py"),
-    "gen/rtl/exit.py": ("gen/test_exit.py", "formal/test_exit.py"),
+    "gen/rtl/exit.py": ("formal/test_exit.py", "gen/test_exit.py"),
     "gen/rtl/flat.py": ("gen/test_verilog.py",),
-    "gen/rtl/layer.py": (_EACH_RESET, _EVERYTHING),
-    "gen/rtl/linear.py": ("gen/test_linear.py", _EACH_RESET),
-    "gen/rtl/network.py": (_EACH_RESET, _EVERYTHING, "gen/test_counters.py"),
-    "gen/rtl/neurons.py": ("gen/test_neurons.py", _EACH_RESET, _EVERYTHING),
-    "gen/rtl/parameters.py": ("gen/test_neurons.py", _EACH_RESET, _EVERYTHING),
-    "gen/rtl/places.py": ("gen/test_router.py", "formal/test_places.py", _EVERYTHING),
-    "gen/rtl/pooling.py": ("gen/test_pooling.py", "formal/test_pooling.py", _EVERYTHING),
-    "gen/rtl/readout.py": ("gen/test_readout.py", _EACH_RESET, "formal/test_readout.py"),
-    "gen/rtl/recurrence.py": ("formal/test_recurrence.py", _EVERYTHING),
-    "gen/rtl/router.py": ("gen/test_router.py", "formal/test_splitter.py",
-                          "formal/test_way_join.py", _EACH_RESET),
-    "gen/rtl/streams.py": ("gen/test_router.py", _EACH_RESET, _EVERYTHING),
-    "gen/rtl/sums.py": (_EACH_RESET, _EVERYTHING),
-    "gen/rtl/weights.py": ("gen/test_weights.py", "gen/test_large_memories.py", "formal/test_weights.py"),
+    "gen/rtl/layer.py": _WHOLE,
+    "gen/rtl/linear.py": ("gen/test_linear.py", *_WHOLE),
+    "gen/rtl/network.py": (*_WHOLE, "gen/test_counters.py"),
+    "gen/rtl/neurons.py": (*_WHOLE, "gen/test_neurons.py"),
+    "gen/rtl/parameters.py": (*_WHOLE, "gen/test_neurons.py"),
+    "gen/rtl/places.py": ("gen/test_router.py", _WHOLE[1], "formal/test_places.py"),
+    "gen/rtl/pooling.py": ("gen/test_pooling.py", _WHOLE[1], "formal/test_pooling.py"),
+    "gen/rtl/protection.py": ("gen/test_protection.py", "formal/test_protection.py"),
+    "gen/rtl/readout.py": ("gen/test_readout.py", *_WHOLE, "formal/test_readout.py"),
+    "gen/rtl/recurrence.py": (_WHOLE[1], "formal/test_recurrence.py"),
+    "gen/rtl/router.py": (_WHOLE[0], "gen/test_router.py", "formal/test_splitter.py",
+                          "formal/test_way_join.py"),
+    "gen/rtl/streams.py": _WHOLE,
+    "gen/rtl/sums.py": _WHOLE,
+    "gen/rtl/weights.py": ("gen/test_weights.py", "gen/test_large_memories.py",
+                           "formal/test_weights.py"),
+    "gen/rtl/watchdog.py": ("gen/test_watchdog.py", "formal/test_watchdog.py"),
     "boards/uart.py": ("boards/test_uart.py", "formal/test_uart.py"),
     "boards/hostlink.py": _TALK,
-    "boards/command_decoder.py": ("boards/test_command_decoder.py", *_TALK),
+    "boards/command_decoder.py": (
+        _TALK[0], "boards/test_command_decoder.py::test_faults", "boards/test_command_decoder.py",
+        _TALK[1]),
     "boards/reply_encoder.py": ("boards/test_reply_encoder.py", *_TALK),
     "boards/buffer.py": ("boards/test_buffer.py", "formal/test_buffer.py"),
     "boards/stage.py": ("formal/test_stage.py",),
@@ -46,12 +54,19 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
 }
 
 #: Whole designs, in all their forms.
-ACCELERATOR = ("formal/test_linear.py", "formal/test_neurons.py", "formal/test_router.py", "gen/test_exit.py", "gen/test_cycles.py", "gen/test_verilog.py",
-               "gen/test_network.py", "boards/test_slices.py", "boards/test_top.py")
+ACCELERATOR = (
+    "gen/test_exit.py", "gen/test_cycles.py", "gen/test_network.py", "gen/test_verilog.py",
+    "formal/test_linear.py", "formal/test_neurons.py", "formal/test_router.py",
+    "boards/test_slices.py", "boards/test_top.py",
+)
 BOARD = ("boards/test_top.py", "formal/test_hostlink.py", "boards/test_host.py",
          "boards/test_build.py")
 
-
+#: Files whose tests may take seconds.
+WHOLE_DESIGNS = ("test_network.py", "test_exit.py", "test_cycles.py", "test_reset.py",
+                 "test_axi.py", "test_watchdog.py", "test_protection.py", "test_verilog.py",
+                 "test_large_memories.py", "test_slices.py",
+                 "test_top.py", "test_build.py")
 #: Tests that give resets; no other can find what a reset leaves behind.
 RESETS = ("gen/test_reset.py", "boards/test_reset.py")
 
@@ -60,7 +75,7 @@ def nearest(file: str, kind: str = "") -> list[str]:
     """Test files, relative to ``tests``, that a fault of ``kind`` in ``file`` is tried on first."""
     if kind == "reset":
         return [RESETS[not file.startswith("gen")]]
-    return list(NEAREST.get(file, (_EACH_RESET, _EVERYTHING)))
+    return list(NEAREST[file])
 
 
 def wider(file: str, kind: str = "") -> list[str]:

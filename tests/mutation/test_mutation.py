@@ -2,6 +2,7 @@
 
 import ast
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -59,6 +60,22 @@ def test_ends():
 """
 
 
+#: The toy is no file of the package.
+CONFTEST = """
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+spec = spec_from_file_location("spikewright.toy", Path(__file__).parents[1] / "toy.py")
+module = sys.modules[spec.name] = module_from_spec(spec)
+spec.loader.exec_module(module)
+"""
+
+
+def in_function(source: str) -> str:
+    return f"def f():\n{indent(source, '    ')}\n"
+
+
 @pytest.mark.parametrize(("kind", "source", "after"), [
     ("operator", "a + b & c", ["a + b | c", "a - b"]),
     ("comparison", "a <= b", ["a < b"]),
@@ -76,17 +93,15 @@ def test_ends():
     ("domain", "m.d.comb += a.eq(b)", ["m.d.sync"]),
 ])
 def test_every_kind(kind, source, after):
-    assert [fault.after for fault in faults("x.py", source) if fault.kind == kind] == after
+    found = faults("x.py", in_function(source))
+    assert [fault.after for fault in found if fault.kind == kind] == after
 
 
 def test_each_fault_is_one_change_of_a_program():
-    source = TOY.replace("self.count + 1", "(self.count + 1)[:3]")
-    possible = faults("toy.py", source)
-    texts = {ast.unparse(apply(source, fault.number)) for fault in possible}
-    # Another constant may be the same program as another operator.
-    assert len(possible) - 1 <= len(texts)
-    assert ast.unparse(ast.parse(source)) not in texts
-    assert {fault.kind for fault in possible} == set(KINDS) - {"init", "reset"}
+    possible = faults("toy.py", TOY)
+    texts = [ast.unparse(apply(TOY, fault.number)) for fault in possible]
+    assert len(set(texts)) == len(texts) > 10
+    assert ast.unparse(ast.parse(TOY)) not in texts
 
 
 def test_words_hold_no_faults():
@@ -112,21 +127,29 @@ def test_every_component_has_tests():
 
 
 def test_faults_are_found_and_no_file_is_changed(tmp_path):
-    for name, text in (("toy.py", TOY), ("tests/test_toy.py", TOY_TEST), ("pyproject.toml", "")):
+    for name, text in (("toy.py", TOY), ("tests/test_toy.py", TOY_TEST),
+                       ("tests/conftest.py", CONFTEST), ("pyproject.toml", "")):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
 
-    def verdict(number, test="test_toy.py"):
-        said = attempt(tmp_path, "toy.py", number, [test], limits=(2, 2))
-        return said["verdict"], said["how"], said["test"].rpartition("::")[2]
-
-    assert verdict(None) == ("survived", "exit code 0", "test_ends")
     numbers = {(fault.kind, fault.after): fault.number for fault in faults("toy.py", TOY)}
-    assert verdict(numbers["constant", "6"]) == ("killed", "check", "test_tally")
-    assert verdict(numbers["operator", "self.count - 1"]) == ("killed", "check", "test_tally")
-    assert verdict(numbers["domain", "m.d.comb"])[0] == "killed"
     stuck = next(number for (kind, _), number in numbers.items() if kind == "stuck")
-    assert verdict(stuck, "test_toy.py::test_ends") == ("killed", "hangs", "test_ends")
+
+    def verdicts(tried, test="test_toy.py"):
+        limits = (2, 2, 2, 9)
+        return [(said["verdict"], said["how"], said["test"].rpartition("::")[2])
+                for _, said in attempt(tmp_path, "toy.py", tried, [test], limits)]
+
+    assert verdicts([None, numbers["constant", "6"], numbers["operator", "self.count - 1"],
+                     None]) == [
+        ("survived", "all pass", "test_ends"),
+        ("killed", "check", "test_tally"),
+        ("killed", "check", "test_tally"),
+        ("survived", "all pass", "test_ends"),
+    ]
+    ((verdict, how, _),) = verdicts([numbers["domain", "m.d.comb"]])
+    assert (verdict, how != "check") == ("killed", True), "it cannot even be built"
+    assert verdicts([stuck], "test_toy.py::test_ends") == [("killed", "hangs", "test_ends")]
     assert (tmp_path / "toy.py").read_text() == TOY
 
 
