@@ -36,10 +36,10 @@ class Clock(Elaboratable):
         m.d.comb += runs.eq(locked)
         if platform.default_rst is not None:
             m.submodules.reset = reset = io.Buffer(
-                "i", platform.request(platform.default_rst, dir="-"))
+                io.Direction.Input, platform.request(platform.default_rst, dir="-"))
             m.d.comb += runs.eq(locked & ~reset.i)
         if self.board.family is ECP5:
-            m.submodules.oscillator = oscillator = io.Buffer("i", port)
+            m.submodules.oscillator = oscillator = io.Buffer(io.Direction.Input, port)
             m.submodules.loop = _ehxplll(setting, oscillator.i, clock, locked)
             m.d.comb += self.domain.clk.eq(clock)
             # The two flip-flops take no part in the reset that they make.
@@ -52,7 +52,7 @@ class Clock(Elaboratable):
             if self.board.loop_at_pin:
                 source, kind = {"i_PACKAGEPIN": port.io}, "SB_PLL40_PAD"
             else:
-                m.submodules.oscillator = oscillator = io.Buffer("i", port)
+                m.submodules.oscillator = oscillator = io.Buffer(io.Direction.Input, port)
                 source, kind = {"i_REFERENCECLK": oscillator.i}, "SB_PLL40_CORE"
             m.submodules.loop = _sb_pll40(kind, setting, self.board, source, clock, locked)
             m.domains.start = start = ClockDomain(reset_less=True, local=True)

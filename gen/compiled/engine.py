@@ -68,5 +68,7 @@ def run_compiled(simulator: Simulator, spec: NetworkSpec, signals: npt.NDArray,
         counters=counters,
         timesteps=records[f"timesteps_{len(plans) - 1}"].copy()
         if spec.readout.early_exit else None,
-        **of_network,
+        cycles=of_network["cycles"],
+        first_spike=of_network["first_spike"],
+        decision=of_network["decision"],
     )

@@ -119,7 +119,9 @@ def run(spec: NetworkSpec, spikes: npt.NDArray[np.bool_], options: Options) -> T
         prediction=prediction,
         counters=counters,
         timesteps=timesteps if spec.readout.early_exit else None,
-        **of_network,
+        cycles=of_network["cycles"],
+        first_spike=of_network["first_spike"],
+        decision=of_network["decision"],
     )
 
 

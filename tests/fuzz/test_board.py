@@ -25,10 +25,9 @@ PATIENCE = 3_000
 class Receiver(wiring.Component):
     """In place of a serial line: whoever simulates puts bytes on ``o``."""
 
-    rx: In(1)
-    o: Out(stream.Signature(8))
-    framing_error: Out(1)
-    overrun: Out(1)
+    def __init__(self):
+        super().__init__({"rx": In(1), "o": Out(stream.Signature(8)), "framing_error": Out(1),
+                          "overrun": Out(1)})
 
     def elaborate(self, platform):
         return Module()
@@ -37,8 +36,8 @@ class Receiver(wiring.Component):
 class Transmitter(wiring.Component):
     """Likewise; bytes are read from ``i``."""
 
-    i: In(stream.Signature(8))
-    tx: Out(1)
+    def __init__(self):
+        super().__init__({"i": In(stream.Signature(8)), "tx": Out(1)})
 
     def elaborate(self, platform):
         return Module()

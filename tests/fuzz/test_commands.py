@@ -62,7 +62,7 @@ def run(tmp_path_factory, small_net, small_stimulus):
 def spikewright(arguments, run) -> int:
     with pytest.raises(SystemExit) as caught, _deadline():
         main([argument.replace("RUN", str(run)) for argument in arguments])
-    return caught.value.code or 0
+    return int(caught.value.code or 0)
 
 
 @budget(30)

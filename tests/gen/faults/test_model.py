@@ -88,7 +88,7 @@ def test_memories_are_those_of_the_design(seed):
     """Of all memories that are generated, none is forgotten, none invented, none of another size.
     """
     design = random_design(seed)
-    observed = observed_network(design.spec, design.folding, False)
+    observed = observed_network(design.spec, design.folding)
     built = {memory.path.partition("network.")[2]: (memory.depth, memory.width)
              for memory in observed.memories
              if not re.search(r"\b(sums\w*|lines|rows|counters)\.", memory.path)}
