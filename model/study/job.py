@@ -83,12 +83,14 @@ def trained(path: Path, trial: Trial, data_root: str | None) -> RunFolder:
     """
     from .. import runs
     from . import converted
+    from .learnt import learnt
 
     root = None if data_root is None else Path(data_root)
     run = RunFolder.create(path)
-    if "spec.json" in run and "results.json" in run:
+    if run.results("study"):  # the last that is written
         return run
     begun = perf_counter()
+    training = None  # of a net that was not trained to spike
     if trial.method == "conversion":
         figures = converted.train(run, trial.recipe, root)
     else:
@@ -98,9 +100,11 @@ def trained(path: Path, trial: Trial, data_root: str | None) -> RunFolder:
             runs.train(run, trial.recipe, root, resume=False, overwrite=True)
         run = RunFolder.open(path)
         figures = runs.compile(run, trial.recipe, root)
+        training = learnt(RunFolder.open(path), trial.recipe, root)
     run = RunFolder.open(path)
     run.record("study", {
         "method": trial.method, "model": trial.model, "seconds": perf_counter() - begun,
+        "training": training,
         **{name: figures[name] for name in ("float_accuracy", "ptq_accuracy", "accuracy")}})
     return RunFolder.open(path)
 
@@ -125,7 +129,7 @@ def measured(run: RunFolder, trial: Trial) -> dict[str, Any]:
     spikes = sum(figures["spikes_per_layer"].values()) / samples
     found: dict[str, Any] = {
         # Of all held-back samples.
-        **{name: kept[name] for name in ("float_accuracy", "ptq_accuracy", "accuracy")},
+        **{name: kept[name] for name in ("float_accuracy", "ptq_accuracy", "accuracy", "training")},
         "cycles": cycles, "most_cycles": figures["cycles"]["max"],
         "latency_us": None if resources is None else cycles / resources["clock_mhz"],
         "synops": figures["synops"] / samples, "spikes": spikes,

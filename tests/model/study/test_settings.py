@@ -91,7 +91,7 @@ def test_bundled_studies_are_possible():
     slopes = Counter()
     for data in full.space["data"]:
         for chosen in full.space["surrogate"]:
-            trial = full.trial({**settings({"a": data}), **chosen, "beta": 0.75})
+            trial = full.trial(settings({"data": data, "surrogate": chosen}) | {"beta": 0.75})
             slopes[trial.recipe.surrogate.name, trial.recipe.name] += 1
     assert {name for name, _ in slopes} == set(PARAMETERS)
     assert all(count == (4 if name in STEEPNESS else 1) for (name, _), count in slopes.items())
