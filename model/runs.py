@@ -52,7 +52,7 @@ def train(
     DataError, RecipeError, RunFolderError
         If the data, the net or the folder to resume do not fit the recipe.
     """
-    samples, held_back, shape, classes = _samples(recipe, data_root)
+    samples, held_back, shape, classes = samples_of(recipe, data_root)
     digests = {"train": _digest(samples), "held_back": _digest(held_back)}
     merge = recipe.training.merge
     samples, held_back = merged(samples, merge), merged(held_back, merge)
@@ -145,7 +145,7 @@ def trained_net(run: RunFolder, recipe: Recipe, data_root: Path | None) -> Train
     """
     finished_log(run)
     state = checkpoint.load(run.file("checkpoint.pt", "train"))
-    samples, held_back, shape, classes = _samples(recipe, data_root)
+    samples, held_back, shape, classes = samples_of(recipe, data_root)
     training.seeded(recipe.training.seed)
     merge = recipe.training.merge
     net = nets.build(recipe.hard, shape, classes, merge=merge)
@@ -264,7 +264,7 @@ def _digest(samples: Stimulus) -> str:
     return found.hexdigest()
 
 
-def _samples(
+def samples_of(
     recipe: Recipe, data_root: Path | None
 ) -> tuple[Stimulus, Stimulus, tuple[int, ...], int]:
     """Training and held-back samples in spikes, their shape and the number of classes."""
