@@ -2,7 +2,9 @@
 
 ``specs/mnist`` is ``spikewright train mnist --seed 0`` compiled; ``specs/nmnist_conv`` is
 ``spikewright train nmnist_conv`` on 800 recordings for 24 epochs, compiled with one epoch of
-quantisation-aware training. Any training of one's own does as well.
+quantisation-aware training; ``specs/nmnist_small``, small enough for an iCE40 UltraPlus, is recipe
+``nmnist`` with 64 hidden neurons on the same recordings for 40 epochs, compiled with 4. Any
+training of one's own does as well.
 """
 
 import os
