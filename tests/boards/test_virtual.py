@@ -1,5 +1,6 @@
 """Virtual boards: the driver, and any serial program, talk to them as to real ones."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -14,12 +15,20 @@ import pytest
 
 from spikewright.boards import connect
 from spikewright.boards.answers import trace
-from spikewright.boards.protocol import WrongBitstreamError
+from spikewright.boards.protocol import WrongBitstreamError, wire_addresses
 from spikewright.boards.registry import find_board
 from spikewright.boards.target import Target
 from spikewright.boards.uart import BaudError
 from spikewright.boards.virtual import VirtualBoard
-from spikewright.gen import Folding, Stimulus, simulate
+from spikewright.gen import (
+    Conv2d,
+    Folding,
+    Layer,
+    NetworkSpec,
+    Neuron,
+    Stimulus,
+    simulate,
+)
 from spikewright.gen.errors import ToolError
 from spikewright.gen.folding import LayerFolding, Storage
 from spikewright.gen.folding_options import to_json
@@ -137,6 +146,18 @@ def test_a_client_made_from_the_page_alone(board, tmp_path):
     assert [each["counters"][-3] for each in told] == golden.cycles.tolist()
     assert "spikewright" not in [word for line in CLIENT.read_text().splitlines()
                                  if line.startswith(("import ", "from ")) for word in line.split()]
+
+
+@pytest.mark.parametrize("shape", [(2, 34, 34), (1, 4, 5), (3, 1, 8)])
+def test_the_client_knows_inputs_by_place(shape):
+    loader = importlib.util.spec_from_file_location("client", CLIENT)
+    client = importlib.util.module_from_spec(loader)
+    loader.loader.exec_module(client)
+    net = NetworkSpec(input_shape=shape, timesteps=1, layers=(Layer(
+        name="conv", neuron=Neuron(decay=15, decay_fraction=4, threshold=40), synapse=Conv2d(
+            weight=np.ones((1, shape[0], 1, 1)), weight_bits=2, input_shape=shape)),))
+    address = client.by_place(shape)
+    assert [address(number) for number in range(net.inputs)] == wire_addresses(net, 1).tolist()
 
 
 @pytest.fixture

@@ -31,8 +31,6 @@ SAMPLES = 100
 
 LARGE = (LayerFolding(ways=4, units=16), LayerFolding(ways=4, units=5))
 SPRAM = (LayerFolding(lanes=16, units=2, storage=Storage.SPRAM), LayerFolding(lanes=2, units=1))
-CONVOLUTIONAL = (*[LayerFolding(lanes=4, units=4)] * 3, LayerFolding(lanes=8, units=2),
-                 LayerFolding(lanes=2, units=1))
 
 #: (board, net) → hardware that is said to fit, and cycles per bit: the board's, or, where a sample
 #: is thousands of bytes, few.
@@ -41,16 +39,13 @@ CASES = {
     ("icebreaker", "nmnist_small"): (SPRAM, None),
     ("ulx3s-85f", "mnist"): (LARGE, None),
     ("ulx3s-85f", "nmnist_small"): (LARGE, 4),
-    ("ulx3s-85f", "nmnist_conv"): (CONVOLUTIONAL, 4),
 }
 
 
 def samples_of(net: str):
     if net == "mnist":
         return recordings.mnist()[:SAMPLES]
-    if net == "nmnist_small":
-        return recordings.nmnist_windows(SAMPLES)
-    return recordings.nmnist_milliseconds(SAMPLES)
+    return recordings.nmnist_windows(SAMPLES)
 
 
 @with_data
@@ -74,10 +69,9 @@ def test_trained_nets_equal_golden(board, net, capsys, tmp_path):
                for sample in stimulus.spikes[:10]]
         (tmp_path / "samples.json").write_text(json.dumps(ten))
         (tmp_path / "weights").write_bytes(image)
-        shape = ["--shape", ",".join(map(str, spec.input_shape))] if net == "nmnist_conv" else []
         client = subprocess.run(
             [sys.executable, "-I", CLIENT, virtual.device, tmp_path / "samples.json",
-             *([tmp_path / "weights"] if image else []), *shape],
+             *([tmp_path / "weights"] if image else [])],
             capture_output=True, text=True, timeout=600)
         served = virtual.close()
     assert not client.stderr
