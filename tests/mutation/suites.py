@@ -44,6 +44,8 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     "gen/rtl/watchdog.py": ("gen/test_watchdog.py", "formal/test_watchdog.py"),
     "boards/uart.py": ("boards/test_uart.py", "formal/test_uart.py"),
     "boards/hostlink.py": _TALK,
+    "boards/cobs.py": ("boards/test_cobs.py", "formal/test_frames.py"),
+    "boards/frames.py": ("boards/test_frames.py", "formal/test_frames.py"),
     "boards/command_decoder.py": (
         _TALK[0], "boards/test_command_decoder.py::test_faults", "boards/test_command_decoder.py",
         _TALK[1]),
