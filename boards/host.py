@@ -117,12 +117,32 @@ def encode_ticks(count: int) -> bytes:
     return bytes([TICKS | MAX_TICKS - 1] * whole + [TICKS | rest - 1] * (rest > 0))
 
 
-def encode_load(image: bytes) -> Iterator[bytes]:
-    """The commands that load ``image``, one after the other."""
+def encode_load(image: bytes, most: int = 256) -> Iterator[bytes]:
+    """The commands that load ``image``, one after the other, each with ``most`` bytes of it."""
     yield bytes([Command.REWIND])
-    for first in range(0, len(image), 256):
-        piece = image[first : first + 256]
+    for first in range(0, len(image), most):
+        piece = image[first : first + most]
         yield bytes([Command.LOAD, len(piece) - 1]) + piece
+
+
+def split(commands: bytes, size: int, *, valued: bool) -> Iterator[bytes]:
+    """``commands`` in pieces of at most ``size`` bytes, behind each of which a PING is no part of
+    a command; ``valued`` if events have values. A command that is longer is a piece of its own."""
+    begin = at = 0
+    while at < len(commands):
+        end = at
+        while commands[end] & (EVENT | SKIP) == SKIP:
+            end += 1
+        if commands[end] & EVENT:
+            end += valued
+        elif commands[end] == Command.LOAD:
+            end += 2 + commands[end + 1]
+        end += 1
+        if end - begin > size and at > begin:
+            yield commands[begin:at]
+            begin = at
+        at = end
+    yield commands[begin:]
 
 
 class FrameCounter:

@@ -21,6 +21,7 @@ from .host import (
     Result,
     encode_inference,
     encode_load,
+    split,
 )
 from .protocol import Command, Identity, LinkError, LinkTimeoutError, UnexpectedReplyError
 
@@ -86,7 +87,7 @@ class Connection:
         self._frames, self._parser = FrameCounter(), ReplyParser()
         self._replies: deque[Reply] = deque()
         self._sent, self._window = 0, FIRST_WINDOW
-        self._lost = False
+        self._lost = self._valued = False
         try:
             for _ in range(_GREETINGS):
                 # Whoever spoke before may have left READYs and results on their way, which look
@@ -98,6 +99,7 @@ class Connection:
             link.close()
             raise
         self._window = self.identity.window
+        self._valued = self.identity.value_bits > 0
 
     def __enter__(self) -> "Connection":
         return self
@@ -168,7 +170,13 @@ class Connection:
                 f"{self.identity.load_bytes}; use the network's own folding, with storage "
                 f"loadable or SPRAM in the layers to load"
             )
-        self._ask(b"".join(encode_load(image)) + bytes([Command.PING]), Pong)
+        most = min(256, self._piece - 2)
+        self._ask(b"".join(encode_load(image, most)) + bytes([Command.PING]), Pong)
+
+    @property
+    def _piece(self) -> int:
+        """Bytes that are sent at once: while the board takes them, as many are under way."""
+        return max(1, self._window // 2 - 1)
 
     def _ask(self, commands: bytes, *kinds: type[Any]) -> Any:
         """Sends ``commands``, which are answered with replies of ``kinds`` in this order; returns
@@ -179,7 +187,7 @@ class Connection:
         # Until all answers are there.
         self._lost = True
         pongs, expected, answers = 0, deque(kinds), deque[Any]()
-        size = max(1, self._window // 2 - 1)
+        pieces = list(split(commands, self._piece, valued=self._valued))
 
         def take() -> None:
             nonlocal pongs
@@ -196,16 +204,15 @@ class Connection:
                     f"link"
                 )
 
-        for at in range(0, len(commands), size):
-            piece = commands[at : at + size]
-            if at + size < len(commands):
+        for left, piece in zip(range(len(pieces) - 1, -1, -1), pieces, strict=True):
+            if left:
                 # Its PONG will say what has been taken.
                 piece += bytes([Command.PING])
             while (self._sent - self._parser.taken) % (1 << 16) + len(piece) > self._window:
                 take()
             self.link.send(self._frames.commands(piece))
             self._sent += len(piece)
-            pongs += at + size < len(commands)
+            pongs += left > 0
         while pongs or expected:
             take()
         self._lost = False

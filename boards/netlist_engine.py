@@ -26,7 +26,7 @@ from ..gen.spec import NetworkSpec
 from ..gen.trace import Trace
 from .answers import counters_of, trace
 from .frames import CRC_BYTES
-from .host import FrameCounter, Pong, Reply, ReplyParser, encode_inference, encode_load
+from .host import FrameCounter, Pong, Reply, ReplyParser, encode_inference, encode_load, split
 from .netlists.built import Built, Stage
 from .netlists.serial import Turn, converse, program
 from .protocol import Command, Identity, WrongBitstreamError
@@ -159,8 +159,7 @@ class _SimulatedBoard:
         identity = self._identity
         data = bytes([Command.CLEAR]) + encode_inference(self._spec, sample, identity.ways)
         # Each piece has a PING behind it.
-        *pieces, rest = (data[at : at + identity.window - 1]
-                         for at in range(0, len(data), identity.window - 1))
+        *pieces, rest = split(data, identity.window - 1, valued=identity.value_bits > 0)
         for piece in pieces:
             yield Turn(frames.commands(piece + bytes([Command.PING])), 1)
         yield Turn(frames.commands(rest + bytes([Command.COUNTERS])), 2)

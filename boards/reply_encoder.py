@@ -1,6 +1,7 @@
 """Results, counters and faults to frames for the host."""
 
 from amaranth import *
+from amaranth.hdl import ValueLike
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -69,7 +70,7 @@ class ReplyEncoder(wiring.Component):
         m.d.comb += self.counter_address.eq(place)
         m.d.sync += gathered.eq(gathered | self.faults)
 
-        def send(value, *, valid=1, last=1):
+        def send(value, *, valid: ValueLike = 1, last: ValueLike = 1):
             m.d.comb += [
                 self.o.valid.eq(valid), self.o.payload.byte.eq(value), self.o.payload.last.eq(last),
             ]

@@ -60,7 +60,7 @@ class Board:
                 pass
         (_, self.digest, self.addresses, self.ways, self.value_bits, self.classes, self.score_bits,
          self.timesteps, self.layers, self.words, self.window, self.buffer, self.load_bytes,
-         self.clock_hz) = struct.unpack("<B8sHBBHBIHHHIII", self.ask(bytes([IDENTIFY]), IDENTITY))
+         self.clock_hz) = struct.unpack("<B8sHBBHBIHHHIII", self.ask([bytes([IDENTIFY])], IDENTITY))
 
     def send(self, kind: int, body: bytes) -> None:
         frame = bytes([VERSION << 4 | kind, self.number]) + body
@@ -83,43 +83,46 @@ class Board:
             raise ValueError(f"the board reports {frame.hex()}")
         return frame[0] & 15, frame[4:-4]
 
-    def ask(self, commands: bytes, *answers: int) -> bytes:
+    def ask(self, commands: list[bytes], *answers: int) -> bytes:
         """Sends ``commands``; returns the bodies of the ``answers``, one behind the other."""
-        got, bodies = [], b""
-        size = max(1, self.window // 2 - 1)
-        pieces = [commands[at : at + size] for at in range(0, len(commands), size)]
-        pongs = len(pieces) - 1
-        for n, piece in enumerate(pieces):
-            piece += bytes([PING]) if n < len(pieces) - 1 else b""
-            while (self.sent - self.taken) % 65536 + len(piece) > self.window:
-                kind, body = self.receive()
-                if kind == PONG and pongs:
-                    pongs -= 1
-                else:
-                    got.append(kind)
-                    bodies += body
-            self.send(COMMANDS, piece)
-            self.sent += len(piece)
-        while len(got) < len(answers) or pongs:
+        got, bodies, pongs = [], b"", 0
+
+        def take() -> None:
+            nonlocal pongs, bodies
             kind, body = self.receive()
             if kind == PONG and pongs:
                 pongs -= 1
             else:
                 got.append(kind)
                 bodies += body
+
+        # A PING may follow a command, but not stand inside of one.
+        pieces = [b""]
+        for command in commands:
+            if len(pieces[-1]) + len(command) >= max(2, self.window // 2):
+                pieces.append(b"")
+            pieces[-1] += command
+        for n, piece in enumerate(pieces):
+            piece += bytes([PING]) if n < len(pieces) - 1 else b""
+            while (self.sent - self.taken) % 65536 + len(piece) > self.window:
+                take()
+            self.send(COMMANDS, piece)
+            self.sent += len(piece)
+            pongs += n < len(pieces) - 1
+        while len(got) < len(answers) or pongs:
+            take()
         if got != list(answers):
             raise ValueError(f"the board answered {got}, not {list(answers)}")
         return bodies
 
     def load(self, weights: bytes) -> None:
-        commands = bytes([REWIND])
-        for at in range(0, len(weights), 256):
-            piece = weights[at : at + 256]
-            commands += bytes([LOAD, len(piece) - 1]) + piece
-        self.ask(commands + bytes([PING]), PONG)
+        size = self.window // 4
+        pieces = [weights[at : at + size] for at in range(0, len(weights), size)]
+        self.ask([bytes([REWIND]), *(bytes([LOAD, len(piece) - 1]) + piece for piece in pieces),
+                  bytes([PING])], PONG)
 
     def infer(self, sample: list, address) -> dict:
-        commands = bytes([CLEAR]) + self.encode(sample, address) + bytes([LAST, READ])
+        commands = [bytes([CLEAR]), *self.encode(sample, address), bytes([LAST]), bytes([READ])]
         body = self.ask(commands, RESULT, COUNTERS)
         width = (self.score_bits + 7) // 8
         end = self.classes * width
@@ -132,11 +135,11 @@ class Board:
             "counters": list(words), "spilled": body[-1],
         }
 
-    def encode(self, sample: list, address) -> bytes:
-        out, way_bits = bytearray(), (self.ways - 1).bit_length()
+    def encode(self, sample: list, address) -> list[bytes]:
+        out, way_bits = [], (self.ways - 1).bit_length()
         for step, events in enumerate(sample):
             if step:
-                out.append(0x20)  # One TICKS for each timestep before; LAST ends the last one.
+                out.append(b"\x20")  # One TICKS for each timestep before; LAST ends the last one.
             ways: list[list] = [[] for _ in range(self.ways)]
             for number, value in events:
                 place = address(number)
@@ -150,14 +153,11 @@ class Board:
                         place, value = ways[way][beat]
                         apart = (place - before[way] - 1) << way_bits | way
                         before[way] = place
-                        if apart >> 13:
-                            out.append(0x40 | apart >> 13)
-                        if apart >> 7:
-                            out.append(0x40 | apart >> 7 & 63)
-                        out.append(0x80 | apart & 127)
-                        if self.value_bits:
-                            out.append(value)
-        return bytes(out)
+                        skips = [apart >> 13 & 63, apart >> 7 & 63] if apart >> 13 else (
+                            [apart >> 7] if apart >> 7 else [])
+                        out.append(bytes([*(0x40 | skip for skip in skips), 0x80 | apart & 127,
+                                          *([value] if self.value_bits else [])]))
+        return out
 
 
 def by_place(shape: list[int]):

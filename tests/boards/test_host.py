@@ -12,8 +12,10 @@ from spikewright.boards.host import (
     Ready,
     ReplyParser,
     Result,
+    encode_event,
     encode_inference,
     encode_load,
+    split,
 )
 from spikewright.boards.protocol import (
     BoardFaultError,
@@ -143,3 +145,29 @@ def test_an_image_is_loaded_in_counted_pieces(image):
     assert first == bytes([Command.REWIND])
     assert all(piece[0] == Command.LOAD and len(piece) == piece[1] + 3 for piece in pieces)
     assert b"".join(piece[2:] for piece in pieces) == image
+
+
+@pytest.mark.parametrize("valued", [False, True])
+@given(st.lists(st.one_of(
+    st.sampled_from([bytes([command]) for command in Command if command != Command.LOAD]),
+    st.integers(0, 31).map(lambda count: bytes([0x20 | count])),
+    st.integers(0, (1 << 19) - 1).map(encode_event),
+    st.binary(min_size=1, max_size=40).map(
+        lambda data: bytes([Command.LOAD, len(data) - 1]) + data),
+)), st.integers(1, 50))
+def test_commands_are_cut_between_two_of_them(valued, commands, size):
+    """So that a PING can follow each piece; and no piece is longer than it must be."""
+    if valued:
+        commands = [each + b"\x05" if each[-1] & 0x80 and each[0] != Command.LOAD else each
+                    for each in commands]
+    left = list(commands)
+    for piece in split(b"".join(commands), size, valued=valued):
+        whole = b""
+        count = 0
+        while len(whole) < len(piece):
+            whole += left.pop(0)
+            count += 1
+        assert whole == piece
+        assert len(piece) <= size or count == 1
+        assert not left or len(piece) + len(left[0]) > size
+    assert not left

@@ -102,11 +102,14 @@ def test_time_stands_still_between_samples(board):
 
 
 def test_a_faster_line_is_the_same_design():
-    with VirtualBoard(SPEC, BOARD, FOLDING, divisor=4) as board:
+    """Of a board that holds so few bytes that weights and samples come in pieces."""
+    with VirtualBoard(SPEC, replace(BOARD, window=16), FOLDING, divisor=4) as board:
         with connect(board.device) as line:
             line.load(IMAGE)
             expect_golden(list(line.observe(SPEC, SPIKES)))
-        assert board.close().cycles < 200_000
+        served = board.close()
+    # As many as its own line would take for these bytes alone are too many.
+    assert served.cycles < (served.received + served.sent) * 10 * BOARD.divisor
     with pytest.raises(BaudError, match="at most"):
         VirtualBoard(SPEC, BOARD, FOLDING, divisor=3)
 

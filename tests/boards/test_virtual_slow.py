@@ -40,7 +40,7 @@ CASES = {
     ("icebreaker", "mnist"): (SPRAM, None),
     ("icebreaker", "nmnist_small"): (SPRAM, None),
     ("ulx3s-85f", "mnist"): (LARGE, None),
-    ("ulx3s-85f", "nmnist_small"): (LARGE, None),
+    ("ulx3s-85f", "nmnist_small"): (LARGE, 4),
     ("ulx3s-85f", "nmnist_conv"): (CONVOLUTIONAL, 4),
 }
 

@@ -27,13 +27,13 @@ class Damaging(Link):
     a probability of ``rate`` a byte."""
 
     def __init__(self, link: Link, rng: np.random.Generator, rate: float):
-        self._link, self._rng, self._rate = link, rng, rate
+        self._link, self._rng, self.rate = link, rng, rate
         self.damages = 0
 
     def _damaged(self, data: bytes) -> bytes:
         out = bytearray()
         for byte in data:
-            if self._rng.random() >= self._rate:
+            if self._rng.random() >= self.rate:
                 out.append(byte)
                 continue
             self.damages += 1
@@ -53,7 +53,7 @@ class Damaging(Link):
 
 
 #: Seconds in which a driver gives up on a damaged line, and in which a sound one is to answer.
-SHORT, PATIENCE = 0.1, 20.0
+SHORT, PATIENCE = 0.3, 20.0
 
 FUZZED = two_layers(inputs=20, hidden=8, classes=4, timesteps=4)
 FOLDING = Folding.lanes(4, 4, spec=FUZZED)
@@ -127,9 +127,10 @@ def test_nothing_on_the_line_leads_to_a_wrong_answer_or_a_standstill(enough, con
 
             which = int(rng.integers(len(samples)))
             if turn % 2 == 0:
-                line = Damaging(SerialLink(board.device, 1_000_000), rng, 0.002)
+                line = Damaging(SerialLink(board.device, 1_000_000), rng, 0)
                 try:
-                    with connect(line, timeout=SHORT) as host:
+                    with connect(line, timeout=PATIENCE) as host:
+                        line.rate, host.timeout = 0.002, SHORT
                         for result in host.infer(FUZZED, [samples[which]] * 4):
                             right += result == expected[which]
                             wrong += result != expected[which]
