@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from types import SimpleNamespace
 
 import numpy as np
 import numpy.typing as npt
@@ -99,7 +100,9 @@ def _needs(spec: NetworkSpec, board: Board, folding: Folding) -> Estimate:
     top = Pins(SerialAccelerator(
         spec, folding, divisor=board.divisor, window=board.window, buffer=board.buffer
     ))
-    text = rtlil.convert(top, ports=top.ports, platform=board.part, emit_src=False)
+    # What the design asks of a platform.
+    platform = SimpleNamespace(device=board.part.device, table_cell=board.family.table)
+    text = rtlil.convert(top, ports=top.ports, platform=platform, emit_src=False)
     return estimate(text, board.family)
 
 

@@ -216,6 +216,8 @@ class Identity:
 
     _FORMAT = struct.Struct("<B8sHBBHBIHHHII")
     BYTES = _FORMAT.size
+    #: Where the digest is among them.
+    DIGEST_AT = 1
 
     @classmethod
     def of(

@@ -41,8 +41,9 @@ class Part:
 class Family:
     """Tools of a family of parts, what makes its clocks, and what its cells are called.
 
-    ``blocks``: the shapes (width in bits, depth) that a block memory can take. ``cells``: nextpnr's
-    name of a resource → our name, for those worth showing.
+    ``blocks``: the shapes (width in bits, depth) that a block memory can take. ``table``: what
+    netlists call a truth table. ``cells``: nextpnr's name of a resource → our name, for those worth
+    showing.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Family:
     bitstream: str
     blocks: tuple[tuple[int, int], ...]
     loop: Ice40Loop | Ecp5Loop
+    table: str
     cells: dict[str, str] = field(hash=False)
 
     @property
@@ -61,12 +63,14 @@ class Family:
 ICE40 = Family(
     name="ice40", tools=("yosys", "nextpnr-ice40", "icepack"), bitstream="top.bin",
     blocks=((2, 2048), (4, 1024), (8, 512), (16, 256)), loop=Ice40Loop(),
+    table="SB_LUT4",
     cells={"ICESTORM_LC": "logic cells", "ICESTORM_RAM": "block memories",
            "ICESTORM_SPRAM": "large memories", "ICESTORM_DSP": "multipliers"},
 )
 ECP5 = Family(
     name="ecp5", tools=("yosys", "nextpnr-ecp5", "ecppack"), bitstream="top.bit",
     blocks=((1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512)), loop=Ecp5Loop(),
+    table="LUT4",
     cells={"TRELLIS_COMB": "LUTs", "TRELLIS_FF": "flip-flops", "DP16KD": "block memories",
            "MULT18X18D": "multipliers"},
 )
@@ -179,10 +183,11 @@ class Board:
         return replace(self, clock_hz=self.oscillator_hz)
 
     def make_platform(self) -> Platform:
-        """A fresh Amaranth platform, with the serial line ``uart`` 0; one is needed for every
-        build."""
+        """A fresh Amaranth platform, with the serial line ``uart`` 0, and tables for what is
+        exchanged in a finished bitstream; one is needed for every build."""
         module, name = self.platform.split(":")
         platform = getattr(importlib.import_module(module), name)()
+        platform.table_cell = self.family.table
         if self.wires is not None:
             standard = ({"IO_TYPE": "LVCMOS33"} if self.family is ECP5
                         else {"IO_STANDARD": "SB_LVCMOS"})
