@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, replace
 from functools import lru_cache
 from operator import lt
+from types import SimpleNamespace
 
 import numpy as np
 import numpy.typing as npt
@@ -100,7 +101,9 @@ def _needs(spec: NetworkSpec, board: Board, folding: Folding) -> Estimate:
     top = Pins(SerialAccelerator(
         spec, folding, divisor=board.divisor, window=board.window, buffer=board.buffer
     ))
-    text = rtlil.convert(top, ports=top.ports, platform=board.part, emit_src=False)
+    # What the design asks of a platform.
+    platform = SimpleNamespace(device=board.part.device, table_cell=board.family.table)
+    text = rtlil.convert(top, ports=top.ports, platform=platform, emit_src=False)
     return estimate(text, board.family)
 
 
