@@ -303,7 +303,7 @@ def _key(plan: BuildPlan, tools: list[Tool], seeds: Sequence[int], exchange: boo
     # What is done between two tools, and what is kept, is part of the build as well.
     hasher.update(f"{NETLIST}, {PLACED}".encode())
     for module in (netlist, exchanging, block_bits, chip_texts):
-        hasher.update(Path(module.__file__).read_bytes())
+        hasher.update(Path(str(module.__file__)).read_bytes())
     for tool in tools:
         hasher.update(f"{tool.name}\0{tool.version}\0".encode())
     return hasher.hexdigest()

@@ -103,8 +103,8 @@ class Exchange:
         """Reads what :meth:`save` wrote."""
         with np.load(path) as file:
             said, source = json.loads(str(file["said"])), file["source"]
-        return cls(family, tuple(Block(*names, source[n]) for n, names in
-                                 enumerate(said["blocks"])),
+        return cls(family, tuple(Block(cell, memory, place, source[n]) for n, (cell, memory, place)
+                                 in enumerate(said["blocks"])),
                    tuple(Table(cell, place, tuple(order)) for cell, place, order in
                          said["tables"]))
 
