@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -261,7 +262,11 @@ def _explain_fit(
 ) -> None:
     """Raises DoesNotFitError if the design needs more of anything than the part has."""
     report = working / "fit.json"
-    arguments = [report.name if argument == REPORT else argument for argument in arguments]
+    # There is no placement that could be written; nextpnr-ice40 0.11 dies of the attempt.
+    written = {"--asc", "--textcfg"}
+    arguments = [report.name if argument == REPORT else argument
+                 for before, argument in pairwise(["", *arguments])
+                 if not {before, argument} & written]
     # nextpnr writes no report when placement fails, but it does when it is told to stop before.
     if call(tool, [*arguments, "--pack-only"], working).returncode != 0 or not report.exists():
         return

@@ -75,7 +75,7 @@ public:
     for (size_t count = this->job.word(); count; count--) layers.push_back(layer());
     for (size_t count = this->job.word(); count; count--) {
       Field field;
-      field.port = model.at(this->job.string());
+      field.port = model.at("host_" + this->job.string());
       field.bytes = (field.port.width + 7) / 8;
       beat_bytes += field.bytes;
       fields.push_back(field);
@@ -83,23 +83,24 @@ public:
     const std::string waveform = this->job.string();
     if (!waveform.empty()) model.record(waveform);
     clk = model.at("clk");
-    valid = model.at("in_valid");
-    ready = model.at("in_ready");
+    valid = model.at("host_in_valid");
+    ready = model.at("host_in_ready");
     out_valid = model.at("out_valid");
-    out_ready = model.at("out_ready");
+    out_ready = model.at("host_out_ready");
     index = model.at("out_index");
     score = model.at("out_score");
     winner = model.at("out_winner");
     out_last = model.at("out_last");
-    clear = model.at("counter_clear");
-    address = model.at("counter_address");
-    read = model.at("counter_read");
+    clear = model.at("host_counter_clear");
+    address = model.at("host_counter_address");
+    read = model.at("host_counter_read");
     data = model.at("counter_data");
     counted = model.at("counter_valid");
   }
 
   void run() {
-    settle();
+    clk.set(0);
+    model.eval();
     load_weights();
     for (size_t count = job.word(); count; count--) {
       run_sample(job.bytes());
@@ -129,16 +130,13 @@ private:
     return made;
   }
 
-  // Inputs as they were set take effect; outputs are those of this cycle.
-  void settle() {
-    clk.set(0);
-    model.eval();
-  }
-
+  // The network's registers take what was set; outputs become those of the next cycle.
   void edge() {
     for (Layer &layer : layers)
       if (layer.valid.get()) observe(layer);
     clk.set(1);
+    model.eval();
+    clk.set(0);
     model.eval();
     if (++cycles > limit)
       fail("sample " + std::to_string(sample) + " has no result after " + std::to_string(limit) +
@@ -175,19 +173,19 @@ private:
 
   void load_weights() {
     if (load.empty()) return;
-    Words begin = model.at("load_begin"), valid = model.at("load_valid"),
-          byte = model.at("load_byte"), loaded = model.at("loaded");
+    Words begin = model.at("host_load_begin"), valid = model.at("host_load_valid"),
+          byte = model.at("host_load_byte"), loaded = model.at("loaded");
     begin.set(1);
-    settle(), edge();
+    edge();
     begin.set(0);
     valid.set(1);
     for (const uint8_t content : load) {
       byte.set(content);
       cycles = 0;
-      settle(), edge();
+      edge();
     }
     valid.set(0);
-    for (settle(); !loaded.get(); settle()) edge();
+    do edge(); while (!loaded.get());
   }
 
   void run_sample(const std::vector<uint8_t> &beats) {
@@ -198,18 +196,17 @@ private:
       layer.timestep = layer.timesteps = 0;
     }
     clear.set(1);
-    settle(), edge();
+    out_ready.set(1);
+    edge();
     clear.set(0);
 
     std::vector<int64_t> scores(classes);
     uint64_t prediction = 0;
     size_t sent = 0;
     bool answered = false;
-    out_ready.set(1);
     valid.set(1);
     offer(beats, sent);
     while (!answered || sent < beats.size()) {
-      settle();
       const bool taken = sent < beats.size() && ready.get();
       const bool offered = !answered && out_valid.get();
       if (offered) {
@@ -254,11 +251,11 @@ private:
       for (size_t word = first; word < counters; word += 2) {
         address.set(word);
         read.set(1);
-        for (settle(); !counted.get(); settle()) edge();
+        do edge(); while (!counted.get());
         words[word] = data.get();
-        edge();
-        read.set(0);
       }
+    read.set(0);
+    edge();
     return words;
   }
 

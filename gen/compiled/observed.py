@@ -1,11 +1,11 @@
 """A network as the design that compiled engines run: flat ports, and every layer's spikes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from amaranth.back import rtlil
-from amaranth.hdl import Elaboratable, Module, Signal, Value
+from amaranth.hdl import C, ClockDomain, ClockSignal, Elaboratable, Module, Signal, Value
 
 from ..folding import Folding
 from ..plan import LayerPlan
@@ -50,28 +50,55 @@ class ObservedNetwork:
     layout: Layout
 
 
-class _Observed(Elaboratable):
-    """``flat`` with what is ``observed`` in it led to ports, (port, value) each."""
+class _Driven(Elaboratable):
+    """``network`` behind registers for what a program gives it, so that no logic hangs on a port: a
+    simulator has nothing to do when one changes, and outputs stand before the inputs of their
+    cycle do. It is never reset.
 
-    def __init__(self, flat: FlatNetwork, observed: Sequence[tuple[Signal, Value]]):
-        self.flat = flat
-        self.observed = observed
+    Parameters
+    ----------
+    network
+        To be driven.
+    inner
+        Its flat ports.
+    host
+        Those of them that the program drives, by the same names, one cycle earlier, and
+        ``in_ready``: the register takes the beat.
+    observed
+        What else is led to ports, (port, value) each.
+    """
+
+    def __init__(self, network: Network, inner: Mapping[str, Signal], host: Mapping[str, Signal],
+                 observed: Sequence[tuple[Signal, Value]]):
+        self.network, self.inner, self.host, self.observed = network, inner, host, observed
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.flat = self.flat
-        m.d.comb += [port.eq(value) for port, value in self.observed]
+        m.submodules.flat = FlatNetwork(self.network, self.inner)
+        inner, host = self.inner, self.host
+        m.domains.host = ClockDomain(reset_less=True)
+        m.d.comb += [ClockSignal("host").eq(inner["clk"]),
+                     host["in_ready"].eq(~inner["in_valid"] | inner["in_ready"]),
+                     *(port.eq(value) for port, value in self.observed)]
+        for name in sorted(host.keys() - {"in_ready"}):
+            with m.If(host["in_ready"] if name.startswith("in_") else C(1)):
+                m.d.host += inner[name].eq(host[name])
         return m
 
 
 @lru_cache(maxsize=4)
 def observed_network(spec: NetworkSpec, folding: Folding, *, membranes: bool = False,
                      shown: bool = False) -> ObservedNetwork:
-    """The design of ``spec`` with the ports of :func:`~..verilog.ports`, and for each layer n those
-    of its :class:`~..rtl.array.SpikesSignature` as ``layer{n}_…``; ``membranes`` only if asked
-    for. With ``shown`` it has ports for all that :mod:`~..waveforms` shows."""
+    """The design of ``spec`` with the ports of :func:`~..verilog.ports`, inputs as ``host_…`` and
+    one cycle earlier, ``host_in_ready`` with them, and for each layer n those of its
+    :class:`~..rtl.array.SpikesSignature` as ``layer{n}_…``; ``membranes`` only if asked for. With
+    ``shown`` it has ports for all that :mod:`~..waveforms` shows."""
     network = Network(spec, folding)
-    signals = {port.name: Signal(port.width, name=port.name) for port in ports(network)}
+    listed = ports(network)
+    signals = {port.name: Signal(port.width, name=port.name) for port in listed}
+    driven = {port.name for port in listed if port.direction == "input"} - {"clk", "rst"}
+    host = {port.name: Signal(port.width, name=f"host_{port.name}") for port in listed
+            if port.name in driven | {"in_ready"}}
     observed: dict[str, tuple[Signal, Value]] = {}
     layout = {"network": {
         group: [_traced(port) for name, port in signals.items() if name.startswith(start)]
@@ -90,12 +117,14 @@ def observed_network(spec: NetworkSpec, folding: Folding, *, membranes: bool = F
             layout[name][group] = [
                 _traced(observe(f"layer{n}_{what}", value)) for what, value in values.items()
                 if shown or (group == "neurons" and (membranes or what != "membranes"))]
-    listed = [*signals.values(), *(port for port, _ in observed.values())]
+    seen = [signals[port.name] for port in listed if port.name != "rst" and (
+        port.name not in host or (shown and port.name.startswith(("in_", "out_"))))]
+    every = [*host.values(), *seen, *(port for port, _ in observed.values())]
     text, memories = lifted(rtlil.convert(
-        _Observed(FlatNetwork(network, signals), [*observed.values()]), name="top", ports=listed,
+        _Driven(network, signals, host, [*observed.values()]), name="top", ports=every,
         emit_src=False))
     return ObservedNetwork(
-        design=Design(text, ports=tuple(signal.name for signal in listed if len(signal)),
+        design=Design(text, ports=tuple(signal.name for signal in every if len(signal)),
                       memories=tuple(memory.name for memory in memories)),
         memories=memories,
         load=network_image(network.plans),

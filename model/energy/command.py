@@ -196,7 +196,7 @@ def lifetime(
         result["written"] = _write(
             output, "lifetime", "Battery life", f"{setting.scope}.",
             _section("Cases", headings, rows, source, " ".join(notes)),
-            [Picture("lifetime", "Battery life", f"{battery:g} J, {rate:g} neurons a second, on "
+            [Picture("lifetime", "Battery life", f"{battery:g} J, {rate:,.0f} neurons a second, on "
                      f"{setting.name} hardware; the twin at the least density that the rate "
                      f"allows, as far as it exists. {setting.scope}.",
                      figures.lifetime(*curves, dots, setting.scope), source)])

@@ -207,8 +207,9 @@ def lifetime(rate: npt.NDArray, hours: dict[str, tuple[npt.NDArray, npt.NDArray]
         axis.plot(100 * s, value, "o", color=INK, markersize=4)
         # Lines fall from left to right, so there is room above them, and beneath far right.
         right = s < 0.05
-        axis.annotate(f"{name}: {value:.3g} h", (100 * s, value), (6, 6) if right else (-6, -15),
-                      ha="left" if right else "right", textcoords="offset points", fontsize=8)
+        axis.annotate(f"{name}: {value:.3g} h", (100 * s, value), (6, 6) if right else (-2, -15),
+                      ha="left" if right else "right", textcoords="offset points", fontsize=8,
+                      bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8})
     axis.set(xlabel="spike rate s (%)", ylabel="battery life (h)", xscale="log", yscale="log")
     axis.set_ylim(bottom=0.25 * min(value for _, value in cases.values()))
     axis.set_xticks([1, 10, 100], labels=["1", "10", "100"])

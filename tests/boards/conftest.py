@@ -26,6 +26,8 @@ with open({log!r}, "a") as log:
 cells = int(os.environ.get("FAKE_CELLS", "1000"))
 mhz = float(os.environ.get("FAKE_MHZ", "30"))
 packs_only = "--pack-only" in arguments
+if packs_only and "--asc" in arguments:
+    raise SystemExit("thrown Wasm exception")
 if name == "yosys":
     pathlib.Path("top.json").write_text("{{}}")
 if name == "nextpnr-ice40" and packs_only or cells <= 5280:

@@ -98,6 +98,13 @@ def test_a_design_that_does_not_fit(fake_tools, monkeypatch):
     assert list((fake_tools.cache / "builds").iterdir()) == []
 
 
+@pytest.mark.slow
+def test_real_tools_say_what_a_small_part_lacks(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPIKEWRIGHT_CACHE", str(tmp_path))
+    with pytest.raises(DoesNotFitError, match=r"icestick: it needs \d{4} of 1280 logic cells; "):
+        build(one_layer(16, 8), find_board("icestick"), FOLDING)
+
+
 @pytest.mark.parametrize(("tool", "stage"), [
     ("yosys", "synthesis"), ("nextpnr-ice40", "place-and-route"), ("icepack", "packing"),
 ])

@@ -119,8 +119,10 @@ def is_linear(claims, dut: Flipped, inside: Module):
 SHAPES = [(4, 4), (16, 4), (18, 4), (9, 8)]
 
 
-@pytest.mark.parametrize("protect", [Protection.PARITY, Protection.ECC])
-@pytest.mark.parametrize(("lanes", "bits"), SHAPES)
+@pytest.mark.parametrize(("lanes", "bits", "protect"), [
+    *((*shape, Protection.PARITY) for shape in SHAPES), (*SHAPES[0], Protection.ECC),
+    *(pytest.param(*shape, Protection.ECC, marks=pytest.mark.slow) for shape in SHAPES[1:]),
+])
 def test_codecs_are_linear(lanes, bits, protect):
     prove(Flipped(WordCode(lanes, bits, protect)), is_linear, steps=3)
 

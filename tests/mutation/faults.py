@@ -48,7 +48,7 @@ class Fault:
 
 def sources(root: Path) -> dict[str, str]:
     """The hardware components: source texts by file, relative to ``root``."""
-    files = [*sorted((root / "gen" / "rtl").glob("*.py")),
+    files = [*sorted((root / "gen" / "rtl").glob("[!_]*.py")),
              *(root / "boards" / f"{name}.py" for name in BOARDS)]
     return {file.relative_to(root).as_posix(): file.read_text(encoding="utf-8") for file in files}
 
