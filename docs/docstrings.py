@@ -41,6 +41,8 @@ def markdown(text: str) -> str:
                 block.append(lines.pop(0))
             while block and not block[-1].strip():
                 block.pop()
+            while block and not block[0].strip():
+                block.pop(0)
             inner = min((_indent(each) for each in block if each.strip()), default=0)
             space = " " * outer
             made += [f"{space}```text", *(space + _plain(each[inner:]) for each in block),

@@ -138,6 +138,8 @@ async def _visit(pages: list[Path], profile: Path) -> dict[str, list[str]]:
             await call("Emulation.setEmulatedMedia", features=[
                 {"name": "prefers-color-scheme", "value": scheme},
                 {"name": "prefers-reduced-motion", "value": "reduce"}])
+            # A page may remember the scheme that it was first seen in.
+            await evaluate("try { localStorage.clear() } catch {}")
             await call("Page.navigate", url=page.as_uri())
             for _ in range(300):
                 if await evaluate("document.readyState") == "complete" and (

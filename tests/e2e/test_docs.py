@@ -1,5 +1,6 @@
 """The documentation builds without a warning, and its pages and the reports can be read."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,19 @@ def test_builds_without_warnings(site):
     assert ":class:`" not in contract
     assert "wrong field" in (site / "tutorial.html").read_text()
     assert "Equality." in (site / "contributing.html").read_text()
+
+
+@pytest.mark.parametrize(("text", "made"), [
+    ("See :class:`~.spec.Layer` and :func:`.simulate`.", "See `Layer` and `simulate`."),
+    ("So::\n\n    a ``b``\n      c\n\nand", "So:\n\n```text\na b\n  c\n```\n\nand"),
+    ("    x::\n\n        y", "    x:\n\n    ```text\n    y\n    ```\n"),
+    ("==  ==\na   :func:`b`\n==  ==", "\n```text\n==  ==\na   b\n==  ==\n```\n"),
+])
+def test_docstrings_become_markdown(text, made):
+    spec = importlib.util.spec_from_file_location("docstrings", ROOT / "docs" / "docstrings.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.markdown(text) == made
 
 
 def test_citation_and_version_agree():
