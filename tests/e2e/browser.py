@@ -130,6 +130,9 @@ async def _visit(pages: list[Path], profile: Path) -> dict[str, list[str]]:
         return (await call("Runtime.evaluate", expression=code, returnByValue=True))["result"].get(
             "value")
 
+    # A page may remember the scheme that it was first seen in.
+    await call("Page.addScriptToEvaluateOnNewDocument",
+               source="try { localStorage.clear() } catch {}")
     found = {}
     for page in pages:
         for width, scheme in ((PHONE, "light"), (DESKTOP, "dark")):
@@ -138,8 +141,6 @@ async def _visit(pages: list[Path], profile: Path) -> dict[str, list[str]]:
             await call("Emulation.setEmulatedMedia", features=[
                 {"name": "prefers-color-scheme", "value": scheme},
                 {"name": "prefers-reduced-motion", "value": "reduce"}])
-            # A page may remember the scheme that it was first seen in.
-            await evaluate("try { localStorage.clear() } catch {}")
             await call("Page.navigate", url=page.as_uri())
             for _ in range(300):
                 if await evaluate("document.readyState") == "complete" and (
