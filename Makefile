@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test verify fuzz bench mutation lint types clean
+.PHONY: demo test verify fuzz bench mutation lint types links docs clean
 
 demo: $(STAMP)
 	spikewright demo -o runs/demo
@@ -42,10 +42,16 @@ lint: $(STAMP)
 
 # Setuptools' editable install maps the folders with an import hook, which no type checker follows;
 # so they are linked under the names they are imported by.
-types: $(STAMP)
+links: $(STAMP)
 	mkdir -p .venv/types/spikewright
 	ln -sfn $(addprefix $(CURDIR)/,gen model boards) .venv/types/spikewright/
+
+types: links
 	pyright --pythonpath $(BIN)/python
+
+# The documentation as a site, in build/site; its reference is made from docstrings.
+docs: links
+	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict
 
 # torch comes first, at its pinned version, before anything with an open range asks for it.
 $(STAMP): pyproject.toml constraints.txt

@@ -261,6 +261,8 @@ class Identity:
 
     _FORMAT = struct.Struct("<B8sHBBHBIHHHIII")
     BYTES = _FORMAT.size
+    #: Where the digest is among them.
+    DIGEST_AT = 1
 
     @classmethod
     def of(

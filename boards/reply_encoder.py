@@ -6,6 +6,7 @@ from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..gen.rtl.streams import result_stream
+from ..gen.rtl.tables import Tables
 from .cobs import FrameByte
 from .protocol import VERSION, Fault, Identity, Tag
 
@@ -62,12 +63,20 @@ class ReplyEncoder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         identity = self.identity
-        body = C(int.from_bytes(identity.pack(), "little"), 8 * identity.BYTES)
+        # The digest is of the weights, too, so it is exchanged with them in a finished bitstream.
+        digest, first = identity.digest, identity.DIGEST_AT
+        packed = bytearray(identity.pack())
+        packed[first : first + len(digest)] = bytes(len(digest))
+        body = C(int.from_bytes(packed, "little"), 8 * identity.BYTES)
+        turned = [digest[(n - first) % len(digest)] for n in range(len(digest))]
+        m.submodules.digest = tables = Tables(turned, 8)
         place = Signal(range(max(identity.BYTES, identity.counter_words)))
         byte, word = Signal(2), Signal(32)
         gathered, reported = Signal(Fault), Signal(Fault)
         tag, number = Signal(4), Signal(8)
-        m.d.comb += self.counter_address.eq(place)
+        m.d.comb += [self.counter_address.eq(place), tables.address.eq(place)]
+        said = Mux((place >= first) & (place < first + len(digest)), tables.data,
+                   body.word_select(place, 8))
         m.d.sync += gathered.eq(gathered | self.faults)
 
         def send(value, *, valid: ValueLike = 1, last: ValueLike = 1):
@@ -157,9 +166,7 @@ class ReplyEncoder(wiring.Component):
                 m.d.comb += self.request.ready.eq(1)
                 m.next = "IDLE"
 
-            with m.State("IDENTITY"), m.If(
-                send(body.word_select(place, 8), last=place == identity.BYTES - 1)
-            ):
+            with m.State("IDENTITY"), m.If(send(said, last=place == identity.BYTES - 1)):
                 m.d.sync += place.eq(place + 1)
                 with m.If(place == identity.BYTES - 1):
                     m.d.comb += self.request.ready.eq(1)

@@ -1,6 +1,7 @@
 """How every command speaks: progress on stderr, one result on stdout, as tables or as JSON."""
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,7 +23,9 @@ from rich.table import Table
 #: The option that every command takes.
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
 
-_stderr = Console(stderr=True)
+# A notebook is no terminal, whatever its kernel says; bars that move would need ipywidgets there.
+_stderr = Console(stderr=True, force_jupyter=False,
+                  force_terminal=False if "ipykernel" in sys.modules else None)
 
 #: Where results go while one command runs inside another.
 _results: ContextVar[list[dict[str, Any]] | None] = ContextVar("results", default=None)

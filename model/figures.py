@@ -18,6 +18,8 @@ from cycler import cycler
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from ..gen.timeline import Timeline
+
 #: Paul Tol's bright scheme: apart for colour-blind eyes, and on white and black alike.
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#999999")
 
@@ -51,6 +53,17 @@ def svg(figure: Figure, title: str) -> str:
     size = re.compile(r' (width|height)="[^"]*"')
     head, end, body = text.partition(">")
     return f'{size.sub("", head)} role="img" aria-label="{html.escape(title)}"{end}{body}'
+
+
+class Picture:
+    """``figure`` as a notebook shows it: in the page's own text colour, ``title`` for screen
+    readers."""
+
+    def __init__(self, figure: Figure, title: str):
+        self.svg = svg(figure, title)
+
+    def _repr_html_(self) -> str:
+        return f'<div style="max-width: 36rem">{self.svg}</div>'
 
 
 def _axes(rows: int = 1, *, height: float = _HEIGHT, sharex: bool = False) -> tuple[Figure, list]:
@@ -136,6 +149,23 @@ def cycle_split(layers: Mapping[str, Mapping[str, int]], samples: int) -> Figure
         left += width
     axis.set(xlabel="cycles a sample")
     axis.legend(ncols=4, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1))
+    return figure
+
+
+@drawn
+def timeline(times: Timeline, names: Sequence[str], sample: int) -> Figure:
+    """Which cycles each layer spends on the events of each timestep, above, and on its sweep,
+    below; shades alternate from timestep to timestep."""
+    figure, (axis,) = _axes(height=0.8 + 0.55 * len(names))
+    for place, layer in enumerate(times.layers):
+        for low, begin, end in ((-0.36, layer.first, layer.finish), (0.02, layer.begin, layer.end)):
+            spans = np.broadcast_arrays(begin[:, sample], end[:, sample] + 1)
+            for t, (start, stop) in enumerate(zip(*spans, strict=True)):
+                axis.broken_barh([(int(start), int(stop) - int(start))], (place + low, 0.34),
+                                 facecolor=COLOURS[place % len(COLOURS)], linewidth=0,
+                                 alpha=0.55 if t % 2 else 1.0)
+    axis.set(yticks=range(len(names)), yticklabels=names, xlabel="cycle", xlim=(0, None))
+    axis.invert_yaxis()
     return figure
 
 

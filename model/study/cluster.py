@@ -127,8 +127,10 @@ class Workers:
             {"resources": {"GPU": 1}, "env": {"CUDA_VISIBLE_DEVICES": str(number)}}
             if number < gpus else {})} for number in range(workers)}
         # Nobody but this machine is let in.
-        local = {"host": "127.0.0.1", "dashboard": False, "port": 0}
-        with config.set({"distributed.scheduler.allowed-failures": retries}):
+        local = {"host": "127.0.0.1", "dashboard": False, "port": 0, "dashboard_address": ":0"}
+        # A job never waits at a worker, so none is blamed for what another one's worker died of.
+        with config.set({"distributed.scheduler.allowed-failures": retries,
+                         "distributed.scheduler.worker-saturation": 1.0}):
             self._cluster = SpecCluster(
                 workers=spec, scheduler={"cls": Scheduler, "options": local})
             client = Client(self._cluster, set_as_default=False)

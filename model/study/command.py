@@ -39,6 +39,8 @@ def study(
     gpus: Annotated[int, typer.Option(
         min=0, help="How many of them get a GPU of their own, for trials with training.device "
                     "'cuda'.")] = 0,
+    report_only: Annotated[bool, typer.Option(
+        "--report", help="Run nothing: report what is there, finished or not.")] = False,
     data_root: Annotated[Path | None, typer.Option(
         "--data-root", show_default=False, help="Where data sets lie. [default: SPIKEWRIGHT_DATA]",
     )] = None,
@@ -53,6 +55,8 @@ def study(
     Example: `spikewright study study-quick -o runs/quick`
 
     Example: `spikewright study mine.toml --scheduler tcp://10.0.0.5:8786 --resume`
+
+    Example: `spikewright study study-quick -o runs/quick --report`
     """
     from . import report
     from .settings import Study
@@ -60,7 +64,9 @@ def study(
 
     chosen = Study.load(study)
     folder = output or Path("runs") / chosen.name
-    if (folder / "study.db").exists() and not resume:
+    if report_only and not (folder / "study.db").exists():
+        raise StudyError(f"{folder} holds no study to report; give its -o, or drop --report")
+    if (folder / "study.db").exists() and not resume and not report_only:
         raise StudyError(f"{folder} holds a study already; add --resume to go on with it, or give "
                          f"another -o")
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +74,8 @@ def study(
         store.begin(chosen.model_dump(mode="json"))
         if retry_failed:
             store.forgive()
-        _run(chosen, folder, store, scheduler, workers, gpus, data_root)
+        if not report_only:
+            _run(chosen, folder, store, scheduler, workers, gpus, data_root)
         rows = store.rows(chosen.retries)
     say("drawing the report")
     page = report.write(chosen, folder, rows)
@@ -149,10 +156,11 @@ def _latest(row: Row) -> str:
 
 def _results(study: Study, folder: Path, rows: list[Row]) -> tuple[dict[str, Any], list[Any]]:
     from .figures import UNITS
-    from .statistics import choices, front, shown, varying
+    from .statistics import by_task, choices, front, shown, varying
 
-    objectives, found = study.search.objectives, choices(rows)
-    best, names = front(found, objectives), varying(rows)
+    objectives, found, names = study.search.objectives, choices(rows), varying(rows)
+    best = [each for part in by_task(rows).values() for each in front(choices(part), objectives)]
+    verdicts, foretold = _verdicts(rows)
     failed = [row for row in rows if row.state == "failed"]
 
     def one(choice: Any) -> dict[str, Any]:
@@ -165,7 +173,7 @@ def _results(study: Study, folder: Path, rows: list[Row]) -> tuple[dict[str, Any
         "study": study.name, "folder": str(folder), "trials": len(rows),
         "finished": sum(row.state == "finished" for row in rows), "failed": len(failed),
         "objectives": list(objectives), "front": [one(choice) for choice in best],
-        "choices": [one(choice) for choice in found],
+        "choices": [one(choice) for choice in found], "verdicts": verdicts, "foretold": foretold,
         "errors": [{"trial": row.number, "settings": row.settings, "error": row.error}
                    for row in failed],
     }
@@ -179,13 +187,38 @@ def _results(study: Study, folder: Path, rows: list[Row]) -> tuple[dict[str, Any
     said: list[Any] = [table(title, headings, lines)]
     if len(best) > _SHOWN:
         said.append(f"{len(best) - _SHOWN} more are in --json")
+    said += [table(title, headings, [tuple(each.values()) for each in part])
+             for title, headings, part in (
+                 ("what was claimed, and what was measured",
+                  ("on", "claim", "verdict", "measured"), verdicts),
+                 ("cycles foretold from training, choices held back",
+                  ("on", "known", "mean error", "worst", "explained", "runs"), foretold)) if part]
     said += [f"trial {row.number} failed: {row.error} ({row.settings})" for row in failed]
     return result, said
+
+
+def _verdicts(rows: list[Row]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Verdicts on claims, and how well cycles are foretold, by task and hardware."""
+    from .claims import judged
+    from .predictor import predictions
+    from .statistics import by_hardware, by_task, choices
+
+    verdicts, foretold = list[dict[str, Any]](), list[dict[str, Any]]()
+    for task, part in by_task(rows).items():
+        for hardware, found in by_hardware(choices(part)).items():
+            where = ", ".join(filter(None, (task, hardware)))
+            of = [row for choice in found for row in choice.rows]
+            verdicts += [{"on": where, "claim": each.claim, "verdict": each.word,
+                          "measured": each.measured} for each in judged(of)]
+            foretold += [{"on": where, "known": each.knowing, "error": each.error,
+                          "worst": each.worst, "explained": each.explained, "runs": each.runs}
+                         for each in predictions(of)]
+    return verdicts, foretold
 
 
 def _cell(name: str, interval: Any) -> str | None:
     if interval is None:
         return None
-    from .report import value
+    from .wording import value
 
     return value(name, interval)

@@ -8,7 +8,7 @@ from .cluster import Pool
 from .job import Job
 from .search import Searching
 from .settings import Study
-from .store import REFUSED, Row, Store
+from .store import DIED, REFUSED, Row, Store
 from .trial import Trial
 
 #: Seconds between looks at the workers.
@@ -102,10 +102,13 @@ class Driver:
             self._jobs.append(self._job(left))
 
     def _blame(self, job: Job, killed: str) -> None:
-        """Records as failed the trial that its workers died of, or all, if none had begun."""
+        """Records as failed the trial that its workers died of. If none had begun, it may have been
+        another job's, so all have a death to their name."""
         waiting = [trial for trial in job.trials if self._row(trial).state == "waiting"]
-        for trial in [trial for trial in waiting if self.store.begun(trial.key)] or waiting:
-            self.store.fail(self.store.attempt(trial.key, "client"), REFUSED, killed)
+        begun = [trial for trial in waiting if self.store.begun(trial.key)]
+        for trial in begun or waiting:
+            self.store.fail(self.store.attempt(trial.key, "client"), REFUSED if begun else DIED,
+                            killed)
 
     def _row(self, trial: Trial) -> Row:
         return self.store.row(trial.key, self.study.retries)

@@ -9,21 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...gen.counters import CYCLE_COUNTERS
 from ...gen.runfolder import write_output
 from ..figures import svg
 from ..report import Card, Figure, Section, Table
 from . import figures
+from .claims import judged
+from .predictor import FEWEST, predictions
 from .settings import OBJECTIVES, Study
 from .statistics import (
     CONFIDENCE,
     HARDWARE,
     Choice,
-    Correlation,
     Interval,
     by_hardware,
+    by_task,
     choices,
     correlation,
     front,
@@ -32,9 +34,7 @@ from .statistics import (
     varying,
 )
 from .store import Row
-
-if TYPE_CHECKING:
-    from markupsafe import Markup
+from .wording import link, links, listed, strength, titled, unit, value
 
 PAGE = "report.html"
 STORE = "study.db"
@@ -59,7 +59,35 @@ def write(study: Study, folder: Path, rows: Sequence[Row]) -> Path:
 
 
 class Page:
-    """What the page says."""
+    """What the page says, task by task."""
+
+    def __init__(self, study: Study, rows: Sequence[Row]):
+        self.rows = rows
+        self.parts = {name: Part(study, part) for name, part in by_task(rows).items()}
+
+    def cards(self) -> list[Card]:
+        """How much there is, and the best of it."""
+        done = sum(row.figures is not None for row in self.rows)
+        failed = sum(row.state == "failed" for row in self.rows)
+        cards = [Card("trials finished", f"{done} of {len(self.rows)}",
+                      "" if done == len(self.rows) else "bad")]
+        if failed:
+            cards.append(Card("trials failed", str(failed), "bad"))
+        return cards + [Card(titled(name, card.name), card.value)
+                        for name, part in self.parts.items() for card in part.cards()]
+
+    def sections(self) -> list[Section]:
+        """In order."""
+        found = []
+        for name, part in self.parts.items():
+            for section in part.sections():
+                section.title = titled(name, section.title)
+                found.append(section)
+        return found
+
+
+class Part:
+    """What the page says of one task."""
 
     def __init__(self, study: Study, rows: Sequence[Row]):
         self.study, self.rows = study, rows
@@ -72,16 +100,12 @@ class Page:
         self.front = front(self.choices, self.objectives) if self.objectives else []
 
     def cards(self) -> list[Card]:
-        """How much there is, and the best of it."""
-        failed = sum(row.state == "failed" for row in self.rows)
-        cards = [Card("trials finished", f"{len(self.finished)} of {len(self.rows)}",
-                      "" if len(self.finished) == len(self.rows) else "bad")]
-        if failed:
-            cards.append(Card("trials failed", str(failed), "bad"))
+        """The best of each objective."""
+        cards = []
         for name in self.objectives:
             means = [each.mean for choice in self.choices if (each := choice.interval(name))]
             best = (max if OBJECTIVES[name] else min)(means)
-            cards.append(Card(f"best {_unit(name)}, mean over seeds",
+            cards.append(Card(f"best {unit(name)}, mean over seeds",
                               value(name, Interval(best, None, 1))))
         return cards
 
@@ -89,8 +113,8 @@ class Page:
         """In order."""
         if not self.finished:
             return [Section("Results", "No trial has finished yet.", [self._failures()])]
-        found = [self._front(), self._sensitivity(), self._correlation(), self._layers(),
-                 self._trials()]
+        found = [self._front(), self._sensitivity(), self._correlation(), self._claims(),
+                 self._foretold(), self._layers(), self._trials()]
         if len(self.finished) < len(self.rows):
             found.append(Section("Trials without a result", tables=[self._failures()]))
         return found
@@ -99,16 +123,16 @@ class Page:
         section = Section(
             "What no other choice beats",
             f"Of {len(self.choices)} choices, {len(self.front)} are beaten by no other one in "
-            f"{_list(self.objectives)} at once. ± is the {CONFIDENCE:.0%} interval of Student's t "
+            f"{listed(self.objectives)} at once. ± is the {CONFIDENCE:.0%} interval of Student's t "
             f"over seeds; the front itself is one of means.",
-            [Table(("choice", "trials", *map(_unit, self.objectives)),
-                   [(self._said(choice), _links(choice.rows),
+            [Table(("choice", "trials", *map(unit, self.objectives)),
+                   [(self._said(choice), links(choice.rows),
                      *(value(name, choice.interval(name)) for name in self.objectives))
                     for choice in self.front], STORE)])
         others = [name for name in self.objectives if name != "accuracy"]
         if "accuracy" in self.objectives:
             for name in others:
-                title = f"Accuracy against {_unit(name)}"
+                title = f"Accuracy against {unit(name)}"
                 section.figures.append(Figure(title, STORE, svg(figures.front(
                     self.hardware, front(self.choices, (name, "accuracy")), name, "accuracy"),
                     title), "every choice; whiskers are intervals over seeds."))
@@ -129,7 +153,7 @@ class Page:
                      if (each := sensitivity(self.finished, name, figure))]
             if not found:
                 continue
-            rows += [(name, _unit(each.figure), label, value(each.figure, level),
+            rows += [(name, unit(each.figure), label, value(each.figure, level),
                       value(each.figure, change), f"{level.n} {each.over}")
                      for each in found
                      for (label, level), change in zip(each.levels, each.changes, strict=True)]
@@ -164,9 +188,36 @@ class Page:
 
     def _verdicts(self) -> str:
         return " ".join(
-            f"On {name}, over {each.n} choices, {_strength(each)}"
+            f"On {name}, over {each.n} choices, {strength(each)}"
             for name, found in self.hardware.items()
             if (each := correlation(found, "accuracy", "cycles")))
+
+    def _claims(self) -> Section:
+        rows = [(name, each.claim, each.word, each.measured)
+                for name, found in self.hardware.items() for each in judged(_rows(found))]
+        section = Section("What was claimed, and what was measured")
+        if not rows:
+            section.text = "These trials say nothing of the claims of arXiv 2603.24891."
+            return section
+        section.text = (f"Claims of arXiv 2603.24891. A claim holds or is refuted if the "
+                        f"{CONFIDENCE:.0%} interval over seeds says so; else it is open.")
+        section.tables.append(Table(("hardware", "claim", "verdict", "measured"), rows, STORE))
+        return section
+
+    def _foretold(self) -> Section:
+        rows = [(name, each.knowing, f"{each.error:.1%}", f"{each.worst:.1%}",
+                 f"{each.explained:+.2f}", f"{each.runs} of {each.choices} choices")
+                for name, found in self.hardware.items() for each in predictions(_rows(found))]
+        section = Section("Can training foretell cycles?")
+        if not rows:
+            section.text = f"Fewer than {FEWEST} choices share a piece of hardware."
+            return section
+        section.text = ("Cycles by least squares on what is known after training, each choice "
+                        "held back in turn with all its seeds. Explained is 1 less the squared "
+                        "error, as part of that of the overall mean.")
+        section.tables.append(Table(("hardware", "known", "mean error", "worst", "explained",
+                                     "runs held back"), rows, STORE))
+        return section
 
     def _layers(self) -> Section:
         rows = []
@@ -176,7 +227,7 @@ class Page:
             hardware = row.figures["hardware"]
             for layer, counted in hardware["counters"].items():
                 samples = hardware["samples"]
-                rows.append((_link(row), layer, hardware["lanes"][layer],
+                rows.append((link(row), layer, hardware["lanes"][layer],
                              f"{hardware['rate_per_layer'][layer]:.1%}",
                              f"{hardware['utilisation'][layer]:.1%}",
                              *(f"{counted[name] / samples:,.0f}" for name in _PER_LAYER)))
@@ -191,11 +242,11 @@ class Page:
         rows = []
         for row in self.finished:
             assert row.figures is not None
-            rows.append((_link(row), self._settings(row),
+            rows.append((link(row), self._settings(row),
                          *(value(name, None if row.figures.get(name) is None else
                                  Interval(row.figures[name], None, 1)) for name in names)))
         return Section("All trials", "A number is that of the trial, and leads to its run folder.",
-                       [Table(("trial", "settings", *map(_unit, names)), rows, STORE)])
+                       [Table(("trial", "settings", *map(unit, names)), rows, STORE)])
 
     def _failures(self) -> Table:
         return Table(("trial", "settings", "state", "why"),
@@ -203,10 +254,10 @@ class Page:
                       for row in self.rows if row.figures is None], STORE)
 
     def _said(self, choice: Choice) -> str:
-        return _list(f"{name} {shown(choice.settings.get(name))}" for name in self.names) or "all"
+        return listed(f"{name} {shown(choice.settings.get(name))}" for name in self.names) or "all"
 
     def _settings(self, row: Row) -> str:
-        return _list(f"{name} {shown(each)}" for name, each in row.settings.items()
+        return listed(f"{name} {shown(each)}" for name, each in row.settings.items()
                      if name in self.names or name not in self.study.set)
 
 
@@ -214,40 +265,5 @@ class Page:
 _PER_LAYER = (*CYCLE_COUNTERS, "events_in", "synops")
 
 
-def value(name: str, interval: Interval | None) -> str:
-    """A figure in the unit of :data:`.figures.UNITS`."""
-    if interval is None:
-        return "–"
-    unit = figures.UNITS[name][1]
-    return interval.text(unit, 2 if unit == 100 else None)
-
-
-def _unit(name: str) -> str:
-    return figures.UNITS[name][0]
-
-
-def _strength(each: Correlation) -> str:
-    rank = f"rank correlation of accuracy and cycles is {each.spearman:+.2f} " \
-           f"({each.low:+.2f} to {each.high:+.2f})"
-    if each.low <= 0 <= each.high:
-        return f"{rank}: 0 is not ruled out, so these choices leave open what accuracy tells."
-    more = "more" if each.spearman > 0 else "fewer"
-    return (f"{rank}: more accurate choices tend to take {more} cycles; accuracy explains "
-            f"{each.spearman**2:.0%} of the ranks' variance.")
-
-
-def _link(row: Row) -> Markup:
-    from markupsafe import Markup
-
-    return Markup('<a href="{}/trials/{}.json">{}</a>').format(
-        row.run, row.key[:16], row.number)
-
-
-def _links(rows: Iterable[Row]) -> Markup:
-    from markupsafe import Markup
-
-    return Markup(" ").join(_link(row) for row in rows)
-
-
-def _list(names: Iterable[str]) -> str:
-    return ", ".join(names)
+def _rows(found: Iterable[Choice]) -> list[Row]:
+    return [row for choice in found for row in choice.rows]

@@ -88,7 +88,7 @@ Axis = Annotated[
 def flat(fields: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
     """``{"net": {"beta": x}}`` → ``net.beta``, x: how TOML reads ``net.beta = x``."""
     for name, value in fields.items():
-        if isinstance(value, dict) and not {"low", "high", "log"} & set(value):
+        if isinstance(value, dict) and value and not {"low", "high", "log"} & set(value):
             yield from flat(value, f"{before}{name}.")
         else:
             yield f"{before}{name}", value

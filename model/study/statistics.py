@@ -22,6 +22,9 @@ from .store import Row
 #: What distinguishes repetitions.
 SEED = ("seed", "training.seed")
 
+#: What is to be learnt; figures of different tasks are never averaged.
+TASK = ("recipe", "data", "data.source")
+
 #: Settings that make the hardware, not the net.
 HARDWARE = ("board", "lanes", "ways", "slices")
 
@@ -82,7 +85,7 @@ def choices(rows: Iterable[Row]) -> list[Choice]:
     found: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         if row.figures is not None:
-            found[_name(_without(row.settings, SEED))].append(row)
+            found[name_of(without(row.settings, SEED))].append(row)
     return [Choice(json.loads(name), tuple(each)) for name, each in found.items()]
 
 
@@ -93,7 +96,7 @@ def varying(rows: Iterable[Row]) -> list[str]:
     names = dict.fromkeys(name for row in finished for name in row.settings)
     for row in finished:
         for name in names:
-            levels[name].add(_name(row.settings.get(name)))
+            levels[name].add(name_of(row.settings.get(name)))
     return [name for name, found in levels.items() if len(found) > 1 and name not in SEED]
 
 
@@ -146,8 +149,8 @@ def sensitivity(rows: Sequence[Row], name: str, figure: str) -> Sensitivity | No
     cells: dict[str, dict[str, list[tuple[str, float]]]] = defaultdict(lambda: defaultdict(list))
     for row, label in zip(finished, labels, strict=True):
         assert row.figures is not None
-        seed = _name([row.settings.get(each) for each in SEED])
-        others = _name(_without(row.settings, (*SEED, name)))
+        seed = name_of([row.settings.get(each) for each in SEED])
+        others = name_of(without(row.settings, (*SEED, name)))
         cells[label][seed].append((others, row.figures[figure]))
     seeds = {frozenset(by_seed) for by_seed in cells.values()}
     same = {tuple(sorted(others for others, _ in part))
@@ -209,6 +212,15 @@ def correlation(found: Sequence[Choice], first: str, second: str) -> Correlation
                        float(np.tanh(middle - spread)), float(np.tanh(middle + spread)))
 
 
+def by_task(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Rows of the same task together, under its name; all of them under "" if there is one."""
+    parts: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        given = dict.fromkeys(shown(row.settings[name]) for name in TASK if name in row.settings)
+        parts[", ".join(given)].append(row)
+    return dict(parts) if len(parts) > 1 else {"": list(rows)}
+
+
 def by_hardware(found: Iterable[Choice]) -> dict[str, list[Choice]]:
     """Choices on the same hardware together, under its name."""
     parts: dict[str, list[Choice]] = defaultdict(list)
@@ -226,9 +238,11 @@ def shown(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _without(settings: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+def without(settings: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """``settings`` but those ``names``."""
     return {name: value for name, value in settings.items() if name not in names}
 
 
-def _name(value: Any) -> str:
+def name_of(value: Any) -> str:
+    """Text that is the same for equal values only."""
     return json.dumps(value, sort_keys=True)

@@ -1,5 +1,8 @@
-"""The notebooks run from top to bottom, on few samples."""
+"""The notebooks read well without being run, and run from top to bottom within three minutes."""
 
+import ast
+import resource
+from importlib import import_module
 from pathlib import Path
 
 import nbformat
@@ -8,21 +11,59 @@ from nbclient import NotebookClient
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
 
+#: CPU seconds, of the notebook and all that it starts.
+LIMIT = 180
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook(path, monkeypatch, tmp_path):
-    monkeypatch.setenv("SPIKEWRIGHT_QUICK", "1")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def imports(code: str):
+    """(module, name) of every import in ``code``; name None where a module is imported whole."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((node.module, alias.name) for alias in node.names)
+
+
+@each
+def test_as_committed(path):
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
-    assert not any(cell.get("outputs") for cell in notebook.cells), "commit it without outputs"
-    client = NotebookClient(notebook, timeout=120, kernel_name="python3",
-                            resources={"metadata": {"path": str(tmp_path)}})
-    client.execute()
-    printed = "".join(output.get("text", "") for cell in notebook.cells
-                      for output in cell.get("outputs", []))
-    assert "first difference: None" in printed
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code), "commit it without"
+    assert notebook.cells[0].source.startswith("# ")
+    for cell, behind in zip(notebook.cells, notebook.cells[1:], strict=False):
+        assert cell.source.strip()
+        assert (cell.cell_type, behind.cell_type) != ("markdown", "markdown"), "join the two"
+    for module, name in imports("\n".join(cell.source for cell in code)):
+        assert not any(part.startswith("_") for part in (*module.split("."), name or ""))
+        if module.startswith("spikewright"):
+            found = import_module(module)
+            assert name is None or hasattr(found, name) or import_module(f"{module}.{name}")
+
+
+@pytest.mark.slow
+@each
+def test_runs(path, monkeypatch, tmp_path):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("SPIKEWRIGHT_CACHE", str(tmp_path / "cache"))
+    notebook = nbformat.read(path, as_version=4)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    NotebookClient(notebook, timeout=1200, kernel_name="python3",
+                   resources={"metadata": {"path": str(tmp_path)}}).execute()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    pictures = [output for output in outputs
+                if "<svg" in output.get("data", {}).get("text/html", "")]
+    print(f"\n{path.stem}: {seconds:.0f} CPU seconds, {len(pictures)} pictures")
+    assert seconds < LIMIT
+    assert pictures
+    printed = "".join(output.text for output in outputs if output.output_type == "stream")
+    if "first difference" in printed:
+        assert "first difference: None" in printed
 
 
 def test_notebooks_exist():
-    assert NOTEBOOKS
+    assert [path.stem[:2] for path in NOTEBOOKS][:5] == ["01", "02", "03", "04", "05"]

@@ -39,6 +39,7 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
                           "formal/test_way_join.py"),
     "gen/rtl/streams.py": _WHOLE,
     "gen/rtl/sums.py": _WHOLE,
+    "gen/rtl/tables.py": ("gen/test_tables.py",),
     "gen/rtl/weights.py": ("gen/test_weights.py", "gen/test_large_memories.py",
                            "formal/test_weights.py"),
     "gen/rtl/watchdog.py": ("gen/test_watchdog.py", "formal/test_watchdog.py"),

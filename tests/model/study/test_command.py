@@ -77,3 +77,10 @@ def test_from_settings_to_report(folder, capsys):
     code, again = run(["study", study, "-o", str(out), "--workers", "0", "--resume"], capsys)
     assert (code, again) == (0, result)
     assert (out / "study.db").read_bytes() == before
+
+    # To report needs nothing to run, and something to report.
+    (out / "report.html").unlink()
+    assert run(["study", study, "-o", str(out), "--report"], capsys) == (0, result)
+    assert (out / "report.html").read_text() == page
+    assert run(["study", study, "-o", str(folder / "none"), "--report"], capsys)[0] == 2
+    assert not (folder / "none").exists()

@@ -99,6 +99,27 @@ def test_who_kills_workers_is_recorded_and_others_are_not(make_study, tmp_path):
     assert rows[0].error == "KilledWorker"
 
 
+class KilledBefore(Here):
+    """Workers that die once before they begin a job."""
+
+    done = False
+
+    def completed(self, seconds):
+        if self.done:
+            return super().completed(seconds)
+        self.done = True
+        return [(self._jobs.pop(), "KilledWorker")]
+
+
+def test_a_job_that_never_began_has_another_chance(make_study, tmp_path):
+    study = make_study({"beta": (0.5, 0.75)}, retries=1)
+    with Store(tmp_path / "study.db") as store:
+        driver = Driver(study, tmp_path, store, search(study))
+        driver.list_all()
+        driver.run(KilledBefore(works), lambda row: None)
+        assert [row.state for row in store.rows(1)] == ["finished", "finished"]
+
+
 @pytest.mark.parametrize("stop", [1, 5])
 def test_optuna_goes_on_after_an_interruption(make_study, tmp_path, stop):
     study = make_study({"beta": {"low": 0.1, "high": 1.0}},

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from spikewright.model.study.statistics import (
+    by_task,
     choices,
     correlation,
     front,
@@ -35,6 +36,12 @@ def test_the_interval_is_students(values):
         low, high = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
         assert made.mean - made.half == pytest.approx(low, abs=1e-6)
         assert made.mean + made.half == pytest.approx(high, abs=1e-6)
+
+
+def test_tasks_are_kept_apart():
+    rows = [row(n, {"cycles": n}, recipe=recipe, seed=n) for n, recipe in enumerate("aab")]
+    assert {name: len(part) for name, part in by_task(rows).items()} == {"a": 2, "b": 1}
+    assert list(by_task(rows[:2])) == [""]
 
 
 def test_one_value_has_no_interval():
