@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spikewright.boards import connect
+from spikewright.boards import connect, playing
 from spikewright.boards.answers import trace
-from spikewright.boards.protocol import WrongBitstreamError, wire_addresses
+from spikewright.boards.protocol import LinkError, WrongBitstreamError, wire_addresses
 from spikewright.boards.registry import find_board
 from spikewright.boards.target import Target
 from spikewright.boards.uart import BaudError
@@ -247,3 +247,17 @@ def test_what_cannot_be_run_is_said(run, spikewright, arguments, said):
     code, _, err = spikewright("run", run.path, *arguments)
     assert code == 2
     assert said in err
+
+
+def test_a_camera_plays_into_a_board():
+    spec = two_layers(inputs=12, hidden=6, classes=3, timesteps=4)
+    golden = simulate(spec, SPIKES[:3], engine="golden")
+    board = playing.virtual("icebreaker", spec)
+    assert [board.infer(sample).winner for sample in SPIKES[:3]] == golden.prediction.tolist()
+    again = playing.serial(board.holds.device, spec)
+    assert again.infer(SPIKES[0]).scores == tuple(golden.scores[0])
+    for each in (board, again):
+        each.connection.close()
+    board.holds.close()
+    with pytest.raises(LinkError):
+        playing.serial("/dev/no-such-port", spec)

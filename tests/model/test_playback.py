@@ -216,7 +216,7 @@ def test_command(run, recording, spikewright):
     (["--speed", "fast"], "--speed is 'fast'; give a number above 0, or max"),
     (["--sensor", "6"], "--sensor is '6'; give X,Y"),
     (["--sensor", "9,9"], "a camera of 9×9 pixels becomes inputs (2, 9, 9); the network takes"),
-    (["--link", "serial:/dev/null"], "link 'serial' is unknown; available are"),
+    (["--link", "morse:/dev/null"], "link 'morse' is unknown; available are: serial, virtual"),
     (["--engine", "none"], "engine 'none' is unknown"),
     (["--window", "10"], "--window is 10 µs, but the run's recipe has 3 frames of 100 µs"),
 ])
