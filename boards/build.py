@@ -1,4 +1,8 @@
-"""From a network to the bitstream of a board: synthesis, place-and-route, packing, and a cache."""
+"""From a network to the bitstream of a board: synthesis, place-and-route, packing, and a cache.
+
+What training changes is kept apart (:mod:`~spikewright.boards.contents`): a network whose hardware
+was placed before is only filled in and packed.
+"""
 
 import gzip
 import hashlib
@@ -10,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -24,8 +29,11 @@ from ..gen.folding_options import folded, to_json
 from ..gen.plan import layer_plans
 from ..gen.runfolder import write_json
 from ..gen.spec import NetworkSpec
-from . import netlist
+from . import block_bits, chip_texts, netlist
+from . import exchange as exchanging
 from .cache import working_folder
+from .contents import Contents, Separated, separate
+from .exchange import Exchange, ExchangeError, chip_text
 from .fit import does_not_fit, require_memory
 from .protocol import require_inputs
 from .registry import ECP5, Board, Family
@@ -44,6 +52,11 @@ NETLIST = "top.json"
 PLACED = "placed.json"
 REPORT = "report.json"
 FIGURES = "build.json"
+#: Where the contents of a placed design are.
+EXCHANGE = "exchange.npz"
+
+#: Files of a design that was placed, beside its netlists and its report.
+_DESIGN = "top.il"
 
 
 @dataclass(frozen=True)
@@ -65,11 +78,14 @@ def build(
     seeds: Sequence[int] = (1,),
     use_cache: bool = True,
     watchdog: bool = False,
+    exchange: bool = True,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Build:
     """Builds ``spec``, folded by ``folding``, for ``board`` at its ``clock_hz``.
 
     ``watchdog`` is as of :class:`~.top.SerialAccelerator`.
+    ``exchange``: a design that differs from one that was placed before in its contents alone is
+    only filled in and packed; without, contents are part of the design.
     ``seeds`` vary the placement; they are placed side by side on the machine's cores, and the
     fastest is kept. ``progress`` is called with each of :data:`STAGES` as it begins. Builds are
     kept under :func:`~.cache.cache_folder`, by the design, the seeds and the versions of the tools.
@@ -94,17 +110,23 @@ def build(
         emit_src=False,
         script_after_read=HIDE_ELEMENTS,
         nextpnr_opts=f"--report {REPORT} --timing-allow-fail"
-                     + (f" --write {PLACED}" if board.family is ECP5 else ""),
+                     f" --write {PLACED}",
     )
-    key = _key(plan, tools, seeds)
+    apart = separate(_text(plan.files[_DESIGN]), board.family, board.part.blocks)
+    if not exchange:
+        apart = Separated(apart.structure, Contents(), Contents())
+    parts = _Parts(plan, apart, tools, spec, board, tuple(seeds), use_cache, progress)
+    key = _key(plan, tools, seeds, exchange)
     cache = cache_folder() / "builds"
     entry = cache / key
     if use_cache and (figures := _intact(entry, board)) is not None:
         return Build(entry, figures, cached=True)
 
     with working_folder(cache) as working:
-        plan.extract(working)
-        seconds, fmax_of_seeds = _run(plan, tools, working, spec, board, seeds, progress)
+        try:
+            placed = _filled(parts, working)
+        except ExchangeError as error:
+            placed = {**_placed(parts, plan, working, STAGES), "unpatchable": str(error)}
         bitstream = working / board.family.bitstream
         figures = {
             "board": board.name,
@@ -113,31 +135,160 @@ def build(
             **{name: list(folded(spec, folding)[name].values())
                for name in ("lanes", "ways", "slices")},
             "folding": to_json(spec, folding),
-            "seed": max(fmax_of_seeds, key=lambda seed: fmax_of_seeds[seed]),
-            "fmax_mhz_of_seeds": {str(seed): fmax for seed, fmax in fmax_of_seeds.items()},
+            **placed,
             **_read_report(working / REPORT, board),
-            "seconds": seconds,
             "tools": {tool.name: tool.version for tool in tools},
             "design": key,
             "bitstream": bitstream.name,
-            "bitstream_sha256": hashlib.sha256(bitstream.read_bytes()).hexdigest(),
+            "bitstream_sha256": _sha256(bitstream),
         }
-        for name in netlists(board.family):
-            content = (working / name.removesuffix(".gz")).read_bytes()
-            (working / name).write_bytes(gzip.compress(content, mtime=0))
-        for file in working.iterdir():
-            if file.name not in (bitstream.name, REPORT, *netlists(board.family)):
-                file.unlink()
-        figures["sha256"] = _seal(figures)
-        write_json(working / FIGURES, figures)
-        shutil.rmtree(entry, ignore_errors=True)
-        try:
-            os.replace(working, entry)
-        except OSError:
-            # Another process may have put the same build there meanwhile.
-            if _intact(entry, board) is None:
-                raise
+        _keep(working, (bitstream.name, REPORT, *netlists(board.family)), figures)
+        _move(working, entry, lambda: _intact(entry, board) is not None)
     return Build(entry, figures, cached=False)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a build is made of."""
+
+    plan: BuildPlan
+    apart: Separated
+    tools: list[Tool]
+    spec: NetworkSpec
+    board: Board
+    seeds: tuple[int, ...]
+    use_cache: bool
+    progress: Callable[[str], None]
+
+
+def _filled(parts: _Parts, working: Path) -> dict[str, Any]:
+    """The design made of a placed structure and its contents, in ``working``; what is told of it.
+
+    Raises
+    ------
+    ExchangeError
+        If it has no contents, or not all of them are found in what the tools made.
+    """
+    if parts.apart.contents == Contents():
+        raise ExchangeError("weights, thresholds and biases are part of the design")
+    entry, figures, before = _structure(parts)
+    parts.progress(STAGES[2])
+    begun = time.monotonic()
+    family, contents = parts.board.family, parts.apart.contents
+    places, kind = Exchange.load(entry / EXCHANGE, family), chip_text(family)
+    chip = kind(_unpacked(entry / f"{kind.file}.gz").decode())
+    places.into_chip(chip, contents)
+    (working / kind.file).write_text(chip.text, encoding="utf-8")
+    for name in netlists(family):
+        netlist_ = json.loads(_unpacked(entry / name))
+        if name.startswith(NETLIST):
+            places.into_synthesised(netlist_, contents)
+        else:
+            places.into_placed(netlist_, contents, kind)
+        (working / name).write_bytes(_packed(json.dumps(netlist_).encode()))
+    shutil.copy(entry / REPORT, working / REPORT)
+    for command, tool in zip(_commands(parts.plan)[2:], parts.tools[2:], strict=True):
+        done = call(tool, command, working)
+        if done.returncode != 0:
+            raise ToolError(complaint(STAGES[2], tool, done, working))
+    seconds = {STAGES[2]: round(time.monotonic() - begun, 2)}
+    return {**figures, "structure": entry.name, "placed_before": before,
+            "seconds": seconds if before else {**figures["seconds"], **seconds}}
+
+
+def _structure(parts: _Parts) -> tuple[Path, dict[str, Any], bool]:
+    """A placed design with placeholders: its folder, what is known of it, and whether it was there.
+
+    Raises
+    ------
+    ExchangeError
+        If not all of its contents are found in what the tools made of it.
+    """
+    plan = copy(parts.plan)
+    plan.files = {**parts.plan.files, _DESIGN: parts.apart.structure}
+    family = parts.board.family
+    cache = cache_folder() / "structures"
+    entry = cache / _key(plan, parts.tools[:2], parts.seeds, True)
+    if parts.use_cache and (figures := _whole(entry)) is not None:
+        return entry, figures["placed"], True
+    with working_folder(cache) as working:
+        placed = _placed(parts, plan, working, STAGES[:2])
+        text = chip_text(family).file
+        chip = chip_text(family)((working / text).read_text(encoding="utf-8"))
+        read = {name: json.loads((working / name).read_text(encoding="utf-8"))
+                for name in (NETLIST, PLACED)}
+        Exchange.find(family, parts.apart.placeholders, read[NETLIST], read[PLACED], chip).save(
+            working / EXCHANGE)
+        (working / f"{text}.gz").write_bytes(_packed((working / text).read_bytes()))
+        _keep(working, (REPORT, EXCHANGE, f"{text}.gz", *netlists(family)), {"placed": placed})
+        _move(working, entry, lambda: _whole(entry) is not None)
+    return entry, placed, False
+
+
+def _placed(
+    parts: _Parts, plan: BuildPlan, working: Path, stages: Sequence[str]
+) -> dict[str, Any]:
+    """Runs ``stages`` of ``plan`` in ``working``; what they tell of themselves."""
+    plan.extract(working)
+    seconds, fmax = _run(plan, parts.tools, working, parts.spec, parts.board, parts.seeds, stages,
+                         parts.progress)
+    for name in netlists(parts.board.family):
+        (working / name).write_bytes(_packed((working / name.removesuffix(".gz")).read_bytes()))
+    return {
+        "seed": max(fmax, key=lambda seed: fmax[seed]),
+        "fmax_mhz_of_seeds": {str(seed): each for seed, each in fmax.items()},
+        "seconds": seconds,
+    }
+
+
+def _commands(plan: BuildPlan) -> list[list[str]]:
+    """Arguments of each tool; without a second form of the bitstream, which takes ecppack longer
+    than the first, and which no programmer here asks for."""
+    commands = [arguments for _, *arguments in
+                json.loads(plan.files[f"{plan.script}.json"])["commands"]]
+    for arguments in commands:
+        if "--svf" in arguments:
+            at = arguments.index("--svf")
+            del arguments[at : at + 2]
+    return commands
+
+
+def _keep(working: Path, names: Sequence[str], figures: dict[str, Any]) -> None:
+    """Leaves only ``names`` in ``working``, and ``figures``, sealed, beside them."""
+    for file in working.iterdir():
+        if file.name not in names:
+            file.unlink()
+    figures["files"] = {name: _sha256(working / name) for name in sorted(names)}
+    figures["sha256"] = _seal(figures)
+    write_json(working / FIGURES, figures)
+
+
+def _move(working: Path, entry: Path, there: Callable[[], bool]) -> None:
+    """Puts what was made among what is kept."""
+    shutil.rmtree(entry, ignore_errors=True)
+    try:
+        os.replace(working, entry)
+    except OSError:
+        # Another process may have put the same there meanwhile.
+        if not there():
+            raise
+
+
+def _text(content: str | bytes) -> str:
+    return content if isinstance(content, str) else content.decode()
+
+
+def _packed(content: bytes) -> bytes:
+    # The fastest: a netlist is written more often than it is read.
+    return gzip.compress(content, compresslevel=1, mtime=0)
+
+
+def _unpacked(path: Path) -> bytes:
+    return gzip.decompress(path.read_bytes())
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def netlists(family: Family) -> tuple[str, ...]:
@@ -146,12 +297,13 @@ def netlists(family: Family) -> tuple[str, ...]:
     return (f"{NETLIST}.gz", f"{PLACED}.gz") if family is ECP5 else (f"{NETLIST}.gz",)
 
 
-def _key(plan: BuildPlan, tools: list[Tool], seeds: Sequence[int]) -> str:
+def _key(plan: BuildPlan, tools: list[Tool], seeds: Sequence[int], exchange: bool) -> str:
     hasher = hashlib.sha256(plan.digest())
-    hasher.update(repr(list(seeds)).encode())
+    hasher.update(repr((list(seeds), exchange)).encode())
     # What is done between two tools, and what is kept, is part of the build as well.
     hasher.update(f"{NETLIST}, {PLACED}".encode())
-    hasher.update(Path(netlist.__file__).read_bytes())
+    for module in (netlist, exchanging, block_bits, chip_texts):
+        hasher.update(Path(str(module.__file__)).read_bytes())
     for tool in tools:
         hasher.update(f"{tool.name}\0{tool.version}\0".encode())
     return hasher.hexdigest()
@@ -160,16 +312,21 @@ def _key(plan: BuildPlan, tools: list[Tool], seeds: Sequence[int]) -> str:
 def _intact(entry: Path, board: Board) -> dict[str, Any] | None:
     """The figures of a cached build, None if there is none or it was damaged."""
     try:
-        figures = json.loads((entry / FIGURES).read_text(encoding="utf-8"))
-        bitstream = (entry / board.family.bitstream).read_bytes()
         _read_report(entry / REPORT, board)
-        if not all((entry / name).is_file() for name in netlists(board.family)):
-            return None
-        intact = (figures["sha256"] == _seal(figures)
-                  and hashlib.sha256(bitstream).hexdigest() == figures["bitstream_sha256"])
-    except (OSError, ToolError, *MALFORMED):
+    except (ToolError, *MALFORMED):
         return None
-    return figures if intact else None
+    return _whole(entry)
+
+
+def _whole(entry: Path) -> dict[str, Any] | None:
+    """The figures that :func:`_keep` wrote, None if they or a file were damaged."""
+    try:
+        figures = json.loads((entry / FIGURES).read_text(encoding="utf-8"))
+        whole = figures["sha256"] == _seal(figures) and all(
+            _sha256(entry / name) == digest for name, digest in figures["files"].items())
+    except (OSError, *MALFORMED):
+        return None
+    return figures if whole else None
 
 
 def _seal(figures: dict[str, Any]) -> str:
@@ -180,12 +337,10 @@ def _seal(figures: dict[str, Any]) -> str:
 
 def _run(
     plan: BuildPlan, tools: list[Tool], working: Path, spec: NetworkSpec, board: Board,
-    seeds: Sequence[int], progress: Callable[[str], None],
+    seeds: Sequence[int], stages: Sequence[str], progress: Callable[[str], None],
 ) -> tuple[dict[str, float], dict[int, float]]:
-    """Runs the plan's own commands; seconds of each stage, and Fmax of each seed in MHz."""
-    commands = json.loads(plan.files[f"{plan.script}.json"])["commands"]
-    steps = [(stage, tool, arguments) for stage, tool, (_, *arguments)
-             in zip(STAGES, tools, commands, strict=True)]
+    """Runs the plan's own commands; seconds of each of ``stages``, and Fmax of each seed in MHz."""
+    steps = list(zip(STAGES, tools, _commands(plan), strict=True))[: len(stages)]
     seconds = {}
     fmax: dict[int, float] = {}
     for stage, tool, arguments in steps:

@@ -6,12 +6,18 @@ from amaranth.lib.wiring import In, Out
 
 from ..gen.rtl.streams import EventLayout, SpatialLayout, address_bits, event_stream
 from ..gen.rtl.weights import LoadSignature
-from .protocol import Command, Fault, Identity
+from .protocol import EVENT_BITS, MAX_SKIPS, SKIP_BITS, Command, Fault, Identity, way_bits
 from .reply_encoder import Request
+
+#: Bits that the SKIPs of an event carry together.
+HIGH_BITS = SKIP_BITS * MAX_SKIPS
 
 
 class BeatGatherer(wiring.Component):
     """Events, one by one, to the slots of a beat.
+
+    Latency: 2 cycles from ``distance`` to ``fault`` and ``full``, because checking an event is a
+    long path, and there is time for it.
 
     Parameters
     ----------
@@ -21,8 +27,8 @@ class BeatGatherer(wiring.Component):
 
     Members
     -------
-    address, value : In
-        An event, as it comes over the wire.
+    distance, value : In
+        An event, as it comes over the wire; see :func:`~.protocol.distance`.
     fault : Out
         Why it cannot be taken.
     full : Out
@@ -40,35 +46,38 @@ class BeatGatherer(wiring.Component):
         self.shape = shape
         layout = EventLayout(_address(identity, shape), identity.ways, identity.value_bits)
         super().__init__({
-            "address": In(15), "value": In(8), "fault": Out(Fault), "full": Out(1), "put": In(1),
-            "slots": Out(layout["slots"].shape), "end": In(1),
+            "distance": In(HIGH_BITS + EVENT_BITS), "value": In(8), "fault": Out(Fault),
+            "full": Out(1), "put": In(1), "slots": Out(layout["slots"].shape), "end": In(1),
         })
 
     def elaborate(self, platform):
         m = Module()
         identity = self.identity
-        bits = identity.bank_bits
-        address, way = self.address[:bits], self.address[bits:]
-        gathered, highest = Signal(), Signal.like(way)
+        bits, split = identity.bank_bits, way_bits(identity.ways)
+        apart, way = self.distance[split:], self.distance[:split] if split else C(0, 1)
+        gathered, highest = Signal(), Signal(len(way))
         seen, before = Signal(identity.ways), Signal(bits)
         with m.Switch(way):
             for number in range(identity.ways):
                 with m.Case(number):
                     m.d.comb += before.eq(self.slots[number].address)
-        exists = (way < identity.ways) & (address < identity.inputs)
+        far = Signal(len(self.distance) + 1)
+        m.d.sync += far.eq(apart + Mux((seen >> way)[0], before + 1, 0))
+        address = far[:bits]
+        exists = (way < identity.ways) & (far < identity.inputs)
         if self.shape is not None:
             layout = SpatialLayout(*self.shape)
             # The field of an only channel has a bit, which no address needs.
             fields = data.View(layout, Cat(address, C(0, layout.size - bits)))
             exists &= ((fields.channel < self.shape[0]) & (fields.y < self.shape[1])
                        & (fields.x < self.shape[2]))
-        again = (seen >> way)[0] & (address <= before)
-        with m.If(~exists | again):
-            m.d.comb += self.fault.eq(Fault.ADDRESS)
+        fault = Signal(Fault)
+        with m.If(~exists):
+            m.d.comb += fault.eq(Fault.ADDRESS)
         if identity.value_bits:
             with m.Elif((self.value == 0) | (self.value >> identity.value_bits != 0)):
-                m.d.comb += self.fault.eq(Fault.VALUE)
-        m.d.comb += self.full.eq(gathered & (way <= highest))
+                m.d.comb += fault.eq(Fault.VALUE)
+        m.d.sync += [self.fault.eq(fault), self.full.eq(gathered & (way <= highest))]
 
         with m.If(self.put):
             m.d.sync += [gathered.eq(1), highest.eq(way), seen.bit_select(way, 1).eq(1)]
@@ -93,15 +102,15 @@ def _address(identity: Identity, shape: tuple[int, int, int] | None):
 
 
 class CommandDecoder(wiring.Component):
-    """Bytes from the host to beats, loaded bytes and requests.
+    """Bytes of COMMANDS to beats, loaded bytes and requests.
 
     A beat is kept until it is known whether the timestep ends with it, so that its tick rides on
     it, as in :func:`spikewright.gen.beats.beats`. Whatever bytes come, the beats keep the network's
     contract: addresses exist and come at most once a timestep, values are in range, and no
     inference is too long.
 
-    Throughput: one byte per cycle. Latency: a beat leaves in the cycle in which the last byte of
-    the next beat's first event, or the tick, is offered.
+    Throughput: an event per 4 cycles, a tick per cycle. Latency: 3 cycles from the last byte of the
+    next beat's first event to the beat, 1 from a tick.
 
     Parameters
     ----------
@@ -112,12 +121,14 @@ class CommandDecoder(wiring.Component):
     Members
     -------
     i : In(stream of 8 bits)
+    reset : In
+        Abandon the inference that is under way, whatever is expected next; then ask for READY.
     o : Out(stream of EventLayout)
     load : Out(LoadSignature)
     request : Out(stream of Request)
         Taken when its frame has been sent.
     pending : In
-        A result is still to come.
+        A result is still to come; at the latest in the second cycle after its inference has left.
     resetting : Out
         Results are to be dropped.
     clear : Out
@@ -131,6 +142,7 @@ class CommandDecoder(wiring.Component):
         self.shape = shape
         super().__init__({
             "i": In(stream.Signature(8)),
+            "reset": In(1),
             "o": Out(event_stream(_address(identity, shape), identity.ways, identity.value_bits)),
             "load": Out(LoadSignature()),
             "request": Out(stream.Signature(Request)),
@@ -144,105 +156,147 @@ class CommandDecoder(wiring.Component):
         m = Module()
         identity, byte = self.identity, self.i.payload
         m.submodules.gatherer = gatherer = BeatGatherer(identity, self.shape)
-        high, low, value, left = Signal(7), Signal(8), Signal(8), Signal(8)
-        # Checking an event is a long path, and there is time for it.
-        wrong, full = Signal(Fault), Signal()
+        high, low, value, left = (Signal(HIGH_BITS), Signal(EVENT_BITS), Signal(8), Signal(8))
+        last, command, asked = Signal(), Signal(Command), Signal(Request)
         ticks = Signal(range(identity.timesteps))
+        abandon = Signal()
         valued = identity.value_bits > 0
         m.d.comb += [
             self.o.payload.slots.eq(gatherer.slots),
-            gatherer.address.eq(Cat(low, high)), gatherer.value.eq(value),
-            self.load.byte.eq(byte),
+            gatherer.distance.eq(Cat(low, high)), gatherer.value.eq(value),
+            self.load.byte.eq(byte), self.request.payload.eq(asked),
         ]
 
         def fault(which):
-            m.d.comb += [self.faults.eq(which), self.i.ready.eq(1)]
+            m.d.comb += self.faults.eq(which)
 
-        def ask(which: Request):
-            m.d.comb += [
-                self.request.valid.eq(1), self.request.payload.eq(which),
-                self.i.ready.eq(self.request.ready),
-            ]
-
-        def tick(last: bool):
+        def tick(last):
             m.d.comb += [
                 self.o.valid.eq(1), self.o.payload.tick.eq(1), self.o.payload.last.eq(last),
                 gatherer.end.eq(self.o.ready),
             ]
             with m.If(self.o.ready):
-                m.d.sync += ticks.eq(0 if last else ticks + 1)
+                m.d.sync += ticks.eq(Mux(last, 0, ticks + 1))
 
-        def command():
-            with m.Case(Command.TICK):
-                with m.If(ticks == identity.timesteps - 1):
-                    fault(Fault.TIMESTEPS)
-                with m.Else():
-                    tick(last=False)
-                    m.d.comb += self.i.ready.eq(self.o.ready)
-            with m.Case(Command.LAST):
-                tick(last=True)
-                m.d.comb += self.i.ready.eq(self.o.ready)
-            with m.Case(Command.COUNTERS), m.If(~self.pending):
-                ask(Request.COUNTERS)
-            with m.Case(Command.CLEAR), m.If(~self.pending):
-                m.d.comb += [self.clear.eq(1), self.i.ready.eq(1)]
-            with m.Case(Command.IDENTIFY):
-                ask(Request.IDENTITY)
-            with m.Case(Command.PING):
-                ask(Request.PONG)
-            with m.Case(Command.RESET):
-                with m.If(~self.resetting):
-                    tick(last=True)
-                    m.d.sync += self.resetting.eq(self.o.ready)
-                with m.Elif(~self.pending):
+        def ask(which: Request):
+            m.d.sync += asked.eq(which)
+            m.next = "ASK"
+
+        def begin():
+            """What the first byte of a command says."""
+            m.d.comb += self.i.ready.eq(1)
+            m.d.sync += [low.eq(byte), left.eq(byte[:5]), command.eq(byte), last.eq(0)]
+            with m.Switch(byte):
+                with m.Case("1-------"):
+                    m.next = "VALUE" if valued else "ADDRESS"
+                with m.Case("01------"):
+                    m.d.sync += high.eq(Cat(byte[:SKIP_BITS], high))
+                    with m.If(high[HIGH_BITS - SKIP_BITS :] != 0):
+                        fault(Fault.ADDRESS)
+                with m.Case("001-----"):
+                    m.next = "TICK"
+                with m.Case(Command.LAST):
+                    m.d.sync += [last.eq(1), left.eq(0)]
+                    m.next = "TICK"
+                with m.Case(Command.IDENTIFY):
+                    ask(Request.IDENTITY)
+                with m.Case(Command.PING):
+                    ask(Request.PONG)
+                with m.Case(Command.COUNTERS, Command.CLEAR, Command.REWIND, Command.LOAD):
+                    m.next = "WAIT"
+                with m.Default():
+                    fault(Fault.UNKNOWN)
+            with m.If(byte[6:] == 0):
+                m.d.sync += high.eq(0)
+
+        def carry_out():
+            """What has waited for results."""
+            m.next = "COMMAND"
+            with m.Switch(command):
+                with m.Case(Command.COUNTERS):
+                    ask(Request.COUNTERS)
+                with m.Case(Command.CLEAR):
                     m.d.comb += self.clear.eq(1)
-                    ask(Request.READY)
-                    with m.If(self.request.ready):
-                        m.d.sync += self.resetting.eq(0)
-            with m.Case(Command.REWIND), m.If(~self.pending):
-                m.d.comb += [self.load.begin.eq(1), self.i.ready.eq(1)]
-            with m.Case(Command.LOAD), m.If(~self.pending):
-                m.d.comb += self.i.ready.eq(1)
-                m.next = "COUNT"
-            with m.Default():
-                fault(Fault.UNKNOWN)
+                with m.Case(Command.REWIND):
+                    m.d.comb += self.load.begin.eq(1)
+                with m.Case(Command.LOAD):
+                    m.next = "COUNT"
 
+        with m.If(self.reset):
+            m.d.sync += abandon.eq(1)
         with m.FSM():
-            with m.State("COMMAND"), m.If(self.i.valid):
-                with m.If(byte[7]):
-                    m.d.comb += self.i.ready.eq(1)
-                    m.d.sync += high.eq(byte[:7])
-                    m.next = "ADDRESS"
-                with m.Else(), m.Switch(byte):
-                    command()
-            with m.State("ADDRESS"), m.If(self.i.valid):
-                m.d.comb += self.i.ready.eq(1)
-                m.d.sync += low.eq(byte)
-                m.next = "VALUE" if valued else "CHECK"
+            with m.State("COMMAND"):
+                with m.If(abandon):
+                    m.d.sync += [abandon.eq(self.reset), high.eq(0)]
+                    m.next = "ABANDON"
+                with m.Elif(self.i.valid):
+                    begin()
             if valued:
-                with m.State("VALUE"), m.If(self.i.valid):
-                    m.d.comb += self.i.ready.eq(1)
-                    m.d.sync += value.eq(byte)
-                    m.next = "CHECK"
+                with m.State("VALUE"):
+                    with m.If(abandon):
+                        m.next = "COMMAND"
+                    with m.Elif(self.i.valid):
+                        m.d.comb += self.i.ready.eq(1)
+                        m.d.sync += value.eq(byte)
+                        m.next = "ADDRESS"
+            with m.State("ADDRESS"):
+                m.next = "CHECK"
             with m.State("CHECK"):
-                m.d.sync += [wrong.eq(gatherer.fault), full.eq(gatherer.full)]
                 m.next = "EVENT"
             with m.State("EVENT"):
-                with m.If(wrong != Fault(0)):
-                    m.d.comb += self.faults.eq(wrong)
+                with m.If(gatherer.fault != Fault(0)):
+                    fault(gatherer.fault)
+                    m.d.sync += high.eq(0)
                     m.next = "COMMAND"
                 with m.Else():
-                    m.d.comb += self.o.valid.eq(full)
-                    with m.If(~full | self.o.ready):
+                    m.d.comb += self.o.valid.eq(gatherer.full)
+                    with m.If(~gatherer.full | self.o.ready):
                         m.d.comb += gatherer.put.eq(1)
+                        m.d.sync += high.eq(0)
                         m.next = "COMMAND"
-            with m.State("COUNT"), m.If(self.i.valid):
-                m.d.comb += self.i.ready.eq(1)
-                m.d.sync += left.eq(byte)
-                m.next = "LOAD"
-            with m.State("LOAD"), m.If(self.i.valid):
-                m.d.comb += [self.load.valid.eq(1), self.i.ready.eq(1)]
-                m.d.sync += left.eq(left - 1)
-                with m.If(left == 0):
+            with m.State("TICK"):
+                with m.If(~last & (ticks == identity.timesteps - 1)):
+                    fault(Fault.TIMESTEPS)
                     m.next = "COMMAND"
+                with m.Else():
+                    tick(last)
+                    with m.If(self.o.ready):
+                        m.d.sync += left.eq(left - 1)
+                        with m.If(left == 0):
+                            m.next = "COMMAND"
+            with m.State("ASK"):
+                m.d.comb += self.request.valid.eq(1)
+                with m.If(self.request.ready):
+                    m.d.sync += self.resetting.eq(0)
+                    m.next = "COMMAND"
+            with m.State("WAIT"):
+                with m.If(abandon):
+                    m.next = "COMMAND"
+                with m.Elif(~self.pending):
+                    carry_out()
+            with m.State("COUNT"):
+                with m.If(abandon):
+                    m.next = "COMMAND"
+                with m.Elif(self.i.valid):
+                    m.d.comb += self.i.ready.eq(1)
+                    m.d.sync += left.eq(byte)
+                    m.next = "LOAD"
+            with m.State("LOAD"):
+                with m.If(abandon):
+                    m.next = "COMMAND"
+                with m.Elif(self.i.valid):
+                    m.d.comb += [self.load.valid.eq(1), self.i.ready.eq(1)]
+                    m.d.sync += left.eq(left - 1)
+                    with m.If(left == 0):
+                        m.next = "COMMAND"
+            with m.State("ABANDON"):
+                tick(C(1))
+                with m.If(self.o.ready):
+                    m.d.sync += self.resetting.eq(1)
+                    m.next = "SETTLE"
+            with m.State("SETTLE"):
+                m.next = "DRAIN"
+            with m.State("DRAIN"), m.If(~self.pending):
+                m.d.comb += self.clear.eq(1)
+                ask(Request.READY)
         return m

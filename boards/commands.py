@@ -39,6 +39,10 @@ def build(
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Build even if the same design was built before.")
     ] = False,
+    no_patch: Annotated[
+        bool, typer.Option("--no-patch", help="Place the design with its weights, even if one that "
+                                              "differs in them alone was placed before.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Build a bitstream with Yosys and nextpnr.
@@ -46,8 +50,10 @@ def build(
     Without --lanes, --ways, --slices and --protect, the hardware is as large as is likely to fit.
 
     The part's loop makes the highest clock that the design's own timing allows, which takes two or
-    three placements. Writes boards/BOARD/ in the run folder: the bitstream, nextpnr's report, and
-    build.json with utilisation and Fmax. Exits with 1 if the design is slower than its clock.
+    three placements; none where a network was built before that differs in weights, thresholds and
+    biases alone: these are patched into the finished bitstream. Writes boards/BOARD/ in the run
+    folder: the bitstream, nextpnr's report, and build.json with utilisation and Fmax. Exits with 1
+    if the design is slower than its clock.
 
     Example: `spikewright build runs/demo --board icebreaker`
     """
@@ -66,7 +72,7 @@ def build(
     build_one = partial(
         building.build if clock != "fastest" else build_fastest, spec, _clocked(target, clock),
         folding, seeds=range(seed, seed + seeds), use_cache=not no_cache,
-        watchdog=watchdog)
+        watchdog=watchdog, exchange=not no_patch)
     # For the fastest clock, a second build is the rule and a third the exception.
     stages = len(building.STAGES) * (2 if clock == "fastest" else 1)
     with progress(f"building for {target.name}", stages) as advance:
@@ -81,6 +87,9 @@ def build(
         advance(stages - max(0, min(begun, stages) - 1), note=f"built for {target.name}")
     if made.cached:
         say("this design was built before with the same tools; --no-cache builds it again")
+    elif made.figures.get("placed_before"):
+        say("placed before, with other weights, thresholds or biases; --no-patch places "
+            "it anew")
 
     with folder.writing("build") as staging:
         target_folder = staging / "boards" / target.name

@@ -141,8 +141,11 @@ def estimate(rtlil: str, family: Family) -> Estimate:
     """What ``rtlil`` needs of a part of ``family``."""
     coefficients = _COSTS[family.name].coefficients
     found = features(rtlil, family)
+    # What was asked for by name is built as it is.
+    tables = rtlil.count(f"cell \\{family.table} ")
     return Estimate(
-        logic=round(sum(coefficients[name] * found.get(name, 0) for name in coefficients)),
+        logic=tables + round(sum(coefficients[name] * found.get(name, 0)
+                                 for name in coefficients)),
         blocks=sum(memory.blocks(family) for memory in memories(rtlil)),
         large=rtlil.count("cell \\SB_SPRAM256KA "),
         multipliers=multipliers(rtlil, family),

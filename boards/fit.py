@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import lru_cache
+from operator import lt
+from types import SimpleNamespace
 
 import numpy as np
 import numpy.typing as npt
@@ -99,7 +101,9 @@ def _needs(spec: NetworkSpec, board: Board, folding: Folding) -> Estimate:
     top = Pins(SerialAccelerator(
         spec, folding, divisor=board.divisor, window=board.window, buffer=board.buffer
     ))
-    text = rtlil.convert(top, ports=top.ports, platform=board.part, emit_src=False)
+    # What the design asks of a platform.
+    platform = SimpleNamespace(device=board.part.device, table_cell=board.family.table)
+    text = rtlil.convert(top, ports=top.ports, platform=platform, emit_src=False)
     return estimate(text, board.family)
 
 
@@ -179,7 +183,8 @@ def explore(
     """Candidates that fit, each with a lower ``cost`` than the one before.
 
     From the smallest hardware on, the layer that lowers the cost most goes one step up
-    (:func:`choices`), as long as something fits.
+    (:func:`choices`), as long as something fits. A layer that did not is looked at again when
+    another one's step freed something: sums and weights of many lanes leave block memories.
     """
     ladders = [choices(*each) for each in zip(spec.layers, storages(spec, board), strict=True)]
     rungs = [0] * len(ladders)
@@ -192,7 +197,7 @@ def explore(
     if not smallest.fits:
         return
     yield smallest
-    least = cost(smallest.folding)
+    needs, least = smallest.needs, cost(smallest.folding)
     closed = [False] * len(ladders)
     while True:
         steps = []
@@ -209,6 +214,9 @@ def explore(
         for reached, index, up in sorted(steps):
             candidate = Candidate(spec, board, at(up))
             if candidate.fits:
+                before, needs = astuple(needs), candidate.needs
+                if any(map(lt, astuple(needs), before)):
+                    closed = [False] * len(ladders)
                 rungs, least = up, reached
                 yield candidate
                 break
@@ -229,9 +237,14 @@ def dense_cycles(spec: NetworkSpec, folding: Folding) -> float:
 
 def default_folding(spec: NetworkSpec, board: Board) -> Folding:
     """The fastest hardware that the estimates say ``board`` holds, for layers whose inputs all
-    spike equally often; the smallest, if not even that is said to fit."""
-    found = list(explore(spec, board, lambda folding: dense_cycles(spec, folding)))
-    return found[-1].folding if found else smallest_folding(spec, board)
+    spike equally often, without what makes no more than a hundredth of difference; the smallest,
+    if not even that is said to fit."""
+    found = [candidate.folding for candidate in explore(
+        spec, board, lambda folding: dense_cycles(spec, folding))]
+    if not found:
+        return smallest_folding(spec, board)
+    enough = 1.01 * dense_cycles(spec, found[-1])
+    return next(folding for folding in found if dense_cycles(spec, folding) <= enough)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The host's side of :mod:`~spikewright.boards.protocol`: samples to bytes, bytes to replies."""
+"""The host's side of :mod:`~spikewright.boards.protocol`: samples to bytes, frames to replies."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,14 +8,26 @@ import numpy.typing as npt
 
 from ..gen.counters import NETWORK_COUNTERS
 from ..gen.spec import NetworkSpec
+from .frames import frame, unframe
 from .protocol import (
+    EVENT,
+    EVENT_BITS,
+    MAX_TICKS,
+    SKIP,
+    SKIP_BITS,
+    TICKS,
+    VERSION,
     BoardFaultError,
     Command,
     Fault,
     Identity,
+    Kind,
+    LostReplyError,
     Tag,
     UnexpectedReplyError,
+    WrongBitstreamError,
     bank_bits,
+    distance,
     wire_addresses,
 )
 
@@ -53,42 +65,104 @@ class Pong:
 
 @dataclass(frozen=True)
 class Ready:
-    """The board is as after power-on."""
+    """The board is as after power-on; ``number`` is that of the RESET."""
 
+    number: int
 
-#: What a board needs before it listens again, whatever it got before: RESET as often as an
-#: interrupted LOAD may still take bytes, and once more. Each that it understands is answered.
-RECOVERY = bytes([Command.RESET] * 257)
 
 Reply = Result | CounterWords | Identity | Pong | Ready
 
 
 def encode_inference(spec: NetworkSpec, sample: npt.NDArray, ways: int = 1) -> bytes:
-    """The bytes of one sample of ``spec``, (timesteps, inputs), for a first layer of ``ways``."""
+    """The commands of one sample of ``spec``, (timesteps, inputs), for a first layer of ``ways``.
+    """
     valued, bits = spec.input.bits > 1, bank_bits(spec, ways)
     places = wire_addresses(spec, ways)
     out = bytearray()
-    for t, step in enumerate(sample):
+    ticks = 0
+    for step in sample:
         inputs = np.flatnonzero(step)
         way = places[inputs] >> bits
         inputs = inputs[np.lexsort((places[inputs], way))]
         way = places[inputs] >> bits
         # How many events of its way come before an event is the number of its beat.
         beat = np.arange(len(inputs)) - np.searchsorted(way, way)
+        before: list[int | None] = [None] * ways
+        if len(inputs):
+            out += encode_ticks(ticks)
+            ticks = 0
         for index in inputs[np.lexsort((way, beat))].tolist():
-            out += (0x8000 | int(places[index])).to_bytes(2, "big")
+            bank, address = divmod(int(places[index]), 1 << bits)
+            out += encode_event(distance(bank, address, before[bank], ways))
+            before[bank] = address
             if valued:
                 out.append(int(step[index]))
-        out.append(Command.LAST if t == len(sample) - 1 else Command.TICK)
+        ticks += 1
+    return bytes(out + encode_ticks(ticks - 1)) + bytes([Command.LAST])
+
+
+def encode_event(apart: int) -> bytes:
+    """The bytes of an event at a :func:`~.protocol.distance`, without its value."""
+    out = [EVENT | apart & (1 << EVENT_BITS) - 1]
+    apart >>= EVENT_BITS
+    while apart:
+        out.insert(0, SKIP | apart & (1 << SKIP_BITS) - 1)
+        apart >>= SKIP_BITS
     return bytes(out)
 
 
-def encode_load(image: bytes) -> Iterator[bytes]:
-    """The bytes that load ``image``, in pieces of which each may wait to be answered by a PONG."""
+def encode_ticks(count: int) -> bytes:
+    """The bytes of ``count`` ends of timesteps."""
+    whole, rest = divmod(count, MAX_TICKS)
+    return bytes([TICKS | MAX_TICKS - 1] * whole + [TICKS | rest - 1] * (rest > 0))
+
+
+def encode_load(image: bytes, most: int = 256) -> Iterator[bytes]:
+    """The commands that load ``image``, one after the other, each with ``most`` bytes of it."""
     yield bytes([Command.REWIND])
-    for first in range(0, len(image), 256):
-        piece = image[first : first + 256]
+    for first in range(0, len(image), most):
+        piece = image[first : first + most]
         yield bytes([Command.LOAD, len(piece) - 1]) + piece
+
+
+def split(commands: bytes, size: int, *, valued: bool) -> Iterator[bytes]:
+    """``commands`` in pieces of at most ``size`` bytes, behind each of which a PING is no part of
+    a command; ``valued`` if events have values. A command that is longer is a piece of its own."""
+    begin = at = 0
+    while at < len(commands):
+        end = at
+        while commands[end] & (EVENT | SKIP) == SKIP:
+            end += 1
+        if commands[end] & EVENT:
+            end += valued
+        elif commands[end] == Command.LOAD:
+            end += 2 + commands[end + 1]
+        end += 1
+        if end - begin > size and at > begin:
+            yield commands[begin:at]
+            begin = at
+        at = end
+    yield commands[begin:]
+
+
+class FrameCounter:
+    """Makes frames for a board, each with the number that is its turn."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def commands(self, body: bytes) -> bytes:
+        """A COMMANDS frame as it goes over the wire."""
+        return self._frame(Kind.COMMANDS, body)
+
+    def reset(self) -> bytes:
+        """A RESET frame as it goes over the wire, behind a 0x00 that ends whatever came before."""
+        return b"\0" + self._frame(Kind.RESET, b"")
+
+    def _frame(self, kind: Kind, body: bytes) -> bytes:
+        made = frame(kind, self.number, body)
+        self.number = (self.number + 1) % 256
+        return made
 
 
 class ReplyParser:
@@ -96,54 +170,87 @@ class ReplyParser:
 
     ``identity`` tells the lengths of RESULT and COUNTERS; without it, the board must send its
     IDENTITY before them.
+
+    Attributes
+    ----------
+    taken : int
+        Bytes of COMMANDS that the board had taken at its last frame, modulo 2¹⁶.
     """
 
     def __init__(self, identity: Identity | None = None):
+        self.taken = 0
         self._identity = identity
         self._bytes = bytearray()
+        self._next: int | None = None
 
     def feed(self, received: bytes) -> Iterator[Reply]:
-        """Yields every reply that ``received`` completes.
+        """Yields every reply that ``received`` completes. After an error, what follows the frame
+        that caused it is kept for the next call.
 
         Raises
         ------
-        UnexpectedReplyError
-            At a byte that begins no frame; all that was received is dropped, because nothing says
-            where the next frame begins. RESET, and wait for READY.
+        DamagedFrameError
+            If a frame is cut or its CRC is wrong.
+        LostReplyError
+            If the number of a frame says that one before it is missing.
         BoardFaultError
-            At an ERROR frame; what follows it is kept for the next call.
+            At an ERROR.
         WrongBitstreamError
-            At an IDENTITY of another version.
+            At a frame of another version.
+        UnexpectedReplyError
+            At a frame that no board sends, or that cannot be read before an IDENTITY.
         LinkError
             At an IDENTITY that no board can have.
         """
         self._bytes += received
-        while self._bytes:
-            try:
-                tag = Tag(self._bytes[0])
-            except ValueError:
-                first = self._bytes[0]
-                self._bytes.clear()
-                raise UnexpectedReplyError(
-                    f"the board sent 0x{first:02x}, which begins no frame; check the port and the "
-                    f"baud rate"
-                ) from None
-            length = 1 + self._body_length(tag)
-            if len(self._bytes) < length:
-                return
-            body = bytes(self._bytes[1:length])
-            del self._bytes[:length]
-            yield self._reply(tag, body)
+        while (end := self._bytes.find(0)) >= 0:
+            stuffed = bytes(self._bytes[:end])
+            del self._bytes[: end + 1]
+            if stuffed:
+                yield self._reply(stuffed)
+
+    def forget(self) -> None:
+        """Drops the beginning of a frame, and expects any number of the next one."""
+        self._bytes.clear()
+        self._next = None
+
+    def _reply(self, stuffed: bytes) -> Reply:
+        version, kind, number, content = unframe(stuffed)
+        if version != VERSION:
+            raise WrongBitstreamError(
+                f"the board speaks version {version} of the protocol, this spikewright {VERSION}; "
+                f"build and program the bitstream again"
+            )
+        if len(content) < 2:
+            raise UnexpectedReplyError(f"the board sent a frame of kind {kind} without a count of "
+                                       f"what it has taken")
+        expected, self._next = self._next, (number + 1) % 256
+        self.taken = int.from_bytes(content[:2], "little")
+        body = content[2:]
+        if kind == Tag.READY and len(body) == 1:
+            return Ready(body[0])
+        if expected not in (None, number):
+            raise LostReplyError(
+                f"frame {number} of the board came, frame {expected} was expected; what was "
+                f"between them is lost, reset the link"
+            )
+        if kind == Tag.ERROR and len(body) == 2:
+            raise BoardFaultError(Fault(int.from_bytes(body, "little")))
+        if kind not in [tag.value for tag in Tag] or len(body) != self._length(Tag(kind)):
+            raise UnexpectedReplyError(
+                f"the board sent a frame of kind {kind} with {len(body)} bytes, which version "
+                f"{VERSION} of the protocol does not have; reset the link"
+            )
+        return self._body(Tag(kind), body)
 
     def _known(self) -> Identity:
         if self._identity is None:
-            self._bytes.clear()
             raise UnexpectedReplyError(
-                "the board sent a frame before its IDENTITY; send RESET and IDENTIFY first"
+                "the board sent a frame before its IDENTITY; reset the link and identify first"
             )
         return self._identity
 
-    def _body_length(self, tag: Tag) -> int:
+    def _length(self, tag: Tag) -> int:
         match tag:
             case Tag.RESULT:
                 known = self._known()
@@ -153,11 +260,13 @@ class ReplyParser:
             case Tag.IDENTITY:
                 return Identity.BYTES
             case Tag.ERROR:
+                return 2
+            case Tag.READY:
                 return 1
-            case _:
+            case Tag.PONG:
                 return 0
 
-    def _reply(self, tag: Tag, body: bytes) -> Reply:
+    def _body(self, tag: Tag, body: bytes) -> Reply:
         match tag:
             case Tag.RESULT:
                 known = self._known()
@@ -178,9 +287,5 @@ class ReplyParser:
             case Tag.IDENTITY:
                 self._identity = Identity.unpack(body)
                 return self._identity
-            case Tag.PONG:
+            case _:
                 return Pong()
-            case Tag.READY:
-                return Ready()
-            case Tag.ERROR:
-                raise BoardFaultError(Fault(body[0]))

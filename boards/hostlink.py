@@ -1,24 +1,32 @@
-"""The board's side of :mod:`~spikewright.boards.protocol`: bytes to beats, results to bytes."""
+"""The board's side of :mod:`~spikewright.boards.protocol`: frames to beats, results to frames."""
 
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..gen.rtl.weights import LoadSignature
+from .cobs import CobsDecoder, CobsEncoder
 from .command_decoder import CommandDecoder
+from .frames import CRC_BYTES, FrameReceiver, FrameSender
 from .protocol import Fault, Identity
 from .reply_encoder import ReplyEncoder
 
 
 class HostLink(wiring.Component):
-    """Decoder and encoder side by side: a stream of bytes each way, the network on the other side.
+    """Two chains side by side: a stream of bytes each way, the network on the other side.
 
-    Throughput: one byte per 2 cycles in, one per cycle out. Latency: that of
-    :class:`CommandDecoder` and 1 cycle, and that of :class:`ReplyEncoder`.
+    Bytes in go through :class:`~.cobs.CobsDecoder`, :class:`~.frames.FrameReceiver` and
+    :class:`~.command_decoder.CommandDecoder`; replies through
+    :class:`~.reply_encoder.ReplyEncoder`, :class:`~.frames.FrameSender` and
+    :class:`~.cobs.CobsEncoder`.
+
+    Throughput: an event per 4 cycles in; out, that of :class:`~.cobs.CobsEncoder`. Latency: a frame
+    is decoded when all of it has come, and a reply leaves block by block.
 
     Parameters
     ----------
     identity : Identity
+        Its ``window`` and the bytes of a CRC together are a power of two.
     shape : (channels, height, width), optional
         If an address has these fields.
 
@@ -42,10 +50,10 @@ class HostLink(wiring.Component):
         self.identity = identity
         self._decoder, self._encoder = CommandDecoder(identity, shape), ReplyEncoder(identity)
         passed = {name: self._encoder.signature.members[name]
-                  for name in ("o", "results", "counter_address", "counter_read", "counter_data",
+                  for name in ("results", "counter_address", "counter_read", "counter_data",
                                "counter_valid", "spilled")}
         super().__init__({
-            "i": In(stream.Signature(8)),
+            "i": In(stream.Signature(8)), "o": Out(stream.Signature(8)),
             "events": Out(self._decoder.o.signature),
             "load": Out(LoadSignature()),
             "clear": Out(1),
@@ -60,24 +68,37 @@ class HostLink(wiring.Component):
         m = Module()
         m.submodules.decoder = decoder = self._decoder
         m.submodules.encoder = encoder = self._encoder
-        # Cuts the long way from the memory in front through the decoder and back to its address.
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [decoder.i.valid.eq(1), decoder.i.payload.eq(self.i.payload)]
-        with m.Elif(decoder.i.ready):
+        m.submodules.unstuffer = unstuffer = CobsDecoder()
+        m.submodules.receiver = receiver = FrameReceiver(self.identity.window + CRC_BYTES)
+        m.submodules.sender = sender = FrameSender()
+        m.submodules.stuffer = stuffer = CobsEncoder()
+        connect(m, flipped(self.i), unstuffer.i)
+        connect(m, unstuffer.o, receiver.i)
+        # Cuts the long way from the memory through the decoder and back.
+        with m.If(receiver.o.valid & receiver.o.ready):
+            m.d.sync += [decoder.i.valid.eq(1), decoder.i.payload.eq(receiver.o.payload)]
+        with m.Elif(decoder.i.ready | receiver.reset):
             m.d.sync += decoder.i.valid.eq(0)
-        m.d.comb += self.i.ready.eq(~decoder.i.valid)
+        m.d.comb += receiver.o.ready.eq(~decoder.i.valid & ~receiver.reset)
         connect(m, decoder.o, flipped(self.events))
         connect(m, decoder.load, flipped(self.load))
         connect(m, decoder.request, encoder.request)
         connect(m, flipped(self.results), encoder.results)
-        connect(m, encoder.o, flipped(self.o))
+        connect(m, encoder.o, sender.i)
+        connect(m, sender.o, stuffer.i)
+        connect(m, stuffer.o, flipped(self.o))
         line = (Mux(self.framing_error, Fault.FRAMING, 0) | Mux(self.overrun, Fault.OVERRUN, 0)
                 | Mux(self.wedged, Fault.WEDGED, 0))
+        # A long way, and the decoder knows to wait for it.
+        m.d.sync += decoder.pending.eq(self.pending)
         m.d.comb += [
-            decoder.pending.eq(self.pending),
+            receiver.spoil.eq(self.framing_error | self.overrun),
+            sender.taken.eq(receiver.taken),
+            decoder.reset.eq(receiver.reset),
+            encoder.number.eq(receiver.number),
             self.clear.eq(decoder.clear),
             encoder.drop_results.eq(decoder.resetting),
-            encoder.faults.eq(decoder.faults | line),
+            encoder.faults.eq(decoder.faults | receiver.faults | line),
             encoder.spilled.eq(self.spilled),
             self.counter_address.eq(encoder.counter_address),
             self.counter_read.eq(encoder.counter_read),

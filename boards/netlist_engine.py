@@ -12,20 +12,21 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from ..gen.arithmetic import signed_bits
 from ..gen.compiled.engine import cycle_limit
 from ..gen.compiled.tools import cores
-from ..gen.counters import NETWORK_COUNTERS, Counter, decode, layer_counters
+from ..gen.counters import NETWORK_COUNTERS
 from ..gen.engines import Options
 from ..gen.errors import SpikewrightError
 from ..gen.plan import LayerPlan, layer_plans
 from ..gen.rtl.weights import network_image
 from ..gen.spec import NetworkSpec
 from ..gen.trace import Trace
-from .host import Pong, Reply, ReplyParser, encode_inference, encode_load
+from .answers import counters_of, trace
+from .frames import CRC_BYTES
+from .host import FrameCounter, Pong, Reply, ReplyParser, encode_inference, encode_load, split
 from .netlists.built import Built, Stage
 from .netlists.serial import Turn, converse, program
 from .protocol import Command, Identity, WrongBitstreamError
@@ -34,6 +35,9 @@ from .protocol import Command, Identity, WrongBitstreamError
 _SETTLE = 1e-4
 
 _BITS = 10  # of a byte on the wire
+
+#: Cycles from a request to the first byte of an answer that has to be gathered first.
+_GATHER = 1024
 
 
 def run(spec: NetworkSpec, signals: npt.NDArray, options: Options) -> Trace:
@@ -82,25 +86,7 @@ def _run(
         jobs = [pool.submit(board.infer, signals[low:high], progress)
                 for low, high in pairwise(bounds)]
         replies = [reply for job in jobs for reply in job.result()]
-    results, counted = zip(*replies, strict=True)
-    words = np.stack([np.append(each.layers, each.network) for each in counted])
-    counters, of_network = decode(words, _counters(plans))
-    return Trace(
-        engine=engine,
-        spikes=(),
-        scores=np.array([result.scores for result in results], np.int64),
-        prediction=np.array([result.winner for result in results], np.int64),
-        counters=counters,
-        spilled=np.array([each.spilled for each in counted]),
-        cycles=of_network["cycles"],
-        first_spike=of_network["first_spike"],
-        decision=of_network["decision"],
-    )
-
-
-def _counters(plans: tuple[LayerPlan, ...]) -> tuple[Counter, ...]:
-    """Those that each layer has."""
-    return layer_counters(any(plan.synapses.protected for plan in plans))
+    return trace(engine, plans, replies)
 
 
 @lru_cache(maxsize=4)
@@ -121,8 +107,9 @@ class _SimulatedBoard:
         self._board = board = built.board
         self._identity = Identity.of(
             spec, ways=plans[0].synapses.ways, score_bits=signed_bits(*spec.score_range),
-            counter_words=len(plans) * len(_counters(plans)) + len(NETWORK_COUNTERS),
-            window=board.window, buffer=board.buffer, load_bytes=len(network_image(plans)),
+            counter_words=len(plans) * len(counters_of(plans)) + len(NETWORK_COUNTERS),
+            window=board.window - CRC_BYTES, buffer=board.buffer,
+            load_bytes=len(network_image(plans)), clock_hz=round(board.clock_hz),
         )
 
     def infer(self, samples: npt.NDArray, done: Callable[[], None]) -> list[tuple[Any, ...]]:
@@ -133,13 +120,14 @@ class _SimulatedBoard:
         SpikewrightError
             If the design is of another network, complains, or does not answer.
         """
-        turns = [Turn(bytes([Command.IDENTIFY]), 1 + Identity.BYTES)]
+        frames = FrameCounter()
+        turns = [Turn(frames.commands(bytes([Command.IDENTIFY])), 1)]
         if self._identity.load_bytes:
-            turns += [Turn(piece + bytes([Command.PING]), 1)
+            turns += [Turn(frames.commands(piece + bytes([Command.PING])), 1)
                       for piece in encode_load(network_image(self._plans))]
         ends = set()
         for sample in samples:
-            turns += self._inference(sample)
+            turns += self._inference(frames, sample)
             ends.add(len(turns) - 1)
         parser = ReplyParser()
         replies: list[Reply] = []
@@ -160,23 +148,18 @@ class _SimulatedBoard:
         converse(
             *self._hardware, turns, divisor=divisor,
             settle=round(_SETTLE * self._board.clock_hz),
-            limit=cycle_limit(self._spec, self._plans, samples.shape[1]) + 2 * _BITS * divisor,
+            limit=cycle_limit(self._spec, self._plans, samples.shape[1])
+            + 2 * _BITS * divisor + _GATHER,
             answered=answered,
         )
         return list(zip(replies[::2], replies[1::2], strict=True))
 
-    def _inference(self, sample: npt.NDArray) -> Iterator[Turn]:
+    def _inference(self, frames: FrameCounter, sample: npt.NDArray) -> Iterator[Turn]:
         """``sample`` in pieces that the board's window holds, then its counters."""
         identity = self._identity
         data = bytes([Command.CLEAR]) + encode_inference(self._spec, sample, identity.ways)
-        event = 3 if identity.value_bits else 2
-        first = at = 0
-        while at < len(data):
-            length = event if data[at] & 0x80 else 1
-            if at + length - first >= identity.window:
-                yield Turn(data[first:at] + bytes([Command.PING]), 1)
-                first = at
-            at += length
-        result = 1 + identity.classes * identity.score_bytes + identity.index_bytes
-        counters = 2 + 4 * identity.counter_words
-        yield Turn(data[first:] + bytes([Command.COUNTERS]), result + counters)
+        # Each piece has a PING behind it.
+        *pieces, rest = split(data, identity.window - 1, valued=identity.value_bits > 0)
+        for piece in pieces:
+            yield Turn(frames.commands(piece + bytes([Command.PING])), 1)
+        yield Turn(frames.commands(rest + bytes([Command.COUNTERS])), 2)

@@ -1,47 +1,42 @@
-"""The bytes between host and board: what they mean.
+"""The frames between host and board: what they mean. docs/protocol.md is the whole of it.
 
-Version 3. The host sends
+Version 4. A frame is stuffed (:mod:`~spikewright.boards.cobs`), so that 0x00 ends it and nothing
+else, and carries a CRC-32: version and kind in one byte, a number that counts frames, a body, the
+CRC. Nothing of a frame is done before its CRC was right. The bodies of the host's COMMANDS frames,
+one after the other, are
 
-=============  =======================  ============================================================
-``EVENT``      1aaaaaaa aaaaaaaa [v]    An event at address a (high bits first), with value v, one
-                                        byte, where events have values. Its beat is sent when the
-                                        next event's way is not above its own, so events come beat
-                                        by beat, and in a beat way by way. Addresses ascend within
-                                        a way and a timestep.
-``TICK``       0x01                     The timestep ends.
-``LAST``       0x02                     The timestep and the inference end; answered with RESULT.
-``COUNTERS``   0x03                     Waits for the results of all inferences before it, then
-                                        answers with COUNTERS.
-``CLEAR``      0x04                     Waits likewise, then zeroes the counters. No answer.
-``IDENTIFY``   0x05                     Answered with IDENTITY.
-``PING``       0x06                     Answered with PONG as soon as all before it has been taken.
-``RESET``      0x07                     Abandons every inference whose result is not out yet, zeroes
-                                        the counters and answers READY. Send it as often as
-                                        :data:`~.host.RECOVERY` does: the first ones may be taken
-                                        for parts of an interrupted EVENT or LOAD.
-``REWIND``     0x08                     Waits like COUNTERS; the next loaded byte is the first.
-``LOAD``       0x09 n b₀ … bₙ           Waits likewise; n + 1 bytes for the memories.
-=============  =======================  ============================================================
+=============  ===================  ================================================================
+``EVENT``      1ddddddd [v]         An event; d tells its way and how far its address lies behind
+                                    the one before in its way and timestep, see :func:`distance`;
+                                    with value v, one byte, where events have values. Its beat is
+                                    sent when the next event's way is not above its own.
+``SKIP``       01hhhhhh             Higher bits of the next event's distance; up to two of them,
+                                    the highest first.
+``TICKS``      001nnnnn             n + 1 timesteps end; the second and all after it are empty.
+``LAST``       0x01                 The timestep and the inference end; answered with RESULT.
+``COUNTERS``   0x02                 Waits for the results of all inferences before it, then
+                                    answers with COUNTERS.
+``CLEAR``      0x03                 Waits likewise, then zeroes the counters. No answer.
+``IDENTIFY``   0x04                 Answered with IDENTITY.
+``PING``       0x05                 Answered with PONG as soon as all before it has been taken.
+``REWIND``     0x06                 Waits like COUNTERS; the next loaded byte is the first.
+``LOAD``       0x07 n b₀ … bₙ       Waits likewise; n + 1 bytes for the memories.
+=============  ===================  ================================================================
 
-and the board answers in frames of fixed length, numbers with their low byte first:
+A RESET frame abandons every inference whose result is not out yet and every byte that is not taken
+yet, zeroes the counters, and is answered with READY. The board answers in frames as well; they also
+say how many bytes of COMMANDS it has taken. Numbers have their low byte first:
 
-=============  =====  ==============================================================================
-``RESULT``     0x11   score of each class, signed, then the winner; :attr:`Identity.score_bytes` and
-                      :attr:`Identity.index_bytes` wide
-``COUNTERS``   0x12   every counter word, 4 bytes each, then one byte: 1 if an inference since CLEAR
-                      was longer than the board's buffer (its cycles then depend on the wire)
-``IDENTITY``   0x13   :class:`Identity`
-``PONG``       0x14   nothing
-``READY``      0x15   nothing
-``ERROR``      0x1F   one byte: the :class:`Fault`\\ s since the last ERROR. WEDGED comes
-                      unasked, from a board with a watchdog
-=============  =====  ==============================================================================
-
-The address of an event on the wire is its way above the address within the way: see
-:func:`wire_addresses`. An event costs 2 bytes, or 3, a timestep 1, a result of ten classes 12.
-
-The board holds ``Identity.window`` bytes that it has not taken yet; a host that never has more than
-that unanswered by a PONG (or a result) cannot overrun it.
+=============  ====  ===============================================================================
+``RESULT``     1     score of each class, signed, then the winner; :attr:`Identity.score_bytes` and
+                     :attr:`Identity.index_bytes` wide
+``COUNTERS``   2     every counter word, 4 bytes each, then one byte: 1 if an inference since CLEAR
+                     was longer than the board's buffer (its cycles then depend on the wire)
+``IDENTITY``   3     :class:`Identity`
+``PONG``       4     nothing
+``READY``      5     one byte: the number of the RESET
+``ERROR``      15    two bytes: the :class:`Fault` flags since the last ERROR; comes unasked
+=============  ====  ===============================================================================
 """
 
 import enum
@@ -53,42 +48,53 @@ import numpy.typing as npt
 
 from ..gen.beats import addresses
 from ..gen.coding import InputKind
-from ..gen.counters import COUNTERS, NETWORK_COUNTERS
+from ..gen.counters import NETWORK_COUNTERS, layer_counters
 from ..gen.errors import SpikewrightError
 from ..gen.linear import MAX_WAYS
 from ..gen.plan import input_source
 from ..gen.rtl.streams import address_bits
 from ..gen.spec import NetworkSpec
 
-VERSION = 3
+VERSION = 4
 
 #: Addresses that an EVENT can carry.
 MAX_INPUTS = 1 << 15
 
 
-class Command(enum.IntEnum):
-    """Single bytes from the host; a byte with the top bit set begins an EVENT."""
+#: Bytes that are no :class:`Command`: the top bits of EVENT, SKIP and TICKS.
+EVENT, SKIP, TICKS = 0x80, 0x40, 0x20
+#: Bits of a distance in an EVENT and in a SKIP, SKIPs of an event, and timesteps of a TICKS.
+EVENT_BITS, SKIP_BITS, MAX_SKIPS, MAX_TICKS = 7, 6, 2, 32
 
-    TICK = 0x01
-    LAST = 0x02
-    COUNTERS = 0x03
-    CLEAR = 0x04
-    IDENTIFY = 0x05
-    PING = 0x06
-    RESET = 0x07
-    REWIND = 0x08
-    LOAD = 0x09
+
+class Kind(enum.IntEnum):
+    """Of frames from the host."""
+
+    RESET = 0
+    COMMANDS = 1
+
+
+class Command(enum.IntEnum):
+    """Single bytes in the body of COMMANDS."""
+
+    LAST = 0x01
+    COUNTERS = 0x02
+    CLEAR = 0x03
+    IDENTIFY = 0x04
+    PING = 0x05
+    REWIND = 0x06
+    LOAD = 0x07
 
 
 class Tag(enum.IntEnum):
-    """First byte of every frame from the board."""
+    """Kind of frames from the board."""
 
-    RESULT = 0x11
-    COUNTERS = 0x12
-    IDENTITY = 0x13
-    PONG = 0x14
-    READY = 0x15
-    ERROR = 0x1F
+    RESULT = 1
+    COUNTERS = 2
+    IDENTITY = 3
+    PONG = 4
+    READY = 5
+    ERROR = 15
 
 
 class Fault(enum.IntFlag):
@@ -101,17 +107,24 @@ class Fault(enum.IntFlag):
     OVERRUN = 16
     VALUE = 32
     WEDGED = 64
+    DAMAGED = 128
+    SEQUENCE = 256
+    VERSION = 512
 
 
 _MEANING = {
-    Fault.UNKNOWN: "it got a byte that is no command",
-    Fault.ADDRESS: "an event's address does not exist, or does not ascend in its way and timestep",
+    Fault.UNKNOWN: "it got a byte that is no command, or a frame of no kind it knows",
+    Fault.ADDRESS: "an event's address does not exist",
     Fault.TIMESTEPS: "an inference has more timesteps than the network is proven for",
     Fault.FRAMING: "a byte had no stop bit; check that both sides have the same baud rate",
-    Fault.OVERRUN: "bytes came faster than it took them; keep to the window of unanswered bytes",
+    Fault.OVERRUN: "bytes came faster than it took them; keep to the window of untaken bytes",
     Fault.VALUE: "an event's value is 0 or more than the network is proven for",
     Fault.WEDGED: "its network had come to a standstill and was reset; inferences that were not "
                   "answered are lost",
+    Fault.DAMAGED: "a frame was cut or its CRC was wrong; check the cable and the baud rate",
+    Fault.SEQUENCE: "a frame came out of turn, so one before it is lost",
+    Fault.VERSION: f"it does not speak version {VERSION} of the protocol; build and program the "
+                   f"bitstream again",
 }
 
 
@@ -119,8 +132,20 @@ class LinkError(SpikewrightError):
     """Host and board do not understand each other."""
 
 
+class DamagedFrameError(LinkError):
+    """A frame from the board was cut, or its CRC is wrong."""
+
+
+class LostReplyError(LinkError):
+    """A frame from the board is missing."""
+
+
 class UnexpectedReplyError(LinkError):
-    """A board sent a byte that begins no frame of this protocol."""
+    """A board sent a frame that is none of this protocol, or that nothing asked for."""
+
+
+class LinkTimeoutError(LinkError):
+    """A board did not answer in time."""
 
 
 class BoardFaultError(LinkError):
@@ -131,7 +156,7 @@ class BoardFaultError(LinkError):
         meanings = [text for fault, text in _MEANING.items() if fault in faults]
         super().__init__(
             f"the board reports: {'; '.join(meanings) or f'fault {int(faults)}'} "
-            f"(send RESET before going on)"
+            f"(reset the link before going on)"
         )
 
 
@@ -171,6 +196,22 @@ def wire_addresses(spec: NetworkSpec, ways: int) -> npt.NDArray[np.int64]:
     return (place % ways << bank_bits(spec, ways)) | place // ways
 
 
+def way_bits(ways: int) -> int:
+    """Bits of a distance that tell the way; 0 if there is one."""
+    return (ways - 1).bit_length()
+
+
+def distance(way: int, address: int, before: int | None, ways: int) -> int:
+    """What an EVENT and the SKIPs in front of it carry.
+
+    The way in its lowest bits; above them how many addresses of the way lie between that of the
+    event and ``before``, the one before it in its way and timestep, or address 0 if it is the
+    first.
+    """
+    apart = address if before is None else address - before - 1
+    return apart << way_bits(ways) | way
+
+
 @dataclass(frozen=True, kw_only=True)
 class Identity:
     """What a board says about its bitstream.
@@ -194,10 +235,13 @@ class Identity:
         32-bit words of a COUNTERS frame, those of the network last.
     window
         Bytes it holds that it has not taken yet.
+        The host never has more of COMMANDS under way.
     buffer
         Beats it holds before an inference begins.
     load_bytes
         Bytes that fill the memories that are loaded.
+    clock_hz
+        Of the network, 0 if it is not known.
     """
 
     version: int
@@ -213,14 +257,17 @@ class Identity:
     window: int
     buffer: int
     load_bytes: int = 0
+    clock_hz: int = 0
 
-    _FORMAT = struct.Struct("<B8sHBBHBIHHHII")
+    _FORMAT = struct.Struct("<B8sHBBHBIHHHIII")
     BYTES = _FORMAT.size
+    #: Where the digest is among them.
+    DIGEST_AT = 1
 
     @classmethod
     def of(
         cls, spec: NetworkSpec, *, ways: int, score_bits: int, counter_words: int, window: int,
-        buffer: int, load_bytes: int = 0,
+        buffer: int, load_bytes: int = 0, clock_hz: int = 0,
     ) -> "Identity":
         """What a bitstream of ``spec`` says."""
         require_inputs(spec, ways)
@@ -232,6 +279,7 @@ class Identity:
             classes=spec.classes, score_bits=score_bits,
             timesteps=1 if held else spec.timesteps, layers=len(spec.layers),
             counter_words=counter_words, window=window, buffer=buffer, load_bytes=load_bytes,
+            clock_hz=clock_hz,
         )
 
     @property
@@ -250,7 +298,7 @@ class Identity:
         return address_bits(self.inputs)
 
     def pack(self) -> bytes:
-        """The bytes after the tag of an IDENTITY frame."""
+        """The body of an IDENTITY frame."""
         return self._FORMAT.pack(*(getattr(self, field.name) for field in fields(self)))
 
     @classmethod
@@ -269,17 +317,19 @@ class Identity:
 
     def _check(self) -> None:
         """Raises LinkError unless there can be such a board, so that frames have a length."""
-        counted = self.layers * len(COUNTERS) + len(NETWORK_COUNTERS)
+        # With all counters of a layer, with those of protected weights as well, and without any.
+        counted = (1, *(self.layers * len(layer_counters(protected)) + len(NETWORK_COUNTERS)
+                        for protected in (False, True)))
         for what, allowed in {
             "inputs": range(1, MAX_INPUTS + 1), "ways": range(1, MAX_WAYS + 1),
             "value_bits": range(9), "classes": range(1, 1 << 16), "score_bits": range(1, 65),
             "timesteps": range(1, 1 << 20), "layers": range(1, 1 << 16),
-            "counter_words": (1, counted), "window": range(1, 1 << 16),
+            "counter_words": counted, "window": range(1, 1 << 16),
         }.items():
             if getattr(self, what) not in allowed:
                 raise LinkError(
                     f"the board says of itself that {what} is {getattr(self, what)}, which no "
-                    f"bitstream has; send RESET and IDENTIFY again, or check the baud rate"
+                    f"bitstream has; program the bitstream again"
                 )
 
     def expect(self, spec: NetworkSpec) -> None:

@@ -8,7 +8,17 @@ from amaranth.build import Attrs, Pins, Platform, Resource, Subsignal
 
 from ..gen.errors import SpikewrightError
 from .pll import Ecp5Loop, Ice40Loop, Setting
+from .programmer import (
+    COPY,
+    ICESPROG,
+    TINYPROG,
+    Programmer,
+    dfu_util,
+    iceprog,
+    open_fpga_loader,
+)
 from .uart import MAX_BAUD_ERROR, MIN_DIVISOR, baud_divisor
+from .usb import UsbId
 
 
 class UnknownBoardError(SpikewrightError):
@@ -31,8 +41,9 @@ class Part:
 class Family:
     """Tools of a family of parts, what makes its clocks, and what its cells are called.
 
-    ``blocks``: the shapes (width in bits, depth) that a block memory can take. ``cells``: nextpnr's
-    name of a resource → our name, for those worth showing.
+    ``blocks``: the shapes (width in bits, depth) that a block memory can take. ``table``: what
+    netlists call a truth table. ``cells``: nextpnr's name of a resource → our name, for those worth
+    showing.
     """
 
     name: str
@@ -40,6 +51,7 @@ class Family:
     bitstream: str
     blocks: tuple[tuple[int, int], ...]
     loop: Ice40Loop | Ecp5Loop
+    table: str
     cells: dict[str, str] = field(hash=False)
 
     @property
@@ -51,12 +63,14 @@ class Family:
 ICE40 = Family(
     name="ice40", tools=("yosys", "nextpnr-ice40", "icepack"), bitstream="top.bin",
     blocks=((2, 2048), (4, 1024), (8, 512), (16, 256)), loop=Ice40Loop(),
+    table="SB_LUT4",
     cells={"ICESTORM_LC": "logic cells", "ICESTORM_RAM": "block memories",
            "ICESTORM_SPRAM": "large memories", "ICESTORM_DSP": "multipliers"},
 )
 ECP5 = Family(
     name="ecp5", tools=("yosys", "nextpnr-ecp5", "ecppack"), bitstream="top.bit",
     blocks=((1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512)), loop=Ecp5Loop(),
+    table="LUT4",
     cells={"TRELLIS_COMB": "LUTs", "TRELLIS_FF": "flip-flops", "DP16KD": "block memories",
            "MULT18X18D": "multipliers"},
 )
@@ -99,8 +113,11 @@ class Board:
         ``oscillator_hz`` if no loop is used.
     baud
         Of the serial line; ``wires`` where an adapter has to be connected, as the board has none.
-    programmer
-        What writes its configuration; see :mod:`~spikewright.boards.program`.
+    programmers
+        What can write its configuration, in order of preference; see
+        :mod:`~spikewright.boards.program`.
+    usb
+        What its programming interface is known by.
     lights
         ``resource:number[:part]`` of up to two lights.
     window, buffer
@@ -114,7 +131,8 @@ class Board:
     platform: str
     oscillator_hz: int
     clock_hz: float
-    programmer: str
+    programmers: tuple[Programmer, ...]
+    usb: tuple[UsbId, ...]
     oscillator: str | None = None
     loop_at_pin: bool = False
     baud: int = 1_000_000
@@ -122,6 +140,11 @@ class Board:
     lights: tuple[str, ...] = ("led:0", "led:1")
     window: int = 512
     buffer: int = 512
+
+    @property
+    def programmer(self) -> str:
+        """The tool of its first programmer."""
+        return self.programmers[0].tool
 
     @property
     def divisor(self) -> int:
@@ -160,10 +183,11 @@ class Board:
         return replace(self, clock_hz=self.oscillator_hz)
 
     def make_platform(self) -> Platform:
-        """A fresh Amaranth platform, with the serial line ``uart`` 0; one is needed for every
-        build."""
+        """A fresh Amaranth platform, with the serial line ``uart`` 0, and tables for what is
+        exchanged in a finished bitstream; one is needed for every build."""
         module, name = self.platform.split(":")
         platform = getattr(importlib.import_module(module), name)()
+        platform.table_cell = self.family.table
         if self.wires is not None:
             standard = ({"IO_TYPE": "LVCMOS33"} if self.family is ECP5
                         else {"IO_STANDARD": "SB_LVCMOS"})
@@ -193,12 +217,20 @@ def _ecp5(device: str) -> Part:
     return Part(device=device, logic=logic, blocks=blocks, multipliers=multipliers)
 
 
+#: Chips between USB and a board, as their makers number them.
+FT2232 = UsbId(vendor=0x0403, product=0x6010)
+FT232H = UsbId(vendor=0x0403, product=0x6014)
+ICELINK = UsbId(vendor=0x1d50, product=0x602b)
+
+
 def _small(name: str, description: str, part: Part, platform: str, **more) -> Board:
     """A board with an iCE40."""
     return Board(**{
         "name": name, "description": description, "family": ICE40, "part": part,
         "platform": f"amaranth_boards.{platform}", "oscillator_hz": 12_000_000,
-        "clock_hz": 24e6 if part is UP5K else 48e6, "programmer": "iceprog", **more,
+        "clock_hz": 24e6 if part is UP5K else 48e6, "usb": (FT2232,),
+        "programmers": (iceprog(), open_fpga_loader("-b", "ice40_generic", volatile=False)),
+        **more,
     })
 
 
@@ -207,27 +239,33 @@ def _large(name: str, description: str, device: str, platform: str, **more) -> B
     return Board(**{
         "name": name, "description": description, "family": ECP5, "part": _ecp5(device),
         "platform": f"amaranth_boards.{platform}", "oscillator_hz": 25_000_000, "clock_hz": 75e6,
-        "programmer": "openFPGALoader", "buffer": 2048, **more,
+        "buffer": 2048, **more,
     })
 
 
 def _ulx3s(size: str) -> Board:
     return _large(f"ulx3s-{size.lower()}", f"Radiona ULX3S with an ECP5 LFE5U-{size}",
-                  f"LFE5U-{size}", f"ulx3s:ULX3S_{size}_Platform")
+                  f"LFE5U-{size}", f"ulx3s:ULX3S_{size}_Platform",
+                  programmers=(open_fpga_loader("-b", "ulx3s"),),
+                  usb=(UsbId(vendor=0x0403, product=0x6015, says="ULX3S"),))
 
 
 def _orangecrab(size: str) -> Board:
     return _large(
         f"orangecrab-{size.lower()}", f"OrangeCrab r0.2 with an ECP5 LFE5U-{size}",
         f"LFE5U-{size}", f"orangecrab_r0_2:OrangeCrabR0_2_{size}Platform",
-        oscillator_hz=48_000_000, lights=("rgb_led:0:r", "rgb_led:0:g"), programmer="dfu-util",
+        oscillator_hz=48_000_000, lights=("rgb_led:0:r", "rgb_led:0:g"),
+        programmers=(dfu_util(0x1209, 0x5af0), open_fpga_loader("-b", "orangeCrab",
+                                                                volatile=False)),
+        usb=(UsbId(vendor=0x1209, product=0x5af0),),
         wires=Wires(rx="0", tx="1", connector="io:0", where="IO0 and IO1 of the Feather header"))
 
 
 def _ecpix(size: str) -> Board:
     return _large(f"ecpix5-{size.lower()}", f"LambdaConcept ECPIX-5 with an ECP5 LFE5UM5G-{size}",
                   f"LFE5UM5G-{size}", f"ecpix5:ECPIX5{size[:2]}Platform",
-                  oscillator_hz=100_000_000, lights=("rgb_led:0:r", "rgb_led:0:g"))
+                  oscillator_hz=100_000_000, lights=("rgb_led:0:r", "rgb_led:0:g"),
+                  programmers=(open_fpga_loader("-b", "ecpix5"),), usb=(FT2232,))
 
 
 #: Smallest part first.
@@ -235,40 +273,49 @@ BOARDS = (
     _small("icestick", "Lattice iCEstick with an iCE40HX1K", HX1K, "icestick:ICEStickPlatform",
            buffer=256, window=256),
     _small("icebreaker", "1BitSquared iCEBreaker with an iCE40UP5K", UP5K,
-           "icebreaker:ICEBreakerPlatform", loop_at_pin=True),
+           "icebreaker:ICEBreakerPlatform", loop_at_pin=True,
+           usb=(UsbId(vendor=0x0403, product=0x6010, says="iCEBreaker"),)),
     _small("icesugar", "MuseLab iCESugar with an iCE40UP5K", UP5K, "icesugar:ICESugarPlatform",
-           loop_at_pin=True, programmer="icesprog"),
+           loop_at_pin=True, programmers=(ICESPROG,), usb=(ICELINK,)),
     _small("upduino-v3", "UPduino 3 with an iCE40UP5K; its jumper OSC must be closed", UP5K,
            "upduino_v3:UpduinoV3Platform", oscillator="clk12",
-           lights=("rgb_led:0:r", "rgb_led:0:g"),
+           lights=("rgb_led:0:r", "rgb_led:0:g"), programmers=(iceprog(),), usb=(FT232H,),
            wires=Wires(rx="10", tx="12", connector="j:0", where="gpio_27 and gpio_35")),
     _small("tinyfpga-bx", "TinyFPGA BX with an iCE40LP8K", LP8K, "tinyfpga_bx:TinyFPGABXPlatform",
-           oscillator_hz=16_000_000, programmer="tinyprog", lights=("led:0",),
+           oscillator_hz=16_000_000, lights=("led:0",), programmers=(TINYPROG,),
+           usb=(UsbId(vendor=0x1d50, product=0x6130),),
            wires=Wires(rx="1", tx="2", connector="gpio:0", where="pins 1 and 2")),
     _small("blackice-ii", "myStorm BlackIce II with an iCE40HX4K", HX4K,
-           "blackice_ii:BlackIceIIPlatform", oscillator_hz=100_000_000, programmer="blackice"),
+           "blackice_ii:BlackIceIIPlatform", oscillator_hz=100_000_000, programmers=(COPY,),
+           usb=(UsbId(vendor=0x0483, product=0x5740),)),
     _small("hx8k-b-evn", "Lattice iCE40-HX8K breakout board", HX8K,
-           "ice40_hx8k_b_evn:ICE40HX8KBEVNPlatform"),
+           "ice40_hx8k_b_evn:ICE40HX8KBEVNPlatform", programmers=(iceprog(volatile=True),)),
     _ulx3s("12F"),
     _ulx3s("25F"),
     _large("colorlight-5a-75b", "Colorlight 5A-75B 7.0 with an ECP5 LFE5U-25F", "LFE5U-25F",
-           "colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform", lights=()),
+           "colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform", lights=(),
+           # Through an adapter of the user's own, as Amaranth has it.
+           programmers=(open_fpga_loader("-c", "ft232"),), usb=(FT232H,)),
     _large("icesugar-pro", "MuseLab iCESugar-pro with an ECP5 LFE5U-25F", "LFE5U-25F",
            "icesugar_pro:ICESugarProPlatform", lights=("rgb_led:0:r", "rgb_led:0:g"),
-           programmer="icesprog"),
+           programmers=(ICESPROG,), usb=(ICELINK,)),
     _large("icepi-zero", "Icepi Zero 1.3 with an ECP5 LFE5U-25F", "LFE5U-25F",
-           "icepi_zero:IcepiZero1_3Platform", oscillator_hz=50_000_000),
+           "icepi_zero:IcepiZero1_3Platform", oscillator_hz=50_000_000,
+           programmers=(open_fpga_loader("-b", "icepi-zero"),),
+           usb=(UsbId(vendor=0x0403, product=0x6015),)),
     _orangecrab("25F"),
     _ulx3s("45F"),
     _ecpix("45F"),
     _large("versa-ecp5", "Lattice Versa with an ECP5 LFE5UM-45F", "LFE5UM-45F",
-           "versa_ecp5:VersaECP5Platform", oscillator_hz=100_000_000, programmer="openocd"),
+           "versa_ecp5:VersaECP5Platform", oscillator_hz=100_000_000,
+           # The part must be alone in the chain: the clock chip is bypassed by a jumper.
+           programmers=(open_fpga_loader("-c", "ft2232"),), usb=(FT2232,)),
     _ulx3s("85F"),
     _orangecrab("85F"),
     _ecpix("85F"),
     _large("ecp5-5g-evn", "Lattice ECP5-5G evaluation board with an LFE5UM5G-85F",
            "LFE5UM5G-85F", "ecp5_5g_evn:ECP55GEVNPlatform", oscillator_hz=12_000_000,
-           programmer="openocd"),
+           programmers=(open_fpga_loader("-b", "ecp5_evn"),), usb=(FT2232,)),
 )
 
 

@@ -1,11 +1,14 @@
-"""Results, counters and faults to bytes for the host."""
+"""Results, counters and faults to frames for the host."""
 
 from amaranth import *
+from amaranth.hdl import ValueLike
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..gen.rtl.streams import result_stream
-from .protocol import Fault, Identity, Tag
+from ..gen.rtl.tables import Tables
+from .cobs import FrameByte
+from .protocol import VERSION, Fault, Identity, Tag
 
 
 class Request(enum.Enum, shape=2):
@@ -18,7 +21,8 @@ class Request(enum.Enum, shape=2):
 
 
 class ReplyEncoder(wiring.Component):
-    """Results, requests and faults to frames; one at a time: faults first, then results.
+    """Results, requests and faults to kinds and bodies of frames; one at a time: faults first, then
+    results.
 
     Throughput: one byte per cycle, and 2 cycles between frames and between counter words.
 
@@ -35,10 +39,12 @@ class ReplyEncoder(wiring.Component):
     request : In(stream of Request)
         Taken with the last byte of its frame.
     faults : In
+    number : In
+        Of the last RESET.
     spilled : In
     counter_address, counter_read, counter_data, counter_valid : Out, Out, In, In
         As of :class:`spikewright.gen.rtl.network.Network`.
-    o : Out(stream of 8 bits)
+    o : Out(stream of FrameByte)
     """
 
     def __init__(self, identity: Identity):
@@ -47,32 +53,43 @@ class ReplyEncoder(wiring.Component):
             "results": In(result_stream(identity.classes, identity.score_bits)),
             "drop_results": In(1),
             "request": In(stream.Signature(Request)),
-            "faults": In(Fault),
+            "faults": In(Fault), "number": In(8),
             "spilled": In(1),
             "counter_address": Out(range(max(identity.counter_words, 2))),
             "counter_read": Out(1), "counter_data": In(32), "counter_valid": In(1),
-            "o": Out(stream.Signature(8)),
+            "o": Out(stream.Signature(FrameByte())),
         })
 
     def elaborate(self, platform):
         m = Module()
         identity = self.identity
-        body = C(int.from_bytes(identity.pack(), "little"), 8 * identity.BYTES)
+        # The digest is of the weights, too, so it is exchanged with them in a finished bitstream.
+        digest, first = identity.digest, identity.DIGEST_AT
+        packed = bytearray(identity.pack())
+        packed[first : first + len(digest)] = bytes(len(digest))
+        body = C(int.from_bytes(packed, "little"), 8 * identity.BYTES)
+        turned = [digest[(n - first) % len(digest)] for n in range(len(digest))]
+        m.submodules.digest = tables = Tables(turned, 8)
         place = Signal(range(max(identity.BYTES, identity.counter_words)))
         byte, word = Signal(2), Signal(32)
         gathered, reported = Signal(Fault), Signal(Fault)
-        tag = Signal(8)
-        m.d.comb += self.counter_address.eq(place)
+        tag, number = Signal(4), Signal(8)
+        m.d.comb += [self.counter_address.eq(place), tables.address.eq(place)]
+        said = Mux((place >= first) & (place < first + len(digest)), tables.data,
+                   body.word_select(place, 8))
         m.d.sync += gathered.eq(gathered | self.faults)
 
-        def send(value, *, valid=1):
-            m.d.comb += [self.o.valid.eq(valid), self.o.payload.eq(value)]
+        def send(value, *, valid: ValueLike = 1, last: ValueLike = 1):
+            m.d.comb += [
+                self.o.valid.eq(valid), self.o.payload.byte.eq(value), self.o.payload.last.eq(last),
+            ]
             return self.o.valid & self.o.ready
 
-        def last_byte_of(value, width: int, *, valid=1):
-            """Sends ``width`` bytes of ``value``; the condition that the last of them is taken."""
-            sent = send(Value.cast(value).word_select(byte, 8), valid=valid)
+        def last_byte_of(value, width: int, *, valid=1, ends=False):
+            """Sends ``width`` bytes of ``value``, with which the frame ``ends``; the condition that
+            the last of them is taken."""
             last = byte == width - 1
+            sent = send(Value.cast(value).word_select(byte, 8), valid=valid, last=last & ends)
             with m.If(sent):
                 m.d.sync += byte.eq(Mux(last, 0, byte + 1))
             return sent & last
@@ -81,11 +98,11 @@ class ReplyEncoder(wiring.Component):
             Request.IDENTITY: (Tag.IDENTITY, "IDENTITY"),
             Request.COUNTERS: (Tag.COUNTERS, "FETCH"),
             Request.PONG: (Tag.PONG, "END"),
-            Request.READY: (Tag.READY, "END"),
+            Request.READY: (Tag.READY, "READY"),
         }
         with m.FSM():
             with m.State("IDLE"):
-                m.d.sync += [place.eq(0), byte.eq(0)]
+                m.d.sync += [place.eq(0), byte.eq(0), number.eq(self.number)]
                 with m.If(gathered.any()):
                     m.d.sync += [tag.eq(Tag.ERROR), reported.eq(gathered), gathered.eq(self.faults)]
                     m.next = "TAG"
@@ -100,7 +117,8 @@ class ReplyEncoder(wiring.Component):
                             with m.Case(request):
                                 m.d.sync += tag.eq(name)
                     m.next = "TAG"
-            with m.State("TAG"), m.If(send(tag)), m.Switch(tag):
+            kind = C(VERSION, 4)
+            with m.State("TAG"), m.If(send(Cat(tag, kind), last=tag == Tag.PONG)), m.Switch(tag):
                 with m.Case(Tag.ERROR):
                     m.next = "ERROR"
                 with m.Case(Tag.RESULT):
@@ -112,7 +130,10 @@ class ReplyEncoder(wiring.Component):
                             m.next = "IDLE"
                         else:
                             m.next = state
-            with m.State("ERROR"), m.If(send(reported)):
+            with m.State("ERROR"), m.If(last_byte_of(reported, 2, ends=True)):
+                m.next = "IDLE"
+            with m.State("READY"), m.If(send(number)):
+                m.d.comb += self.request.ready.eq(1)
                 m.next = "IDLE"
 
             with m.State("COUNT"):
@@ -126,7 +147,7 @@ class ReplyEncoder(wiring.Component):
                 with m.Else():
                     m.d.comb += self.results.ready.eq(done)
             with m.State("WINNER"), m.If(
-                last_byte_of(self.results.payload.winner, identity.index_bytes)
+                last_byte_of(self.results.payload.winner, identity.index_bytes, ends=True)
             ):
                 m.d.comb += self.results.ready.eq(1)
                 m.next = "IDLE"
@@ -145,7 +166,7 @@ class ReplyEncoder(wiring.Component):
                 m.d.comb += self.request.ready.eq(1)
                 m.next = "IDLE"
 
-            with m.State("IDENTITY"), m.If(send(body.word_select(place, 8))):
+            with m.State("IDENTITY"), m.If(send(said, last=place == identity.BYTES - 1)):
                 m.d.sync += place.eq(place + 1)
                 with m.If(place == identity.BYTES - 1):
                     m.d.comb += self.request.ready.eq(1)

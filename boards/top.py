@@ -10,6 +10,7 @@ from ..gen.rtl.weights import network_image
 from ..gen.spec import NetworkSpec
 from .buffer import InferenceBuffer
 from .clock import Clock
+from .frames import CRC_BYTES
 from .hostlink import HostLink
 from .protocol import Identity
 from .recovery import Recovery
@@ -31,9 +32,11 @@ class SerialAccelerator(wiring.Component):
     divisor : int
         Clock cycles per bit.
     window : int
-        Bytes held while the network is busy.
+        Bytes of frames held while the network is busy; a power of two.
     buffer : int
         Beats of an inference held before it begins.
+    clock_hz : int
+        What the board says of its clock; 0 if nobody knows.
     watchdog : bool
         Watch the network: if it comes to a standstill, the board reports
         :attr:`~.protocol.Fault.WEDGED` and makes it work again, see :class:`~.recovery.Recovery`.
@@ -53,15 +56,15 @@ class SerialAccelerator(wiring.Component):
 
     def __init__(
         self, spec: NetworkSpec, folding: Folding, *, divisor: int, window: int, buffer: int,
-        watchdog: bool = False,
+        clock_hz: int = 0, watchdog: bool = False,
     ):
         self.watchdog = watchdog
         self.network = Network(spec, folding, watchdog=watchdog)
         #: What the board answers to IDENTIFY.
         self.identity = Identity.of(
             spec, ways=self.network.i.payload.shape().ways, score_bits=self.network.readout.bits,
-            counter_words=self.network.counter_count, window=window, buffer=buffer,
-            load_bytes=len(network_image(self.network.plans)),
+            counter_words=self.network.counter_count, window=window - CRC_BYTES, buffer=buffer,
+            load_bytes=len(network_image(self.network.plans)), clock_hz=clock_hz,
         )
         self._receiver, self._transmitter = UartReceiver(divisor), UartTransmitter(divisor)
         super().__init__({
@@ -74,8 +77,6 @@ class SerialAccelerator(wiring.Component):
         m = Module()
         identity = self.identity
         m.submodules.receiver = receiver = self._receiver
-        # One byte is the output register of the queue.
-        m.submodules.window = window = fifo.SyncFIFOBuffered(width=8, depth=identity.window + 1)
         m.submodules.link = link = HostLink(
             identity, self.network.plans[0].source.shape
         )
@@ -115,13 +116,10 @@ class SerialAccelerator(wiring.Component):
             connect(m, checked.o, buffer.i)
         connect(m, buffer.o, beats)
         connect(m, link.load, network.load)
+        connect(m, receiver.o, link.i)
         connect(m, link.o, transmitter.i)
         m.d.comb += [
             receiver.rx.eq(self.rx),
-            window.w_en.eq(receiver.o.valid), window.w_data.eq(receiver.o.payload),
-            receiver.o.ready.eq(window.w_rdy),
-            link.i.valid.eq(window.r_rdy), link.i.payload.eq(window.r_data),
-            window.r_en.eq(link.i.ready),
             self.tx.eq(transmitter.tx),
             results.w_en.eq(answers.valid), results.w_data.eq(answers.payload),
             answers.ready.eq(results.w_rdy),
@@ -156,7 +154,7 @@ class BoardTop(Elaboratable):
         self.board = board
         self.accelerator = SerialAccelerator(
             spec, folding, divisor=board.divisor, window=board.window, buffer=board.buffer,
-            watchdog=watchdog,
+            clock_hz=round(board.clock_hz), watchdog=watchdog,
         )
 
     def elaborate(self, platform):

@@ -19,8 +19,8 @@ GROUP = "spikewright.commands"
 
 #: Order in which a net travels; commands of other packages follow by name.
 ORDER = ("data", "train", "compile", "transfer", "study", "robustness", "metrics", "energy",
-         "simulate", "check", "faults", "generate", "boards", "fit", "build", "report", "export",
-         "demo")
+         "simulate", "play", "check", "faults", "generate", "boards", "fit", "build", "program",
+         "run", "virtual", "report", "export", "demo")
 
 _INTERRUPTED = 130
 _ANY_ARGUMENTS = {"ignore_unknown_options": True, "allow_extra_args": True}

@@ -20,7 +20,7 @@ from .ice40_routing import Ice40Routing
 from .verilog import ONE, ZERO, Bit, VerilogModule, lut
 
 #: Where bit i of a cell's truth table is among its 20 bits, and what the others are.
-_TABLE = (4, 14, 15, 5, 6, 16, 17, 7, 3, 13, 12, 2, 1, 11, 10, 0)
+TABLE_BITS = (4, 14, 15, 5, 6, 16, 17, 7, 3, 13, 12, 2, 1, 11, 10, 0)
 _CARRY, _REGISTER, _SET, _ASYNCHRONOUS = 8, 9, 18, 19
 
 
@@ -43,7 +43,7 @@ def to_verilog(
 
 def _table(bits: list[bool]) -> int:
     """The truth table among the bits of a logic cell."""
-    return sum(bits[place] << n for n, place in enumerate(_TABLE))
+    return sum(bits[place] << n for n, place in enumerate(TABLE_BITS))
 
 
 class _Reader:

@@ -2,7 +2,7 @@
 
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from ...gen.compiled.compiler import Design, compiled
 from ...gen.compiled.tools import verilator
 from ...gen.errors import SpikewrightError, ToolError
 
-PROGRAM = Path(__file__).with_name("serial.cpp")
+#: The design and its wires, for programs that come behind it, and one of them.
+LINE, PROGRAM = (Path(__file__).with_name(name) for name in ("line.hpp", "serial.cpp"))
 
 #: Ports of what is simulated.
 PORTS = ("clk", "rx", "tx")
@@ -24,7 +25,7 @@ class SilentBoardError(SpikewrightError):
 
 @dataclass(frozen=True)
 class Turn:
-    """``data`` is sent, then ``answers`` bytes are waited for."""
+    """``data`` is sent, then ``answers`` frames, each up to a 0x00, are waited for."""
 
     data: bytes
     answers: int
@@ -50,16 +51,22 @@ def program(hardware: Hardware) -> Path:
     ToolError
         If there is no C++ compiler, or it fails.
     """
+    # Of a netlist, more takes several times as long to compile, and is no faster.
+    return compiled_line(
+        Design(hardware.text, PORTS, tuple(hardware.memories), top=hardware.top,
+               language="verilog"), PROGRAM, optimise=1)
+
+
+def compiled_line(design: Design, behind: Path, *, optimise: int) -> Path:
+    """The binary of what stands in ``behind``, a program that drives the two wires of ``design``;
+    by what and with what errors, see :func:`program`."""
     try:
         verilator()
         simulator = "verilator"
     except ToolError:
         simulator = "cxxrtl"
-    # Of a netlist, more takes several times as long to compile, and is no faster.
-    return compiled(
-        Design(hardware.text, PORTS, tuple(hardware.memories), top=hardware.top,
-               language="verilog"),
-        PROGRAM.read_text(encoding="utf-8"), simulator, optimise=1)
+    text = "\n".join(part.read_text(encoding="utf-8") for part in (LINE, behind))
+    return compiled(design, text, simulator, optimise=optimise)
 
 
 def converse(
@@ -77,13 +84,11 @@ def converse(
     SilentBoardError
         If an answer is not complete in time, or bytes are malformed.
     """
-    words = [_word(number) for number in (divisor, settle, limit, len(memories))]
-    for name, content in memories.items():
-        words += [_word(len(name)), name.encode(), bytes(-len(name) % 8), _word(len(content)),
-                  np.array(content, "<u8").tobytes()]
+    words = [line_job({name: (8, np.array(content, "<u8").tobytes())
+                       for name, content in memories.items()}, divisor=divisor, settle=settle),
+             _word(limit)]
     for turn in turns:
-        words += [_word(len(turn.data)), turn.data, bytes(-len(turn.data) % 8),
-                  _word(turn.answers)]
+        words += [_bytes(turn.data), _word(turn.answers)]
     with tempfile.TemporaryDirectory(prefix="spikewright-") as folder:
         job = Path(folder) / "job"
         job.write_bytes(b"".join(words))
@@ -96,11 +101,12 @@ def converse(
                 for number, turn in enumerate(turns):
                     head = process.stdout.read(16)
                     answer = process.stdout.read(int.from_bytes(head[8:], "little"))
-                    if len(head) < 16 or len(answer) < turn.answers:
+                    if len(head) < 16 or answer.count(0) < turn.answers:
                         said = process.stderr.read().decode(errors="replace").strip()
                         raise SilentBoardError(
                             said or f"the board was sent {len(turn.data)} bytes (turn {number}) "
-                            f"and answered {len(answer)} of {turn.answers} bytes in {limit} cycles"
+                            f"and answered {answer.count(0)} of {turn.answers} frames in {limit} "
+                            f"cycles"
                         )
                     cycles = int.from_bytes(head[:8], "little")
                     answered(number, answer)
@@ -110,5 +116,20 @@ def converse(
     return cycles
 
 
+def line_job(
+    memories: Mapping[str, tuple[int, bytes]], *, divisor: int, settle: int
+) -> bytes:
+    """What the job of a program begins with. ``memories``: name → (bytes of a word, what the memory
+    starts with); the others are as in :func:`converse`."""
+    words = [_word(number) for number in (divisor, settle, len(memories))]
+    for name, (each, content) in memories.items():
+        words += [_bytes(name.encode()), _word(each), _bytes(content)]
+    return b"".join(words)
+
+
 def _word(number: int) -> bytes:
     return number.to_bytes(8, "little")
+
+
+def _bytes(content: bytes) -> bytes:
+    return _word(len(content)) + content + bytes(-len(content) % 8)

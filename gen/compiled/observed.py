@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from amaranth.back import rtlil
-from amaranth.hdl import C, ClockDomain, ClockSignal, Elaboratable, Module, Signal, Value
+from amaranth.hdl import C, ClockDomain, Elaboratable, Module, Signal, Value
 
 from ..folding import Folding
 from ..plan import LayerPlan
-from ..rtl.flat import FlatNetwork
+from ..rtl.flat import join
 from ..rtl.network import Network
 from ..rtl.weights import network_image
 from ..spec import NetworkSpec
@@ -74,15 +74,16 @@ class _Driven(Elaboratable):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.flat = FlatNetwork(self.network, self.inner)
+        m.submodules.network = self.network
         inner, host = self.inner, self.host
-        m.domains.host = ClockDomain(reset_less=True)
-        m.d.comb += [ClockSignal("host").eq(inner["clk"]),
+        m.domains.sync = sync = ClockDomain()
+        join(m, self.network, inner)
+        m.d.comb += [sync.clk.eq(inner["clk"]),
                      host["in_ready"].eq(~inner["in_valid"] | inner["in_ready"]),
                      *(port.eq(value) for port, value in self.observed)]
         for name in sorted(host.keys() - {"in_ready"}):
             with m.If(host["in_ready"] if name.startswith("in_") else C(1)):
-                m.d.host += inner[name].eq(host[name])
+                m.d.sync += inner[name].eq(host[name])
         return m
 
 

@@ -8,6 +8,11 @@ from amaranth.hdl import ShapeLike
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from .tables import table_cell
+
+#: Of a memory whose contents are exchanged in a finished bitstream.
+LEAST_ROWS = 32
+
 
 class BlockMemory(wiring.Component):
     """A memory of one read and one write port.
@@ -47,9 +52,13 @@ class BlockMemory(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         attributes: dict[str, Any] = {"no_rw_check": 1}
+        # What a finished bitstream exchanges is found by its columns, which few rows do not tell
+        # apart; a block memory has more of them in any case.
+        few = table_cell(platform) is not None and len(self.init) > 0
+        depth = max(self.depth, LEAST_ROWS) if few else self.depth
         # Kept as an attribute so that simulations can look inside.
         m.submodules.words = self.words = words = memory.Memory(
-            shape=self.shape, depth=self.depth, init=self.init, attrs=attributes)
+            shape=self.shape, depth=depth, init=self.init, attrs=attributes)
         read, write = words.read_port(domain="comb"), words.write_port()
         data = Signal(self.shape, reset_less=True)
         m.d.sync += data.eq(read.data)

@@ -11,6 +11,7 @@ from ..neuron import Neuron, Reset
 from ..plan import LayerPlan
 from ..synapses import OneToOne
 from .parameters import LayerParameters
+from .tables import table_cell
 
 
 def needs_flag(neuron: Neuron) -> bool:
@@ -116,7 +117,8 @@ class Neurons(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.parameters = self.parameters = parameters = LayerParameters(self.plan)
+        m.submodules.parameters = self.parameters = parameters = LayerParameters(
+            self.plan, exchanged=table_cell(platform) is not None)
         now = Signal(data.StructLayout({"valid": 1, "step": range(self.plan.steps), "last": 1}))
         m.d.comb += [now.valid.eq(self.i_valid), now.step.eq(self.i_step),
                      now.last.eq(self.i_last)]
@@ -216,7 +218,7 @@ class _Unit(wiring.Component):
         if name == "threshold" and self.plan.layer.neuron.threshold is None:
             return C(0)
         value = self.parameters.value(name, self.index)
-        if self.parameters.constant(name, self.index) is None:
+        if not self.parameters.steady(name):
             for n in range(stages):
                 value = self._later(value, f"{name}_{stages}_{n}")
         return value

@@ -12,6 +12,7 @@ from spikewright.gen.errors import DataError, SpikewrightError
 
 from . import (
     activity,
+    boards,
     conversion,
     cycle_model,
     energy,
@@ -36,6 +37,7 @@ PARTS = {
     "full_lanes": silicon.full_lanes,
     "convolution": silicon.convolution,
     "icebreaker": silicon.icebreaker,
+    "boards": boards.measure,
     "estimates": estimates.compare,
     "rivals": rivals.compare,
     "cycle_model": cycle_model.measure,

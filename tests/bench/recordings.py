@@ -2,7 +2,9 @@
 
 ``specs/mnist`` is ``spikewright train mnist --seed 0`` compiled; ``specs/nmnist_conv`` is
 ``spikewright train nmnist_conv`` on 800 recordings for 24 epochs, compiled with one epoch of
-quantisation-aware training. Any training of one's own does as well.
+quantisation-aware training; ``specs/nmnist_small``, small enough for an iCE40 UltraPlus, is recipe
+``nmnist`` with 64 hidden neurons on the same recordings for 40 epochs, compiled with 4. Any
+training of one's own does as well.
 """
 
 import os
@@ -55,6 +57,11 @@ def nmnist_milliseconds(count: int) -> Stimulus:
     return _nmnist(count, Encoding(timesteps=300, time_window=1000))
 
 
+def nmnist_windows(count: int) -> Stimulus:
+    """The last ``count`` recordings of N-MNIST in the ten timesteps of recipe ``nmnist``."""
+    return _nmnist(count, Encoding(timesteps=10, time_window=31_500))
+
+
 def nmnist_batches(size: int) -> Iterator[Stimulus]:
     """Every recording of N-MNIST that is there, those of training included, likewise."""
     splits = load_data(Data(source=nmnist_source()), _root())
@@ -79,7 +86,7 @@ def _nmnist(count: int, encoding: Encoding) -> Stimulus:
 
 def nmnist() -> list[tuple[str, NetworkSpec, Folding, npt.NDArray]]:
     """What, net, folding and samples of the measurements on real recordings."""
-    recipe = _nmnist(1, Encoding(timesteps=10, time_window=31_500)).spikes
+    recipe = nmnist_windows(1).spikes
     milliseconds = nmnist_milliseconds(1).spikes
     linear = dense(2312, 256, 10, timesteps=300, threshold=60)
     folding = Folding.each(LayerFolding(lanes=32, units=4), LayerFolding(lanes=5), spec=linear)

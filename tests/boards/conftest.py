@@ -9,6 +9,7 @@ import pytest
 from amaranth.back import rtlil
 
 from spikewright.boards.build import HIDE_ELEMENTS
+from spikewright.boards.contents import Contents, Separated
 from spikewright.boards.toolchain import find_tool
 
 # What each stand-in does: tells a version, notes that it ran, writes the files it is asked for.
@@ -76,6 +77,9 @@ def fake_tools(tmp_path, monkeypatch) -> FakeTools:
         program.chmod(0o755)
         monkeypatch.setenv(name.upper().replace("-", "_"), str(program))
     monkeypatch.setenv("SPIKEWRIGHT_CACHE", str(cache))
+    # What they leave behind has no memories in which contents could be found.
+    monkeypatch.setattr("spikewright.boards.build.separate",
+                        lambda rtlil, *_: Separated(rtlil, Contents(), Contents()))
     return FakeTools(log, cache)
 
 

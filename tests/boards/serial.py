@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from spikewright.boards.host import FrameCounter
+
 
 async def send_bytes(ctx, line, data: Iterable[int], bit_cycles: float, *, stop: int = 1):
     """Drives 8N1 frames on ``line``; a bit lasts ``bit_cycles`` clock cycles on average."""
@@ -29,3 +31,9 @@ async def receive_byte(ctx, line, bit_cycles: int) -> int:
     await ctx.tick().repeat(bit_cycles)
     assert ctx.get(line) == 1, f"byte 0x{byte:02x} has no stop bit"
     return byte
+
+
+def framed(data: bytes, counter: FrameCounter | None = None, most: int = 24) -> bytes:
+    """Commands in frames that go on where ``counter`` is, each of at most so many bytes."""
+    counter = counter or FrameCounter()
+    return b"".join(counter.commands(data[at : at + most]) for at in range(0, len(data), most))

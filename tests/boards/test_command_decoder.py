@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikewright.boards.command_decoder import CommandDecoder
-from spikewright.boards.host import encode_inference
+from spikewright.boards.host import encode_event, encode_inference, encode_ticks
 from spikewright.boards.protocol import Command, Fault, Identity
 from spikewright.gen import Folding, Layer, NetworkSpec, Neuron
 from spikewright.gen.beats import beats
@@ -66,8 +66,9 @@ def test_decoder_makes_the_beats_of_the_signals(seed, spec, ways):
     check_stream(dut, data, expected, stalls=(0.3, 0.4), seed=seed)
 
 
-def decode(known: Identity, data: bytes, pending=0):
-    """All beats and faults that ``data`` causes; requests are granted at once."""
+def decode(known: Identity, data: bytes, pending=0, reset=False):
+    """All beats and faults that ``data``, and then a ``reset``, causes; requests are granted at
+    once."""
     dut = CommandDecoder(known)
     sent, faults = [], Fault(0)
 
@@ -80,7 +81,10 @@ def decode(known: Identity, data: bytes, pending=0):
             ctx.set(dut.i.valid, 1)
             await ctx.tick().until(dut.i.ready)
         ctx.set(dut.i.valid, 0)
-        await ctx.tick().repeat(3)
+        ctx.set(dut.reset, reset)
+        await ctx.tick()
+        ctx.set(dut.reset, 0)
+        await ctx.tick().repeat(40)
 
     async def watch(ctx):
         nonlocal faults
@@ -101,8 +105,8 @@ def decode(known: Identity, data: bytes, pending=0):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.one_of(st.integers(0, 255), st.sampled_from([0x80, 0x01, 0x02, 5, 19])),
-                max_size=60))
+@given(st.lists(st.one_of(
+    st.integers(0, 255), st.sampled_from([0x80, 0x20, 0x3F, 0x01, 0x85, 0x93])), max_size=60))
 def test_no_bytes_break_the_networks_contract(data):
     known = identity(inputs=20, timesteps=3)
     sent, _ = decode(known, bytes(data))
@@ -121,21 +125,52 @@ def test_no_bytes_break_the_networks_contract(data):
 
 @pytest.mark.parametrize(("data", "fault"), [
     ([0x00], Fault.UNKNOWN),
-    ([0x7F], Fault.UNKNOWN),
-    ([0x80, 20], Fault.ADDRESS),
-    ([0xFF, 0xFF], Fault.ADDRESS),
-    ([0x80, 5, 0x80, 5], Fault.ADDRESS),
-    ([0x80, 5, 0x80, 4], Fault.ADDRESS),
-    ([0x80, 5, Command.TICK, 0x80, 4], Fault(0)),
-    ([Command.TICK] * 3 + [Command.LAST] + [Command.TICK] * 3, Fault(0)),
-    ([Command.TICK] * 4, Fault.TIMESTEPS),
+    ([0x1F], Fault.UNKNOWN),
+    ([0x80 | 20], Fault.ADDRESS),
+    ([0x80 | 19], Fault(0)),
+    ([0x80 | 10, 0x80 | 9], Fault.ADDRESS),
+    ([0x80 | 10, 0x80 | 8], Fault(0)),
+    ([0x41, 0x80], Fault.ADDRESS),
+    ([0x41, 0x40, 0x80 | 3], Fault.ADDRESS),
+    ([0x41, 0x40, 0x40], Fault.ADDRESS),
+    ([0x41, 0x20, 0x80 | 3], Fault(0)),
+    ([0x80 | 5, 0x20, 0x80 | 4], Fault(0)),
+    ([0x22, Command.LAST, 0x22], Fault(0)),
+    ([0x22, 0x20], Fault.TIMESTEPS),
+    ([0x3F], Fault.TIMESTEPS),
     ([Command.LOAD, 1, 0x00, 0x7F], Fault(0)),
 ])
 def test_faults(data, fault):
     assert decode(identity(timesteps=4), bytes(data))[1] == fault
 
 
-def test_reset_ends_the_inference_with_the_event_it_holds():
-    sent, faults = decode(identity(), bytes([0x80, 3, Command.RESET, Command.RESET]))
-    assert sent == [(3, 1, 1, 1), (3, 0, 1, 1)]
+@pytest.mark.parametrize("rest", [[], [0x40], [Command.LOAD], [Command.LOAD, 9, 1]])
+def test_reset_ends_the_inference_with_the_event_it_holds(rest):
+    """Whatever is expected next."""
+    sent, faults = decode(identity(), bytes([0x83, *rest]), reset=True)
+    assert sent == [(3, 1, 1, 1)]
+    assert not faults
+
+
+def test_reset_does_not_wait_for_a_result_that_a_command_waits_for():
+    sent, _ = decode(identity(), bytes([Command.COUNTERS]), pending=1, reset=True)
+    assert sent == [(0, 0, 1, 1)]
+
+
+@pytest.mark.parametrize("apart", [0, 127, 128, 8191, 8192, (1 << 19) - 1])
+def test_distances_have_as_many_bytes_as_they_need(apart):
+    data = encode_event(apart)
+    assert len(data) == 1 + (apart > 127) + (apart > 8191)
+    inputs = apart + 1
+    if inputs <= 1 << 15:
+        sent, faults = decode(identity(inputs=inputs), data + bytes([Command.LAST]))
+        assert sent == [(apart, 1, 1, 1)]
+        assert not faults
+
+
+@pytest.mark.parametrize("count", [0, 1, 32, 33, 70])
+def test_runs_of_ticks(count):
+    assert len(encode_ticks(count)) == -(-count // 32)
+    sent, faults = decode(identity(timesteps=100), encode_ticks(count) + bytes([Command.LAST]))
+    assert sent == [(0, 0, 1, 0)] * count + [(0, 0, 1, 1)]
     assert not faults

@@ -13,7 +13,7 @@ from spikewright.boards.top import BoardTop
 from spikewright.gen import Folding
 
 from ..gen.examples import one_layer
-from .serial import send_bytes
+from .serial import framed, send_bytes
 
 #: A second of 512 cycles.
 BOARD = replace(find_board("icebreaker"), oscillator_hz=512, clock_hz=512, baud=128, window=8,
@@ -43,7 +43,7 @@ def test_one_light_blinks_and_the_other_shows_traffic():
     async def bench(ctx):
         ctx.set(pins.uart.rx.i, 1)
         await ctx.tick().repeat(100)
-        await send_bytes(ctx, pins.uart.rx.i, [Command.PING], BOARD.divisor)
+        await send_bytes(ctx, pins.uart.rx.i, framed(bytes([Command.PING])), BOARD.divisor)
         await ctx.tick().repeat(500)
 
     async def watch(ctx):

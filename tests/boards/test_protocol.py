@@ -3,6 +3,14 @@ import dataclasses
 import pytest
 
 from spikewright.boards.protocol import (
+    EVENT,
+    EVENT_BITS,
+    MAX_INPUTS,
+    MAX_SKIPS,
+    MAX_TICKS,
+    SKIP,
+    SKIP_BITS,
+    TICKS,
     BoardFaultError,
     Command,
     Fault,
@@ -51,5 +59,9 @@ def test_every_fault_has_words():
         assert f"fault {int(fault)}" not in str(BoardFaultError(fault))
 
 
-def test_commands_are_no_events():
-    assert all(command < 0x80 for command in Command)
+def test_every_byte_means_one_thing():
+    assert all(command < TICKS for command in Command)
+    assert TICKS + MAX_TICKS == SKIP
+    assert SKIP + (1 << SKIP_BITS) == EVENT
+    assert EVENT + (1 << EVENT_BITS) == 256
+    assert MAX_INPUTS <= 1 << EVENT_BITS + MAX_SKIPS * SKIP_BITS

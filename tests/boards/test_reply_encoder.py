@@ -2,21 +2,24 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from spikewright.boards.host import Ready, ReplyParser, Result
-from spikewright.boards.protocol import Fault, Identity, Tag
+from spikewright.boards.frames import frame
+from spikewright.boards.host import Pong, Ready, ReplyParser, Result
+from spikewright.boards.protocol import VERSION, BoardFaultError, Fault, Identity
 from spikewright.boards.reply_encoder import ReplyEncoder, Request
 
 from .identities import identity
 
 
 def encode(known: Identity, script, *, words=(), stall=0.0, spilled=0) -> bytes:
-    """The bytes of an encoder while ``script`` runs; asserts the rules of streams on them."""
+    """Frames around the bytes of an encoder while ``script`` runs; asserts the rules of streams on
+    them."""
     dut = ReplyEncoder(known)
-    sent = bytearray()
+    sent, content = [], bytearray()
     chance = np.random.default_rng(0)
 
     async def bench(ctx):
         ctx.set(dut.spilled, spilled)
+        ctx.set(dut.number, 77)
         await script(ctx, dut)
         await ctx.tick().repeat(200)
 
@@ -34,11 +37,16 @@ def encode(known: Identity, script, *, words=(), stall=0.0, spilled=0) -> bytes:
         while True:
             ready = chance.random() >= stall
             ctx.set(dut.o.ready, int(ready))
-            _, _, valid, byte = await ctx.tick().sample(dut.o.valid, dut.o.payload)
-            assert held in (None, byte if valid else -1)
-            held = byte if valid and not ready else None
+            _, _, valid, payload = await ctx.tick().sample(dut.o.valid, dut.o.payload)
+            offered = (payload.byte, payload.last)
+            assert held in (None, offered if valid else -1)
+            held = offered if valid and not ready else None
             if valid and ready:
-                sent.append(byte)
+                content.append(payload.byte)
+            if valid and ready and payload.last:
+                assert content[0] >> 4 == VERSION
+                sent.append(frame(content[0] & 0xF, len(sent), b"\0\0" + content[1:]))
+                content.clear()
 
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
@@ -46,7 +54,8 @@ def encode(known: Identity, script, *, words=(), stall=0.0, spilled=0) -> bytes:
     simulator.add_process(counters)
     simulator.add_testbench(take, background=True)
     simulator.run()
-    return bytes(sent)
+    assert not content
+    return b"".join(sent)
 
 
 async def give_result(ctx, dut, counts, winners):
@@ -107,9 +116,8 @@ def test_identity_and_short_frames():
         for what in (Request.READY, Request.IDENTITY, Request.PONG, Request.IDENTITY):
             await ask(ctx, dut, what)
 
-    data = encode(known, script, stall=0.3)
-    body = bytes([Tag.IDENTITY]) + known.pack()
-    assert data == bytes([Tag.READY]) + body + bytes([Tag.PONG]) + body
+    replies = list(ReplyParser().feed(encode(known, script, stall=0.3)))
+    assert replies == [Ready(77), known, Pong(), known]
 
 
 def test_faults_gather_while_a_frame_is_sent():
@@ -117,7 +125,7 @@ def test_faults_gather_while_a_frame_is_sent():
         ctx.set(dut.request.payload, Request.IDENTITY)
         ctx.set(dut.request.valid, 1)
         await ctx.tick().repeat(4)
-        for fault in (Fault.UNKNOWN, Fault.OVERRUN, Fault.UNKNOWN):
+        for fault in (Fault.UNKNOWN, Fault.VERSION, Fault.UNKNOWN):
             ctx.set(dut.faults, fault)
             await ctx.tick()
             ctx.set(dut.faults, 0)
@@ -126,9 +134,12 @@ def test_faults_gather_while_a_frame_is_sent():
         ctx.set(dut.request.valid, 0)
 
     known = identity()
-    data = encode(known, script)
-    assert data == (bytes([Tag.IDENTITY]) + known.pack()
-                    + bytes([Tag.ERROR, Fault.UNKNOWN | Fault.OVERRUN]))
+    parser, data = ReplyParser(), encode(known, script)
+    replies = parser.feed(data)
+    assert next(replies) == known
+    with pytest.raises(BoardFaultError) as caught:
+        next(replies)
+    assert caught.value.faults == Fault.UNKNOWN | Fault.VERSION
 
 
 def test_dropped_results_leave_no_byte_but_a_begun_frame_is_finished():
@@ -145,5 +156,5 @@ def test_dropped_results_leave_no_byte_but_a_begun_frame_is_finished():
         await ask(ctx, dut, Request.READY)
 
     replies = list(ReplyParser(known).feed(encode(known, script)))
-    assert replies[-1] == Ready()
+    assert replies[-1] == Ready(77)
     assert len(replies) == 2

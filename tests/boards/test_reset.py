@@ -11,7 +11,7 @@ from spikewright.boards.top import SerialAccelerator
 from spikewright.gen import Folding, simulate
 
 from ..gen.examples import two_layers
-from .serial import receive_byte, send_bytes
+from .serial import framed, receive_byte, send_bytes
 
 DIVISOR = 4
 SPEC = two_layers(inputs=6, hidden=4, classes=3, timesteps=3)
@@ -35,7 +35,7 @@ def test_bytes_events_and_replies_are_forgotten(bits):
     async def host(ctx):
         nonlocal listening
         whole, part = divmod(bits, 10)
-        data = inference(SPIKES[0]) * 3
+        data = framed(inference(SPIKES[0]) * 3)
         await send_bytes(ctx, dut.rx, data[:whole], DIVISOR)
         ctx.set(dut.rx, 0)
         await ctx.tick().repeat(part * DIVISOR)
@@ -44,7 +44,8 @@ def test_bytes_events_and_replies_are_forgotten(bits):
         await ctx.tick()
         ctx.set(reset, 0)
         listening = True
-        await send_bytes(ctx, dut.rx, bytes([Command.LAST] * 2) + inference(SPIKES[1]), DIVISOR)
+        again = bytes([Command.LAST] * 2) + inference(SPIKES[1])
+        await send_bytes(ctx, dut.rx, framed(again), DIVISOR)
         for _ in range(8_000):
             if len(replies) == 4:
                 return

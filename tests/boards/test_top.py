@@ -8,6 +8,7 @@ from amaranth.sim import Simulator
 
 from spikewright.boards.host import (
     CounterWords,
+    FrameCounter,
     Pong,
     Ready,
     ReplyParser,
@@ -25,30 +26,36 @@ from spikewright.gen.plan import layer_plans
 from spikewright.gen.rtl.weights import network_image
 
 from ..gen.examples import two_layers
-from .serial import receive_byte, send_bytes
+from .serial import framed, receive_byte, send_bytes
 
 DIVISOR = 4
 SPEC = two_layers(inputs=20, hidden=12, classes=4, timesteps=5)
 FOLDING = Folding.lanes(4, 4, spec=SPEC)
+RESET = FrameCounter.reset
 SPIKES = np.random.default_rng(2).random((4, 5, 20)) < 0.3
 
 
 def converse(turns, *, spec=SPEC, folding=FOLDING, window=64, buffer=128):
-    """Sends bytes on ``rx`` and parses ``tx``, turn by turn: (bytes, replies to wait for).
+    """Sends commands on ``rx`` and parses ``tx``, turn by turn: (commands, replies to wait for),
+    in place of commands RESET or a function of the :class:`FrameCounter` for bytes on the wire, in
+    place of a number the type of a reply.
 
     Returns all replies; a fault of the board stands among them as :class:`Fault`.
     """
     dut = SerialAccelerator(spec, folding, divisor=DIVISOR, window=window, buffer=buffer)
-    parser = ReplyParser(dut.identity)
+    parser, counter = ReplyParser(dut.identity), FrameCounter()
     replies = []
 
     async def host(ctx):
         expected = 0
         for data, answers in turns:
-            expected += answers
-            await send_bytes(ctx, dut.rx, data, DIVISOR)
+            first = len(replies)
+            expected = expected + answers if isinstance(answers, int) else 0
+            wire = data(counter) if callable(data) else framed(data, counter)
+            await send_bytes(ctx, dut.rx, wire, DIVISOR)
             waited = 0
-            while len(replies) < expected:
+            while len(replies) < expected or not (isinstance(answers, int) or any(
+                    isinstance(reply, answers) for reply in replies[first:])):
                 await ctx.tick()
                 waited += 1
                 assert waited < 20_000, f"{expected} replies expected, got {replies}"
@@ -136,7 +143,7 @@ def test_board_tells_who_it_is():
     (identity,) = converse([(bytes([Command.IDENTIFY]), 1)])
     assert identity == Identity.of(
         SPEC, ways=1, score_bits=signed_bits(*SPEC.score_range),
-        counter_words=2 * len(COUNTERS) + len(NETWORK_COUNTERS), window=64, buffer=128,
+        counter_words=2 * len(COUNTERS) + len(NETWORK_COUNTERS), window=60, buffer=128,
     )
     identity.expect(SPEC)
 
@@ -152,35 +159,56 @@ def test_ping_is_answered_in_turn():
 def test_reset_in_the_middle_of_an_inference(cut):
     golden = simulate(SPEC, SPIKES[1:2], engine="golden")
     broken = encode_inference(SPEC, SPIKES[0])[:cut]
-    reset = bytes([Command.RESET, Command.RESET])
-    replies = converse([(broken + reset + encode_inference(SPEC, SPIKES[1])
-                         + bytes([Command.COUNTERS]), 3)])
-    results = [reply for reply in replies if not isinstance(reply, Ready | Fault)]
-    assert 1 <= replies.count(Ready()) <= 2
-    assert results[0] == Result(tuple(golden.scores[0].tolist()), golden.prediction[0])
+    ready, result, words = converse([(broken, 0), (RESET, 1), (inference(SPIKES[1]), 2)])
+    assert ready == Ready(1)
+    assert result == Result(tuple(golden.scores[0].tolist()), golden.prediction[0])
+    assert words.cycles == simulate(SPEC, SPIKES[1:2], folding=FOLDING).cycles[0]
 
 
 def test_a_pending_result_is_dropped_by_reset():
-    reset = bytes([Command.RESET, Command.RESET])
-    replies = converse([(encode_inference(SPEC, SPIKES[0]) + reset + bytes([Command.COUNTERS]), 3)])
+    many = encode_inference(SPEC, np.zeros_like(SPIKES[0])) * 20
+    replies = converse([(many, 0), (RESET, Ready), (bytes([Command.COUNTERS]), CounterWords)])
     assert [type(reply) for reply in replies if not isinstance(reply, Result)] == [
-        Ready, Ready, CounterWords
+        Ready, CounterWords
     ]
+    assert len(replies) < 15
     assert replies[-1].cycles == 0
     assert not replies[-1].layers.any()
 
 
-def test_too_many_bytes_are_reported():
+def test_too_many_bytes_are_reported_and_reset_helps():
     """COUNTERS holds the decoder up, so that the window of 8 bytes overflows."""
-    replies = converse([(bytes([Command.COUNTERS] * 30), 1)], window=8)
-    assert Fault.OVERRUN in replies
+    def flood(counter):
+        return b"".join(counter.commands(bytes([Command.COUNTERS] * 3)) for _ in range(9))
+
+    replies = converse([(flood, Fault), (RESET, Ready)] + [
+        (bytes([byte]), 0) for byte in encode_inference(SPEC, SPIKES[0])
+    ] + [(bytes([Command.COUNTERS]), CounterWords)], window=8)
+    assert any(isinstance(reply, Fault) and Fault.OVERRUN in reply for reply in replies)
+    golden = simulate(SPEC, SPIKES[:1], engine="golden")
+    assert replies[-2] == Result(tuple(golden.scores[0].tolist()), golden.prediction[0])
 
 
 def test_unknown_bytes_are_reported_and_harmless():
     golden = simulate(SPEC, SPIKES[:1], engine="golden")
-    replies = converse([(b"\x7e" + encode_inference(SPEC, SPIKES[0]), 2)])
+    replies = converse([(b"\x1e" + encode_inference(SPEC, SPIKES[0]), 2)])
     assert replies == [Fault.UNKNOWN, Result(tuple(golden.scores[0].tolist()),
                                              golden.prediction[0])]
+
+
+@pytest.mark.parametrize("place", [0, 1, 5, 20, -2])
+def test_a_damaged_inference_is_not_answered(place):
+    """Its frame is refused; RESET, and the next one is right."""
+    golden = simulate(SPEC, SPIKES[1:2], engine="golden")
+
+    def damaged(counter):
+        wire = bytearray(framed(encode_inference(SPEC, SPIKES[0]), counter, most=60))
+        wire[place] ^= 0x10
+        return bytes(wire)
+
+    replies = converse([(damaged, 1), (RESET, 1), (encode_inference(SPEC, SPIKES[1]), 1)])
+    assert replies == [Fault.DAMAGED, Ready(1), Result(tuple(golden.scores[0].tolist()),
+                                                       golden.prediction[0])]
 
 
 def test_a_byte_without_stop_bit_is_reported():
@@ -188,10 +216,11 @@ def test_a_byte_without_stop_bit_is_reported():
     got = []
 
     async def bench(ctx):
-        await send_bytes(ctx, dut.rx, [Command.PING], DIVISOR, stop=0)
+        await send_bytes(ctx, dut.rx, [0x55], DIVISOR, stop=0)
 
     async def listen(ctx):
-        got.extend([await receive_byte(ctx, dut.tx, DIVISOR) for _ in range(2)])
+        while not got or got[-1]:
+            got.append(await receive_byte(ctx, dut.tx, DIVISOR))
 
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)

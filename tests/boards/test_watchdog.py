@@ -3,13 +3,13 @@
 import numpy as np
 from amaranth.sim import Simulator
 
-from spikewright.boards.host import ReplyParser, Result, encode_inference
-from spikewright.boards.protocol import BoardFaultError, Command, Fault
+from spikewright.boards.host import FrameCounter, ReplyParser, Result, encode_inference
+from spikewright.boards.protocol import BoardFaultError, Fault
 from spikewright.boards.top import SerialAccelerator
 from spikewright.gen import Folding, simulate
 
 from ..gen.examples import two_layers
-from .serial import receive_byte, send_bytes
+from .serial import framed, receive_byte, send_bytes
 
 DIVISOR = 4
 SPEC = two_layers(inputs=9, hidden=6, classes=3, timesteps=4)
@@ -21,7 +21,7 @@ def test_a_wedged_network_is_reported_reset_and_right_again():
     and sums are then those of half an inference."""
     dut = SerialAccelerator(SPEC, Folding.lanes(2, 1, spec=SPEC), divisor=DIVISOR, window=64,
                             buffer=128, watchdog=True)
-    parser, replies, messages = ReplyParser(dut.identity), [], []
+    parser, counter, replies, messages = ReplyParser(dut.identity), FrameCounter(), [], []
 
     async def host(ctx):
         async def ask(data: bytes, count: int):
@@ -32,18 +32,18 @@ def test_a_wedged_network_is_reported_reset_and_right_again():
                 await ctx.tick()
             raise AssertionError(f"{count} replies expected, got {replies}")
 
-        await ask(encode_inference(SPEC, SPIKES[0]), 1)
+        await ask(framed(encode_inference(SPEC, SPIKES[0]), counter), 1)
         under_way = dut.network.routers[0].under_way
-        await send_bytes(ctx, dut.rx, encode_inference(SPEC, SPIKES[1]), DIVISOR)
+        await send_bytes(ctx, dut.rx, framed(encode_inference(SPEC, SPIKES[1]), counter), DIVISOR)
         # Between the first two sweeps: the layer behind has taken the first one's spikes.
         await ctx.tick().until(dut.network.layers[0].begin)
         while ctx.get(under_way):
             await ctx.tick()
         ctx.set(under_way, 2)
         await ask(b"", 2)
-        await ask(bytes([Command.RESET, Command.RESET]), 4)
+        await ask(counter.reset(), 3)
         for sample in SPIKES:
-            await ask(encode_inference(SPEC, sample), len(replies) + 1)
+            await ask(framed(encode_inference(SPEC, sample), counter), len(replies) + 1)
 
     async def listen(ctx):
         while True:

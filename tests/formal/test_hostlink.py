@@ -4,9 +4,11 @@
 import pytest
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
 
+from spikewright.boards import hostlink
+from spikewright.boards.cobs import CobsEncoder
 from spikewright.boards.command_decoder import BeatGatherer, CommandDecoder
 from spikewright.boards.hostlink import HostLink
-from spikewright.boards.protocol import Command, Identity, Tag
+from spikewright.boards.protocol import VERSION, Command, Identity, Tag, way_bits
 from spikewright.boards.reply_encoder import ReplyEncoder
 
 from .prover import Claims, RefutedError
@@ -38,24 +40,29 @@ def decodes(claims: Claims, dut: CommandDecoder, inside: Module):
     claim_source(claims, dut.request, "request")
 
     # What the bytes say, by the grammar of the protocol.
-    expected, high, low, left = Signal(3), Signal(7), Signal(8), Signal(8)
-    command, address, value, count, loads = range(5)
+    split = way_bits(ident.ways)
+    expected, far, near, left = Signal(2), Signal(12), Signal(7), Signal(8)
+    command, value, count, loads = range(4)
     byte, moved = i.payload, i.valid & i.ready
-    taken = Signal(15)
-    whole = Signal()
-    m.d.comb += taken.eq(Cat(byte if not ident.value_bits else low, high))
+    distance, whole = Signal(19), Signal()
+    m.d.comb += distance.eq(Cat(near if ident.value_bits else byte[:7], far))
     with m.If(moved), m.Switch(expected):
         with m.Case(command):
-            m.d.sync += high.eq(byte)
+            m.d.sync += near.eq(byte[:7])
             with m.If(byte[7]):
-                m.d.sync += expected.eq(address)
-            with m.Elif(byte == Command.LOAD):
-                m.d.sync += expected.eq(count)
-        with m.Case(address):
-            m.d.sync += [low.eq(byte), expected.eq(value if ident.value_bits else command)]
-            m.d.comb += whole.eq(not ident.value_bits)
+                if ident.value_bits:
+                    m.d.sync += expected.eq(value)
+                else:
+                    m.d.comb += whole.eq(1)
+                    m.d.sync += far.eq(0)
+            with m.Elif(byte[6]):
+                m.d.sync += far.eq(Cat(byte[:6], far))
+            with m.Else():
+                m.d.sync += far.eq(0)
+                with m.If(byte == Command.LOAD):
+                    m.d.sync += expected.eq(count)
         with m.Case(value):
-            m.d.sync += expected.eq(command)
+            m.d.sync += [expected.eq(command), far.eq(0)]
             m.d.comb += whole.eq(1)
         with m.Case(count):
             m.d.sync += [expected.eq(loads), left.eq(byte)]
@@ -63,27 +70,29 @@ def decodes(claims: Claims, dut: CommandDecoder, inside: Module):
             m.d.sync += left.eq(left - 1)
             with m.If(left == 0):
                 m.d.sync += expected.eq(command)
+    with m.If(dut.reset):
+        m.d.sync += [expected.eq(command), far.eq(0)]
 
-    # Events are legal if they exist, ascend within a way and weigh something.
-    way, number = claims.fixed(max(1, (ident.ways - 1).bit_length()), "way"), claims.fixed(
-        bits, "number")
+    # Events are legal if they exist and weigh something.
+    way, number = claims.fixed(max(1, split), "way"), claims.fixed(bits, "number")
     claims.assume((way < ident.ways) & (number < ident.inputs))
-    seen, highest = Signal(), Signal(bits)
+    seen, highest, place = Signal(), Signal(bits), Signal(21)
+    m.d.comb += place.eq(distance[split:] + Mux(seen, highest + 1, 0))
     in_range = ((byte != 0) & (byte >> ident.value_bits == 0)) if ident.value_bits else 1
-    legal = (taken[:bits] < ident.inputs) & (~seen | (taken[:bits] > highest)) & in_range
-    ours = whole & (taken[bits:] == way)
+    legal = (place < ident.inputs) & in_range
+    ours = whole & (distance[:split] == way)
     owed, weight = Signal(), Signal(max(1, ident.value_bits))
     ticks = o.valid & o.ready & o.payload.tick
     with m.If(ticks):
         m.d.sync += seen.eq(0)
     with m.If(ours & legal):
-        m.d.sync += [seen.eq(1), highest.eq(taken[:bits])]
+        m.d.sync += [seen.eq(1), highest.eq(place)]
     slot = Array([o.payload.slots[n].as_value() for n in range(ident.ways)])[way]
-    event, place, carried = slot[0], slot[1 : 1 + bits], slot[1 + bits :]
-    sent = o.valid & event & (place == number)
+    event, address, carried = slot[0], slot[1 : 1 + bits], slot[1 + bits :]
+    sent = o.valid & event & (address == number)
     with m.If(sent & o.ready):
         m.d.sync += owed.eq(0)
-    with m.If(ours & legal & (taken[:bits] == number)):
+    with m.If(ours & legal & (place == number)):
         m.d.sync += [owed.eq(1), weight.eq(byte)]
     claims.always("sends what came, once", ~sent | owed)
     claims.always("sends all before the tick", ~(o.valid & o.payload.tick & owed) | sent)
@@ -97,7 +106,7 @@ def decodes(claims: Claims, dut: CommandDecoder, inside: Module):
                   ~o.valid | ~o.payload.tick | o.payload.last | (ended < ident.timesteps - 1))
     some = Cat(o.payload.slots[n].event for n in range(ident.ways)).any()
     claims.always("sends no empty beat", ~o.valid | o.payload.tick | some)
-    claims.always("addresses exist", ~(o.valid & event) | (place < ident.inputs))
+    claims.always("addresses exist", ~(o.valid & event) | (address < ident.inputs))
 
 
 @pytest.mark.parametrize("settings", [{}, {"ways": 2, "inputs": 2}, {"value_bits": 2}])
@@ -134,19 +143,19 @@ def encodes(claims: Claims, dut: ReplyEncoder, inside: Module):
     claims.assume(~claims.past(dut.request.valid) | (dut.spilled == claims.past(dut.spilled)))
 
     words, score, winner = 4 * ident.counter_words, ident.score_bytes, ident.index_bytes
-    frame, place = Signal(8), Signal(range(64))
-    moved = o.valid & o.ready
-    lengths = {Tag.RESULT: ident.classes * score + winner, Tag.ERROR: 1, Tag.COUNTERS: words + 1,
-               Tag.IDENTITY: ident.BYTES, Tag.PONG: 0, Tag.READY: 0}
+    frame, place = Signal(4), Signal(range(64))
+    moved, sends = o.valid & o.ready, o.payload.byte
+    lengths = {Tag.RESULT: ident.classes * score + winner, Tag.ERROR: 2, Tag.COUNTERS: words + 1,
+               Tag.IDENTITY: ident.BYTES, Tag.PONG: 0, Tag.READY: 1}
     length = Signal(range(64))
     with m.Switch(frame):
         for tag, many in lengths.items():
             with m.Case(tag):
                 m.d.comb += length.eq(many)
-    short = (o.payload == Tag.PONG) | (o.payload == Tag.READY)
+    short = sends[:4] == Tag.PONG
     with m.If(moved):
         with m.If(frame == 0):
-            m.d.sync += [frame.eq(Mux(short, 0, o.payload)), place.eq(0)]
+            m.d.sync += [frame.eq(Mux(short, 0, sends[:4])), place.eq(0)]
         with m.Else():
             m.d.sync += place.eq(place + 1)
             with m.If(place == length - 1):
@@ -161,23 +170,25 @@ def encodes(claims: Claims, dut: ReplyEncoder, inside: Module):
     scored = at & (place < scores) & (byte == score - 1)
     ends = moved & (frame != 0) & (place == length - 1)
     claims.always("frames begin with a tag", ~o.valid | (frame != 0) | Cat(
-        o.payload == tag for tag in lengths).any())
+        sends == (VERSION << 4 | tag) for tag in lengths).any())
+    claims.always("and end where they should", ~o.valid | (
+        o.payload.last == Mux(frame == 0, short, place == length - 1)))
     claims.always("scores are sent as they are", ~at | (place >= scores) | (
-        results.valid & (o.payload == part)))
+        results.valid & (sends == part)))
     claims.always("and the winner behind them", ~at | (place < scores) | (
         results.valid & results.payload.last
-        & (o.payload == (results.payload.winner >> (8 * (place - scores))[:5])[:8])))
+        & (sends == (results.payload.winner >> (8 * (place - scores))[:5])[:8])))
     claims.always("classes follow one another", ~at | (place >= scores) | (
         index * score + byte == place))
     claims.always("a score is taken with its last byte, or dropped", answered == (
         (moved & ((at & ends) | (scored & (place != scores - 1))))
         | (results.valid & results.ready & dut.drop_results & (frame == 0) & ~o.valid)))
     claims.always("a request is taken with its frame", asked == (
-        (ends & ((frame == Tag.COUNTERS) | (frame == Tag.IDENTITY)))
+        (ends & ((frame == Tag.COUNTERS) | (frame == Tag.IDENTITY) | (frame == Tag.READY)))
         | (moved & (frame == 0) & short)))
     body = Array(ident.pack())
     claims.always("says who it is", ~(o.valid & (frame == Tag.IDENTITY))
-                  | (o.payload == body[place]))
+                  | (sends == body[place]))
 
 
 @pytest.mark.parametrize("settings", [{}, {"score_bits": 9, "classes": 3}])
@@ -201,7 +212,8 @@ def links(claims: Claims, dut: HostLink, inside: Module):
     claim_source(claims, dut.events, "events")
 
 
-def test_both_directions_keep_the_rules():
+def test_both_directions_keep_the_rules(monkeypatch):
+    monkeypatch.setattr(hostlink, "CobsEncoder", lambda: CobsEncoder(1))
     prove_unbounded(HostLink(identity()), links)
     assert_offers_without_asking(HostLink(identity()))
     assert_offers_without_asking(HostLink(identity()), "events")

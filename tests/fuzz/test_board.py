@@ -8,8 +8,9 @@ from amaranth.sim import Simulator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikewright.boards.host import RECOVERY, Ready, ReplyParser, Result, encode_inference
-from spikewright.boards.protocol import BoardFaultError, Command, Identity
+from spikewright.boards.frames import frame
+from spikewright.boards.host import FrameCounter, Ready, ReplyParser, Result, encode_inference
+from spikewright.boards.protocol import Command, Identity, LinkError
 from spikewright.boards.top import SerialAccelerator
 from spikewright.gen import Folding, simulate
 from spikewright.gen.coding import Input, InputKind
@@ -81,7 +82,7 @@ def converse(spec, turns, window=64, buffer=32):
                 quiet = 0
                 try:
                     answers[-1].extend(parser.feed(bytes([byte])))
-                except BoardFaultError as error:
+                except LinkError as error:
                     answers[-1].append(error)
 
     answers.append([])
@@ -103,14 +104,24 @@ SPECS = {
 
 @st.composite
 def noise(draw, spec) -> bytes:
-    """Anything, and commands and pieces of inferences more often."""
+    """Anything, frames and pieces of frames, and in them anything as well; commands and pieces of
+    inferences more often."""
     whole = encode_inference(spec, traces(spec, 1, draw(st.integers(0, 99)))[0])
-    return b"".join(draw(st.lists(st.one_of(
+    bodies = draw(st.lists(st.one_of(
         st.binary(max_size=6),
         st.sampled_from([bytes([command]) for command in Command]),
         st.integers(0, len(whole)).map(lambda end: whole[:end][:40]),
-        st.sampled_from([b"\x09\xff", b"\x09", b"\x80", b"\x80\x05", b"\x02\x02\x02"]),
-    ), min_size=4, max_size=10)))
+        st.sampled_from([b"\x07\xff", b"\x07", b"\x40", b"\x40\x85", b"\x01\x01\x01"]),
+    ), min_size=4, max_size=10))
+    counter, out = FrameCounter(), b""
+    for body in bodies:
+        made = counter.commands(body)
+        out += draw(st.one_of(
+            st.just(made), st.just(made), st.just(body), st.just(made[:-1]), st.just(made + made),
+            st.builds(frame, st.integers(0, 15), st.integers(0, 3), st.just(body)),
+            st.integers(0, len(made)).map(lambda end, made=made: made[:end]),
+        ))
+    return out
 
 
 @pytest.mark.parametrize("kind", SPECS)
@@ -122,10 +133,12 @@ def test_any_bytes_and_then_a_sample(kind, data, seed):
     spec = SPECS[kind]
     sample = traces(spec, 5, seed)[data.draw(st.integers(0, 4))]
     golden = simulate(spec, sample[None], engine="golden")
+    again, command = FrameCounter(), encode_inference(spec, sample)
     identity, (_, back, answers, _) = converse(spec, [
-        data.draw(noise(spec)), RECOVERY,
-        bytes([Command.IDENTIFY]) + encode_inference(spec, sample)])
-    assert back[-1] == Ready()
+        data.draw(noise(spec)), again.reset(),
+        again.commands(bytes([Command.IDENTIFY])) + b"".join(
+            again.commands(command[at : at + 8]) for at in range(0, len(command), 8))])
+    assert back[-1] == Ready(0)
     assert answers == [identity, Result(tuple(golden.scores[0].tolist()),
                                         int(golden.prediction[0]))]
     assert isinstance(identity, Identity)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spikewright.boards.frames import frame
 from spikewright.boards.host import CounterWords, Pong, Ready, ReplyParser, Result
 from spikewright.boards.protocol import VERSION, BoardFaultError, Identity, LinkError, Tag
 from spikewright.gen.counters import COUNTERS, NETWORK_COUNTERS
@@ -20,7 +21,12 @@ pytestmark = pytest.mark.usefixtures("little_memory")
 
 KNOWN = identity(classes=3, score_bits=12)
 BODIES = {Tag.RESULT: 7, Tag.COUNTERS: 4 * KNOWN.counter_words + 1, Tag.IDENTITY: Identity.BYTES,
-          Tag.PONG: 0, Tag.READY: 0, Tag.ERROR: 1}
+          Tag.PONG: 0, Tag.READY: 1, Tag.ERROR: 2}
+
+
+def reply(tag: int, body: bytes, number: int = 0) -> bytes:
+    return frame(tag, number, b"\0\0" + body)
+
 
 
 @st.composite
@@ -28,8 +34,9 @@ def frames(draw) -> bytes:
     """A frame as a board sends it."""
     tag = draw(st.sampled_from(Tag))
     if tag is Tag.IDENTITY:
-        return bytes([tag]) + KNOWN.pack()
-    return bytes([tag]) + draw(st.binary(min_size=BODIES[tag], max_size=BODIES[tag]))
+        return reply(tag, KNOWN.pack(), draw(st.integers(0, 2)))
+    size = draw(st.sampled_from([BODIES[tag], BODIES[tag], 0]))
+    return reply(tag, draw(st.binary(min_size=size, max_size=size)), draw(st.integers(0, 2)))
 
 
 def feed(parser, received):
@@ -74,7 +81,7 @@ def test_any_bytes(sent, data):
     rest=st.binary(max_size=300))
 def test_any_identity(body, rest):
     """A board that says what cannot be is refused before anything is read by it."""
-    got = attempt(lambda: feed(ReplyParser(), [bytes([Tag.IDENTITY]) + body, rest]))
+    got = attempt(lambda: feed(ReplyParser(), [reply(Tag.IDENTITY, body), rest]))
     if not isinstance(got, Refused):
         said = got[0]
         assert isinstance(said, Identity)
@@ -91,7 +98,9 @@ def test_after_noise_a_parser_goes_on(noise):
     try:
         feed(parser, [noise])
     except LinkError:
-        assert feed(parser, [bytes([Tag.READY, Tag.PONG])]) == [Ready(), Pong()]
+        parser.forget()
+        assert feed(parser, [reply(Tag.READY, b"\7") + reply(Tag.PONG, b"", 1)]) == [
+            Ready(7), Pong()]
 
 
 def test_an_identity_that_is_none():
@@ -100,10 +109,10 @@ def test_an_identity_that_is_none():
                    {"counter_words": 0}):
         body = dataclasses.replace(KNOWN, **change).pack()
         with pytest.raises(LinkError, match="says of itself"):
-            list(ReplyParser().feed(bytes([Tag.IDENTITY]) + body))
+            list(ReplyParser().feed(reply(Tag.IDENTITY, body)))
     without = dataclasses.replace(KNOWN, counter_words=1)
     parser = ReplyParser()
-    *_, words = feed(parser, [bytes([Tag.IDENTITY]) + without.pack(), bytes([Tag.COUNTERS, 0, 0, 0,
-                                                                            0, 0])])
+    *_, words = feed(parser, [reply(Tag.IDENTITY, without.pack()),
+                              reply(Tag.COUNTERS, bytes(5), 1)])
     assert words.layers.shape == (KNOWN.layers, 0)
     assert np.array(words.network).tolist() == []

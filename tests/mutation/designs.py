@@ -12,7 +12,8 @@ from spikewright.boards.hostlink import HostLink
 from spikewright.boards.registry import find_board
 from spikewright.boards.top import BoardTop
 from spikewright.gen import Folding, Input, InputKind, OneToOne, Readout, ReadoutKind, verilog
-from spikewright.gen.folding import LayerFolding, Storage
+from spikewright.gen.folding import LayerFolding, Protection, Storage
+from spikewright.gen.rtl.axi import AxiNetwork
 from spikewright.gen.rtl.flat import FlatNetwork
 from spikewright.gen.rtl.network import Network
 
@@ -41,7 +42,7 @@ def _links() -> Iterator[str]:
 
 
 def _accelerators() -> Iterator[str]:
-    loaded = LayerFolding(lanes=8, ways=2, units=2, slices=2, storage=Storage.LOADABLE)
+    loaded = LayerFolding(lanes=5, ways=2, units=2, slices=2, storage=Storage.LOADABLE)
     parts = Folding(layers=(("conv1", LayerFolding(slices=2, overlap=True)),
                             ("hidden", LayerFolding(lanes=10, ways=3, units=2, slices=2))))
     counts = two_layers(input=Input(kind=InputKind.COUNTS, bits=3))
@@ -53,8 +54,12 @@ def _accelerators() -> Iterator[str]:
         (two_layers(), Folding()), (firsts, Folding(default=loaded)),
         (exiting(counts), Folding(default=LayerFolding(lanes=4, units=4))),
         (of_everything(), parts),
+        *((two_layers(), Folding(default=LayerFolding(lanes=4, protect=protect)))
+          for protect in (Protection.PARITY, Protection.ECC)),
     ):
-        yield rtlil.convert(Network(spec, folding), emit_src=False)
+        yield rtlil.convert(Network(spec, folding, watchdog=True), emit_src=False)
+    for folding in (Folding(), Folding(default=loaded)):
+        yield rtlil.convert(AxiNetwork(two_layers(), folding), emit_src=False)
     network = Network(two_layers(), Folding(default=loaded))
     signals = {port.name: Signal(port.width, name=port.name) for port in verilog.ports(network)}
     yield rtlil.convert(FlatNetwork(network, signals), ports=list(signals.values()),

@@ -13,7 +13,8 @@ from .kinds import KINDS
 from .places import Place, places
 
 #: Hardware outside ``gen/rtl``.
-BOARDS = ("uart", "hostlink", "command_decoder", "reply_encoder", "buffer", "stage", "top")
+BOARDS = ("uart", "hostlink", "command_decoder", "reply_encoder", "cobs", "frames", "buffer",
+          "stage", "top")
 
 
 @dataclass(frozen=True)

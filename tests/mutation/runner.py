@@ -130,6 +130,8 @@ class Bench:
             return
         sound, *built = [verdict["how"] for _, verdict in attempt(
             self.root, first.file, [None, *(fault.number for fault in left)], [])]
+        if len(sound) != 64:
+            raise RuntimeError(f"{first.file}: the sound designs cannot be built: {sound}")
         for fault, how in zip(left, built, strict=True):
             if how == sound:
                 self.report(fault, {"verdict": "the same", "how": "no design changes"})

@@ -126,6 +126,15 @@ def test_every_component_has_tests():
             assert (ROOT / "tests" / test.partition("::")[0]).exists(), test
 
 
+def test_designs_can_be_built_and_differ_where_a_fault_shows():
+    """What tells faults that change nothing: the fault is the number that `stuck` counters keep."""
+    file = "gen/rtl/counters.py"
+    fault = next(fault for fault in faults(file, sources(ROOT)[file]) if fault.kind == "stuck")
+    (_, sound), (_, faulty) = attempt(ROOT, file, [None, fault.number], [])
+    assert len(sound["how"]) == len(faulty["how"]) == 64  # digests
+    assert sound["how"] != faulty["how"]
+
+
 def test_faults_are_found_and_no_file_is_changed(tmp_path):
     for name, text in (("toy.py", TOY), ("tests/test_toy.py", TOY_TEST),
                        ("tests/conftest.py", CONFTEST), ("pyproject.toml", "")):

@@ -18,21 +18,22 @@ def echo():
 def test_bytes_come_back(echo):
     answers = []
     cycles = converse(
-        echo, {"mem": [0, 0, 0, 1]}, [Turn(bytes(range(256)), 256), Turn(b"", 0), Turn(b"\x55", 1)],
+        echo, {"mem": [0, 0, 0, 1]},
+        [Turn(bytes(range(256)) + b"\0", 2), Turn(b"", 0), Turn(b"\x55\0", 1)],
         **SETTINGS, answered=lambda number, answer: answers.append((number, answer)))
-    assert answers == [(0, bytes(range(256))), (1, b""), (2, b"\x55")]
+    assert answers == [(0, bytes(range(256)) + b"\0"), (1, b""), (2, b"\x55\0")]
     # A bit is as long as it should be.
-    assert cycles >= 20 + 257 * 10 * 5
-    assert cycles < 20 + 257 * 10 * 5 + 100
+    assert cycles >= 20 + 259 * 10 * 5
+    assert cycles < 20 + 259 * 10 * 5 + 100
 
 
 def test_a_missing_answer_is_an_error(echo):
-    with pytest.raises(SilentBoardError, match=r"sent 2 bytes \(turn 0\) and answered 2 of 3"):
-        converse(echo, {"mem": [0, 0, 0, 1]}, [Turn(b"ab", 3)], **SETTINGS,
+    with pytest.raises(SilentBoardError, match=r"sent 3 bytes \(turn 0\) and answered 1 of 2 fr"):
+        converse(echo, {"mem": [0, 0, 0, 1]}, [Turn(b"ab\0", 2)], **SETTINGS,
                  answered=lambda number, answer: None)
 
 
 def test_bytes_without_a_stop_bit_are_an_error(echo):
     with pytest.raises(SilentBoardError, match="no stop bit"):
-        converse(echo, {"mem": [0, 0, 0, 0]}, [Turn(b"ab", 2)], **SETTINGS,
+        converse(echo, {"mem": [0, 0, 0, 0]}, [Turn(b"ab\0", 1)], **SETTINGS,
                  answered=lambda number, answer: None)

@@ -1,0 +1,236 @@
+"""The host's end of the wire: one conversation, whatever the bytes go through."""
+
+import secrets
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import numpy.typing as npt
+
+from ..gen.spec import NetworkSpec
+from .host import (
+    CounterWords,
+    FrameCounter,
+    Pong,
+    Ready,
+    Reply,
+    ReplyParser,
+    Result,
+    encode_inference,
+    encode_load,
+    split,
+)
+from .protocol import Command, Identity, LinkError, LinkTimeoutError, UnexpectedReplyError
+
+#: Seconds that a board may take for an answer.
+TIMEOUT = 5.0
+
+#: RESETs of a connection that begins.
+_GREETINGS = 3
+
+#: Bytes of commands that any board holds, before it said how many.
+FIRST_WINDOW = 4
+
+
+class Link(ABC):
+    """Bytes to a board and back. A serial port is one, and so is a simulation."""
+
+    @abstractmethod
+    def send(self, data: bytes) -> None:
+        """Sends all of ``data``; LinkError if it cannot be sent."""
+
+    @abstractmethod
+    def receive(self, seconds: float) -> bytes:
+        """What has come, at least one byte; nothing if none came in ``seconds``.
+
+        Raises
+        ------
+        LinkError
+            If the other side is gone.
+        """
+
+    def now(self) -> float:
+        """Seconds, as they pass for the other side."""
+        return time.monotonic()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Gives the line back. Closing twice is allowed."""
+
+
+class Connection:
+    """A conversation with a board, whose network and shape it knows.
+
+    Each call raises a subclass of :class:`~.protocol.LinkError` within ``timeout`` if it cannot be
+    done; then, and only then, :meth:`reset` is due before the next, which is refused without it.
+    Never more bytes are under way than the board can hold.
+
+    Attributes
+    ----------
+    identity : Identity
+    link : Link
+    timeout : float
+        Seconds that the board may be silent while an answer is due.
+
+    Raises
+    ------
+    LinkError
+        If nobody answers, or not in this protocol.
+    """
+
+    def __init__(self, link: Link, *, timeout: float = TIMEOUT):
+        self.link = link
+        self.timeout = timeout
+        self._frames, self._parser = FrameCounter(), ReplyParser()
+        self._replies: deque[Reply] = deque()
+        self._sent, self._window = 0, FIRST_WINDOW
+        self._lost = self._valued = False
+        try:
+            for _ in range(_GREETINGS):
+                # Whoever spoke before may have left READYs and results on their way, which look
+                # like ours: several numbers in a row that nobody knew do not.
+                self._frames.number = secrets.randbelow(256)
+                self.reset()
+            self.identity: Identity = self._ask(bytes([Command.IDENTIFY]), Identity)
+        except BaseException:
+            link.close()
+            raise
+        self._window = self.identity.window
+        self._valued = self.identity.value_bits > 0
+
+    def __enter__(self) -> "Connection":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives the line back."""
+        self.link.close()
+
+    def reset(self) -> None:
+        """Abandons whatever is under way, whatever went wrong before, and zeroes the counters."""
+        number, self._sent = self._frames.number, 0
+        self._parser.forget()
+        self._replies.clear()
+        self.link.send(self._frames.reset())
+        end = self.link.now() + self.timeout
+        while True:
+            received = self._received(end)
+            while True:
+                # What was under way before, whole or not, means nothing any more.
+                with suppress(LinkError):
+                    if any(reply == Ready(number) for reply in self._parser.feed(received)):
+                        self._lost = False
+                        return
+                    break
+                received = b""
+
+    def infer(
+        self, spec: NetworkSpec, samples: Iterable[npt.NDArray[Any]]
+    ) -> Iterator[Result]:
+        """The result of each of ``samples``, (timesteps, inputs), of the network ``spec``.
+
+        Raises
+        ------
+        WrongBitstreamError
+            If the board carries another network.
+        """
+        self.identity.expect(spec)
+        for sample in samples:
+            yield self._ask(encode_inference(spec, sample, self.identity.ways), Result)
+
+    def observe(
+        self, spec: NetworkSpec, samples: Iterable[npt.NDArray[Any]]
+    ) -> Iterator[tuple[Result, CounterWords]]:
+        """Like :meth:`infer`, with what was counted in each of ``samples`` alone."""
+        self.identity.expect(spec)
+        for sample in samples:
+            commands = encode_inference(spec, sample, self.identity.ways)
+            yield self._ask(bytes([Command.CLEAR]) + commands + bytes([Command.COUNTERS]),
+                            Result, CounterWords)
+
+    def counters(self) -> CounterWords:
+        """What was counted since :meth:`clear` or :meth:`reset`."""
+        return self._ask(bytes([Command.COUNTERS]), CounterWords)
+
+    def clear(self) -> None:
+        """Zeroes the counters."""
+        self._ask(bytes([Command.CLEAR, Command.PING]), Pong)
+
+    def load(self, image: bytes) -> None:
+        """Fills the memories that can be loaded; ``image`` as of
+        :func:`~spikewright.gen.rtl.weights.network_image`, :attr:`Identity.load_bytes` long."""
+        if len(image) != self.identity.load_bytes:
+            raise LinkError(
+                f"{len(image)} bytes of weights for a board whose memories take "
+                f"{self.identity.load_bytes}; use the network's own folding, with storage "
+                f"loadable or SPRAM in the layers to load"
+            )
+        most = min(256, self._piece - 2)
+        self._ask(b"".join(encode_load(image, most)) + bytes([Command.PING]), Pong)
+
+    @property
+    def _piece(self) -> int:
+        """Bytes that are sent at once: while the board takes them, as many are under way."""
+        return max(1, self._window // 2 - 1)
+
+    def _ask(self, commands: bytes, *kinds: type[Any]) -> Any:
+        """Sends ``commands``, which are answered with replies of ``kinds`` in this order; returns
+        the only one, or all."""
+        if self._lost:
+            raise LinkError("an earlier call failed, so answers to it may still come; call reset() "
+                            "before the next")
+        # Until all answers are there.
+        self._lost = True
+        pongs, expected, answers = 0, deque(kinds), deque[Any]()
+        pieces = list(split(commands, self._piece, valued=self._valued))
+
+        def take() -> None:
+            nonlocal pongs
+            reply = self._next()
+            if isinstance(reply, Pong) and pongs:
+                pongs -= 1
+            elif expected and isinstance(reply, expected[0]):
+                expected.popleft()
+                answers.append(reply)
+            elif not isinstance(reply, Ready):  # of a RESET that was sent twice
+                raise UnexpectedReplyError(
+                    f"the board answered {type(reply).__name__} where "
+                    f"{expected[0].__name__ if expected else 'nothing'} was asked for; reset the "
+                    f"link"
+                )
+
+        for left, piece in zip(range(len(pieces) - 1, -1, -1), pieces, strict=True):
+            if left:
+                # Its PONG will say what has been taken.
+                piece += bytes([Command.PING])
+            while (self._sent - self._parser.taken) % (1 << 16) + len(piece) > self._window:
+                take()
+            self.link.send(self._frames.commands(piece))
+            self._sent += len(piece)
+            pongs += left > 0
+        while pongs or expected:
+            take()
+        self._lost = False
+        return answers[0] if len(answers) == 1 else tuple(answers)
+
+    def _next(self) -> Reply:
+        end = self.link.now() + self.timeout
+        while not self._replies:
+            for reply in self._parser.feed(self._received(end)):
+                self._replies.append(reply)
+        return self._replies.popleft()
+
+    def _received(self, end: float) -> bytes:
+        left = end - self.link.now()
+        received = self.link.receive(left) if left > 0 else b""
+        if not received:
+            raise LinkTimeoutError(
+                f"the board did not answer in {self.timeout:g} s; check the port, the baud rate "
+                f"and that the bitstream is programmed, then reset the link"
+            )
+        return received

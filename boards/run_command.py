@@ -1,0 +1,142 @@
+"""The command ``run``."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..gen.commands import Run, Samples, first_samples
+from ..gen.console import Json, finish, say
+from ..gen.errors import SpikewrightError
+from ..gen.runfolder import RunFolder
+from . import BAUD, connect
+
+if TYPE_CHECKING:
+    from ..gen.spec import NetworkSpec
+    from .link import Connection
+    from .target import Target
+
+#: Samples that a simulated board runs unless told otherwise.
+VIRTUAL_SAMPLES, SIMULATED_SAMPLES = 100, 3
+
+#: Seconds that boards may be silent; simulated ones compute longer.
+PORT_TIMEOUT, VIRTUAL_TIMEOUT = 5.0, 60.0
+
+Divisor = Annotated[
+    int | None,
+    typer.Option(min=4, show_default=False,
+                 help="Clock cycles per bit of a virtual board's line; with fewer, less of the "
+                      "simulation is spent on it. [default: the board's]"),
+]
+
+
+def run(
+    run: Run,
+    port: Annotated[
+        str | None, typer.Option(help="Serial port of a board.", show_default=False)
+    ] = None,
+    virtual: Annotated[
+        bool, typer.Option("--virtual", help="A virtual board, at a pseudo-terminal.")
+    ] = False,
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="The same in Amaranth's simulator, which needs no "
+                                               "C++ compiler, and is slow.")
+    ] = False,
+    board: Annotated[str, typer.Option(help="Which board it is.")] = "icebreaker",
+    samples: Samples = None,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="SCHEME:PATH", show_default=False,
+                     help="Other samples, as of `simulate`. [default: the run's held-back ones]"),
+    ] = None,
+    baud: Annotated[int, typer.Option(min=1, help="Of the serial port.")] = BAUD,
+    divisor: Divisor = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=0.001, show_default=False,
+                     help="Seconds that the board may be silent. [default: 5; 60 of simulated "
+                          "boards]"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Run samples through a board, real or virtual, and compare every answer with the golden model.
+
+    Scores, predictions, spikes and all other counters of every layer, and cycles: by equality. Exit
+    code 1 and the first difference if there is one. In a terminal, accuracy, cycles, spikes and
+    stalls are shown while it runs. Of a real board, clock and folding are those that `build` left
+    in the run folder.
+
+    Example: `spikewright run runs/demo --virtual --board icebreaker`
+    """
+    from ..gen.stimulus import from_argument
+    from .play import Tally, play, prepare
+    from .target import Target, was_built
+    from .view import figures, tables, view
+
+    chosen = {"--port": port is not None, "--virtual": virtual, "--simulated": simulated}
+    if sum(chosen.values()) != 1:
+        raise SpikewrightError(
+            f"{' and '.join(name for name, given in chosen.items() if given) or 'no board'} given; "
+            f"give one of --port DEVICE (a board that is plugged in), --virtual and --simulated"
+        )
+    if divisor is not None and not virtual:
+        raise SpikewrightError("--divisor is of virtual boards; others have the one that was built")
+    folder = RunFolder.open(run)
+    spec = folder.spec()
+    stimulus = folder.stimulus() if data is None else from_argument(data, folder)
+    default = {"--virtual": VIRTUAL_SAMPLES, "--simulated": SIMULATED_SAMPLES}
+    kind = next(name for name, given in chosen.items() if given)
+    stimulus = first_samples(stimulus, samples or default.get(kind))
+    if port is not None and not was_built(folder, board):
+        raise SpikewrightError(f"{run} has no build for {board}, so nobody knows what the board "
+                               f"at {port} should do; run: spikewright build {run} --board {board}")
+    target = Target.of(folder, spec, board)
+
+    wait = timeout or (PORT_TIMEOUT if port is not None else VIRTUAL_TIMEOUT)
+    tally = Tally(spec, target.folding, stimulus, kind.removeprefix("--"))
+    with _connection(spec, target, port, baud, divisor, simulated, wait) as (line, where):
+        prepare(line, spec, target.folding)
+        hz = line.identity.clock_hz
+        title = f"{spec.name} on {board} at {where}"
+        with view(tally, title, hz) as shown:
+            play(line, tally, shown.update)
+            seconds = shown.seconds
+    shown = figures(tally, hz, seconds)
+    result: dict[str, Any] = {
+        "run": str(run), "board": board, "link": kind.removeprefix("--"), "built": target.built,
+        "device": where, "clock_mhz": hz / 1e6, **shown,
+        "first_difference": None if tally.first is None else str(tally.first),
+    }
+    if data is None:
+        folder.record("run", {key: value for key, value in result.items() if key != "run"})
+    if tally.first is not None:
+        say(f"first difference: {tally.first}")
+    finish(result, *tables(shown, title), as_json=json)
+    if tally.mismatches:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _connection(
+    spec: "NetworkSpec", target: "Target", port: str | None, baud: int, divisor: int | None,
+    simulated: bool, timeout: float,
+) -> Iterator[tuple["Connection", str]]:
+    """The board, and where it is."""
+    if port is not None:
+        with connect(port, baud=baud, timeout=timeout) as line:
+            yield line, port
+    elif simulated:
+        from .link_simulated import SimulatedLink
+
+        link = SimulatedLink(spec, target.folding, window=target.board.window,
+                             buffer=target.board.buffer)
+        with connect(link, timeout=timeout) as line:
+            yield line, "this process"
+    else:
+        from .virtual import VirtualBoard
+
+        say(f"compiling {target.board.name}; the next time it is ready at once")
+        with (VirtualBoard(spec, target.board, target.folding, divisor=divisor) as made,
+              connect(made.device, timeout=timeout) as line):
+            yield line, made.device

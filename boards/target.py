@@ -1,0 +1,54 @@
+"""The board that a command on a run folder means: as it was built, or as it would be."""
+
+from dataclasses import dataclass, replace
+
+from ..gen.folding import Folding
+from ..gen.folding_options import from_json
+from ..gen.runfolder import RunFolder
+from ..gen.spec import NetworkSpec
+from .fit import default_folding
+from .protocol import WrongBitstreamError
+from .registry import Board, find_board
+
+
+def was_built(folder: RunFolder, name: str) -> bool:
+    """Whether ``folder`` has a build for the board called ``name``."""
+    return _file(name) in folder
+
+
+def _file(name: str) -> str:
+    return f"boards/{name}/build.json"
+
+
+@dataclass(frozen=True)
+class Target:
+    """``board`` at the clock, and ``folding``, of the build in the run folder; if there was none,
+    what `build` begins with: the registry's clock and the fastest hardware that is said to fit."""
+
+    board: Board
+    folding: Folding
+    built: bool
+
+    @classmethod
+    def of(cls, folder: RunFolder, spec: NetworkSpec, name: str) -> "Target":
+        """The board called ``name``.
+
+        Raises
+        ------
+        SpikewrightError
+            If there is no such board, or its build is damaged.
+        WrongBitstreamError
+            If another network was built.
+        """
+        board = find_board(name)
+        file, again = _file(name), f"build --board {name}"
+        if not was_built(folder, name):
+            return cls(board, default_folding(spec, board), False)
+        figures = folder.read_json(file, again)
+        if figures.get("network") != spec.digest:
+            raise WrongBitstreamError(
+                f"{folder.path / file} is of another network than the run holds now; run: "
+                f"spikewright {again} {folder.path}"
+            )
+        board = replace(board, clock_hz=figures["clock_mhz"] * 1e6)
+        return cls(board, from_json(spec, figures["folding"]), True)

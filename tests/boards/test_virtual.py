@@ -1,0 +1,228 @@
+"""Virtual boards: the driver, and any serial program, talk to them as to real ones."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spikewright.boards import connect
+from spikewright.boards.answers import trace
+from spikewright.boards.protocol import WrongBitstreamError
+from spikewright.boards.registry import find_board
+from spikewright.boards.target import Target
+from spikewright.boards.uart import BaudError
+from spikewright.boards.virtual import VirtualBoard
+from spikewright.gen import Folding, Stimulus, simulate
+from spikewright.gen.errors import ToolError
+from spikewright.gen.folding import LayerFolding, Storage
+from spikewright.gen.folding_options import to_json
+from spikewright.gen.plan import layer_plans
+from spikewright.gen.rtl.weights import network_image
+from spikewright.gen.runfolder import write_json
+from spikewright.gen.trace import first_difference
+
+from ..gen.examples import two_layers
+
+# One process compiles what they share.
+pytestmark = pytest.mark.xdist_group("virtual")
+
+CLIENT = Path(__file__).resolve().parents[2] / "docs" / "examples" / "client.py"
+
+SPEC = two_layers(inputs=12, hidden=6, classes=3, timesteps=4)
+#: Weights that have to be loaded, and two ways into them.
+FOLDING = Folding.each(LayerFolding(lanes=2, ways=2, storage=Storage.LOADABLE),
+                       LayerFolding(lanes=3), spec=SPEC)
+IMAGE = network_image(layer_plans(SPEC, FOLDING))
+BOARD = find_board("icebreaker")
+SPIKES = np.random.default_rng(3).random((20, 4, 12)) < 0.4
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quickly_compiled():
+    """These nets are too small to be worth the optimiser's time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("spikewright.boards.virtual.OPTIMISE", 0)
+        yield
+
+
+@pytest.fixture
+def board():
+    with VirtualBoard(SPEC, BOARD, FOLDING) as made:
+        yield made
+
+
+def expect_golden(answers, samples=SPIKES):
+    reference = simulate(SPEC, samples, engine="cycles", folding=FOLDING)
+    said = trace("virtual", layer_plans(SPEC, FOLDING), answers)
+    assert not said.spilled.any()
+    assert first_difference(reference, said) is None
+    assert set(said.counters) == set(reference.counters)
+
+
+def test_the_driver_gets_golden_results_through_the_terminal(board):
+    with connect(board.device) as line:
+        assert line.identity.clock_hz == BOARD.clock_hz
+        line.load(IMAGE)
+        expect_golden(list(line.observe(SPEC, SPIKES)))
+    served = board.close()
+    assert served.dropped == 0
+    # Every bit lasts as long as on the board.
+    assert served.cycles >= served.received * 10 * BOARD.divisor
+    assert board.close() == served
+
+
+def test_one_program_after_the_other(board):
+    """Each hangs up wherever it likes, and the weights that one loaded serve the next."""
+    with connect(board.device) as line:
+        line.load(IMAGE)
+    for cut in (b"\0", b"\x05", b"\x02\x41\x01\x85\x93\0\x01\x01"):
+        port = os.open(board.device, os.O_WRONLY | os.O_NOCTTY)
+        os.write(port, cut)
+        os.close(port)
+        with connect(board.device) as line:
+            expect_golden(list(line.observe(SPEC, SPIKES[:2])), SPIKES[:2])
+
+
+def test_time_stands_still_between_samples(board):
+    """What happens depends on the bytes alone, not on how long a host thinks."""
+    with connect(board.device) as line:
+        line.load(IMAGE)
+        for sample in SPIKES[:3]:
+            expect_golden(list(line.observe(SPEC, [sample])), sample[np.newaxis])
+            time.sleep(0.2)
+    # As many in the time of two samples, at the speed of any simulator.
+    assert board.close().cycles < 1_000_000
+
+
+def test_a_faster_line_is_the_same_design():
+    """Of a board that holds so few bytes that weights and samples come in pieces."""
+    with VirtualBoard(SPEC, replace(BOARD, window=16), FOLDING, divisor=4) as board:
+        with connect(board.device) as line:
+            line.load(IMAGE)
+            expect_golden(list(line.observe(SPEC, SPIKES)))
+        served = board.close()
+    # As many as its own line would take for these bytes alone are too many.
+    assert served.cycles < (served.received + served.sent) * 10 * BOARD.divisor
+    with pytest.raises(BaudError, match="at most"):
+        VirtualBoard(SPEC, BOARD, FOLDING, divisor=3)
+
+
+def test_a_board_that_stops_says_so(board):
+    board._process.kill()
+    with pytest.raises(ToolError, match="stopped"):
+        board.wait()
+
+
+def test_a_client_made_from_the_page_alone(board, tmp_path):
+    """It shares no line with the driver, and gets what the golden model says."""
+    samples = [[[[int(i), 1] for i in np.flatnonzero(step)] for step in sample]
+               for sample in SPIKES]
+    (tmp_path / "samples.json").write_text(json.dumps(samples))
+    (tmp_path / "weights").write_bytes(IMAGE)
+    done = subprocess.run(
+        [sys.executable, "-I", CLIENT, board.device, tmp_path / "samples.json",
+         tmp_path / "weights"], capture_output=True, text=True, timeout=120)
+    assert not done.stderr
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    golden = simulate(SPEC, SPIKES, engine="cycles", folding=FOLDING)
+    assert [each["scores"] for each in told] == golden.scores.tolist()
+    assert [each["winner"] for each in told] == golden.prediction.tolist()
+    assert [each["counters"][-3] for each in told] == golden.cycles.tolist()
+    assert "spikewright" not in [word for line in CLIENT.read_text().splitlines()
+                                 if line.startswith(("import ", "from ")) for word in line.split()]
+
+
+@pytest.fixture
+def run(make_run):
+    """As if it had been built, for the clock and the folding of the boards above."""
+    golden = simulate(SPEC, SPIKES, engine="golden").prediction.copy()
+    golden[0] = (golden[0] + 1) % SPEC.classes
+    made = make_run(SPEC, Stimulus(SPIKES, golden))
+    with made.writing("build") as folder:
+        (folder / "boards" / BOARD.name).mkdir(parents=True)
+        write_json(folder / "boards" / BOARD.name / "build.json", {
+            "network": SPEC.digest, "clock_mhz": BOARD.clock_hz / 1e6,
+            "folding": to_json(SPEC, FOLDING)})
+    return made
+
+
+def test_the_command_serves_until_it_is_interrupted(run):
+    program = ("import sys; from spikewright.boards import virtual; virtual.OPTIMISE = 0; "
+               "from spikewright.gen.cli import main; main(sys.argv[1:])")
+    with subprocess.Popen(
+        [sys.executable, "-c", program, "virtual", str(run.path), "--json"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as server:
+        try:
+            told = json.loads(server.stdout.readline())
+            assert (told["board"], told["built"]) == ("icebreaker", True)
+            with connect(told["device"]) as line:
+                line.load(IMAGE)
+                expect_golden(list(line.observe(SPEC, SPIKES[:2])), SPIKES[:2])
+        finally:
+            server.send_signal(signal.SIGINT)
+            out, err = server.communicate(timeout=60)
+    assert (server.returncode, out) == (0, "")
+    assert "bytes received" in err
+
+
+def test_a_run_equals_golden(run, spikewright):
+    code, told, err = spikewright("run", run.path, "--virtual", "--json")
+    assert code == 0, err
+    golden = simulate(SPEC, SPIKES, engine="golden")
+    assert told["samples"] == told["compared"] == len(SPIKES)
+    assert (told["mismatches"], told["spilled"], told["first_difference"]) == (0, 0, None)
+    assert told["accuracy"] == 19 / 20
+    assert told["spikes_per_layer"] == {
+        layer.name: counts.mean() for layer, counts in
+        zip(SPEC.layers, golden.counters["events_out"].T, strict=True)}
+    code, shown, _ = spikewright("run", run.path, "--virtual", "--samples", 2)
+    assert code == 0
+    assert "0 of 2" in shown
+
+
+def test_a_mismatch_is_found_and_reported(run, spikewright, monkeypatch):
+    """The board's weights are as built, the golden model's are not."""
+    layer = SPEC.layers[0]
+    other = replace(SPEC, layers=(
+        replace(layer, synapse=replace(layer.synapse, weight=-layer.synapse.weight)),
+        *SPEC.layers[1:]))
+    monkeypatch.setattr(
+        "spikewright.boards.play.simulate",
+        lambda spec, signals, **more: simulate(other, signals, **more))
+    code, told, err = spikewright("run", run.path, "--virtual", "--json")
+    assert code == 1
+    assert 0 < told["mismatches"] <= told["samples"]
+    assert told["first_difference"] in err
+
+
+def test_a_board_that_was_not_built_is_what_build_begins_with(make_run, monkeypatch):
+    monkeypatch.setattr("spikewright.boards.target.default_folding", lambda spec, board: FOLDING)
+    made = make_run(SPEC, Stimulus(SPIKES, np.zeros(20, int)))
+    assert Target.of(made, SPEC, "icebreaker") == Target(BOARD, FOLDING, False)
+
+
+def test_a_build_of_another_network_is_refused(run):
+    with pytest.raises(WrongBitstreamError, match="spikewright build --board icebreaker"):
+        Target.of(run, two_layers(seed=9), "icebreaker")
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    ((), "no board given; give one of --port"),
+    (("--virtual", "--simulated"), "--virtual and --simulated given"),
+    (("--port", "/dev/nothing", "--board", "icesugar"), "--board icesugar"),
+    (("--port", "/dev/nothing"), "/dev/nothing cannot be opened"),
+    (("--simulated", "--divisor", "4"), "--divisor is of virtual boards"),
+    (("--virtual", "--board", "none"), "board 'none' is unknown"),
+])
+def test_what_cannot_be_run_is_said(run, spikewright, arguments, said):
+    code, _, err = spikewright("run", run.path, *arguments)
+    assert code == 2
+    assert said in err
