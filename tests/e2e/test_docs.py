@@ -76,7 +76,8 @@ def test_builds_without_warnings(site):
 ])
 def test_docstrings_become_markdown(text, made):
     spec = importlib.util.spec_from_file_location("docstrings", ROOT / "docs" / "docstrings.py")
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.markdown(text) == made
