@@ -64,8 +64,10 @@ def test_the_bitstream_holds_what_its_netlist_does(builds, tmp_path):
     if made[SEEDS[1]].figures["board"] == "icebreaker":
         pytest.skip("its bitstream is simulated")
     shutil.copy(made[SEEDS[1]].folder / "top.bit", tmp_path)
-    subprocess.run([shutil.which("ecpunpack") or shutil.which("yowasp-ecpunpack"), "--input",
-                    "top.bit", "--textcfg", "top.config"], cwd=tmp_path, check=True, timeout=600)
+    tool = shutil.which("ecpunpack") or shutil.which("yowasp-ecpunpack")
+    assert tool is not None, "pip install 'spikewright[build]'"
+    subprocess.run([tool, "--input", "top.bit", "--textcfg", "top.config"], cwd=tmp_path,
+                   check=True, timeout=600)
     chip = Ecp5Text((tmp_path / "top.config").read_text())
     board = find_board(made[SEEDS[1]].figures["board"])
     text = board.make_platform().prepare(

@@ -44,12 +44,9 @@ def test_any_cut_is_noticed(body, place):
 class Wire(wiring.Component):
     """The board's end: stuffed bytes in, bodies out."""
 
-    i: In(stream.Signature(8))
-    o: Out(stream.Signature(8))
-
     def __init__(self, depth: int = DEPTH):
         self.receiver = FrameReceiver(depth)
-        super().__init__()
+        super().__init__({"i": In(stream.Signature(8)), "o": Out(stream.Signature(8))})
 
     def elaborate(self, platform):
         m = Module()

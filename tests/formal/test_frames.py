@@ -48,8 +48,9 @@ def test_unstuffing_keeps_the_rules():
 class Both(wiring.Component):
     """Into one and out of the other."""
 
-    i: In(stream.Signature(FrameByte()))
-    o: Out(stream.Signature(StuffedByte()))
+    def __init__(self):
+        super().__init__({"i": In(stream.Signature(FrameByte())),
+                          "o": Out(stream.Signature(StuffedByte()))})
 
     def elaborate(self, platform):
         m = Module()

@@ -1,3 +1,5 @@
+import numpy as np
+
 from spikewright.gen import Folding, simulate
 from spikewright.gen.cycles import timeline
 from spikewright.gen.plan import layer_plans
@@ -14,7 +16,7 @@ def test_a_timeline_has_two_bars_for_each_layer_and_timestep(small_net, small_st
     figure = figures.timeline(times, ["a", "b"], 1)
     (axis,) = figure.axes
     assert len(axis.collections) == 2 * 2 * spikes.shape[1]
-    ends = [path.vertices[:, 0].max() for bar in axis.collections for path in bar.get_paths()]
+    ends = [np.asarray(path.vertices)[:, 0].max() for bar in axis.collections for path in bar.get_paths()]
     assert max(ends) <= times.cycles[1]
 
 
