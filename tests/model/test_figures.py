@@ -16,7 +16,8 @@ def test_a_timeline_has_two_bars_for_each_layer_and_timestep(small_net, small_st
     figure = figures.timeline(times, ["a", "b"], 1)
     (axis,) = figure.axes
     assert len(axis.collections) == 2 * 2 * spikes.shape[1]
-    ends = [np.asarray(path.vertices)[:, 0].max() for bar in axis.collections for path in bar.get_paths()]
+    ends = [np.asarray(path.vertices)[:, 0].max()
+            for bar in axis.collections for path in bar.get_paths()]
     assert max(ends) <= times.cycles[1]
 
 
