@@ -83,7 +83,8 @@ class TonicSet:
             except ImportError as error:
                 raise DataError(f"{self.name} needs the package {error.name!r} to read its files; "
                                 f"run: pip install {error.name}") from error
-            except (OSError, ValueError, IndexError, KeyError) as error:
+            # RuntimeError is what the package aedat makes of everything.
+            except (OSError, ValueError, IndexError, KeyError, RuntimeError) as error:
                 raise DataError(f"{places[i]} cannot be read ({error}); download it again"
                                 ) from error
             return self._events(found, places[i])
