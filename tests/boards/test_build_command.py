@@ -109,6 +109,7 @@ def test_help_has_an_example(spikewright):
     assert "spikewright build runs/demo --board icebreaker" in " ".join(out.split())
 
 
+@pytest.mark.slow
 def test_real_tools_build_a_bitstream(make_run, spikewright, monkeypatch, tmp_path):
     try:
         for name in ("yosys", "nextpnr-ice40", "icepack"):

@@ -58,6 +58,7 @@ def test_each_candidate_is_faster_and_fits():
     assert default_folding(SPEC, ICEBREAKER) == found[-len(enough)].folding
 
 
+@pytest.mark.slow
 def test_a_layer_that_did_not_fit_is_tried_again_when_another_leaves_block_memories():
     """Eight lanes of the first layer need 31 of 30 block memories, until the second has a lane for
     each neuron, and keeps its sums in registers."""
