@@ -9,7 +9,7 @@ from .pll import ClockError
 from .registry import Board
 
 #: Builds that are tried, from the board's first clock on.
-ATTEMPTS = 4
+ATTEMPTS = 3
 
 
 def build_fastest(
