@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 
 from ..gen.folding import Folding
 from ..gen.folding_options import from_json
+from ..gen.plan import layer_plans
+from ..gen.rtl.weights import network_image
 from ..gen.runfolder import RunFolder
 from ..gen.spec import NetworkSpec
 from .fit import default_folding
@@ -14,6 +16,11 @@ from .registry import Board, find_board
 def was_built(folder: RunFolder, name: str) -> bool:
     """Whether ``folder`` has a build for the board called ``name``."""
     return _file(name) in folder
+
+
+def built_for(folder: RunFolder) -> list[str]:
+    """The names of the boards that ``folder`` has builds for."""
+    return sorted(file.parent.name for file in folder.path.glob(_file("*")))
 
 
 def _file(name: str) -> str:
@@ -52,3 +59,8 @@ class Target:
             )
         board = replace(board, clock_hz=figures["clock_mhz"] * 1e6)
         return cls(board, from_json(spec, figures["folding"]), True)
+
+    def loads(self, spec: NetworkSpec) -> tuple[int, int]:
+        """Ways of the first layer, and the bytes of weights that a host has to load."""
+        plans = layer_plans(spec, self.folding)
+        return plans[0].synapses.ways, len(network_image(plans))

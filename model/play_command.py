@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .playback import Accelerator, Played, Player
 
 #: Entry points that make an :class:`~.playback.Accelerator` of what stands behind their name, and
-#: of a network.
+#: of a run folder.
 LINKS = "spikewright.links"
 
 #: Windows that the live view shows.
@@ -65,7 +65,7 @@ def play(
     folder = RunFolder.open(run)
     spec, encoding = folder.spec(), read_recipe(folder).encoding
     accelerator = (Engine(spec, engine, folding_of(lanes, spec, ways)) if link is None
-                   else _linked(link, spec))
+                   else _linked(link, folder))
     small = spec.input_shape
     size = _pixels(sensor) or sensor_of(file)
     if size is None:
@@ -116,14 +116,14 @@ def _pixels(sensor: str | None) -> tuple[int, int] | None:
     return int(sides[0]), int(sides[1])
 
 
-def _linked(link: str, spec: Any) -> Accelerator:
+def _linked(link: str, run: RunFolder) -> Accelerator:
     name, _, where = link.partition(":")
     points = {point.name: point for point in metadata.entry_points(group=LINKS)}
     if name not in points:
         known = ", ".join(sorted(points)) or "none is installed"
         raise SpikewrightError(f"link {name!r} is unknown; available are: {known}; or leave out "
                                f"--link and choose an --engine")
-    return points[name].load()(where, spec)
+    return points[name].load()(where, run)
 
 
 def _watch(player: Player, packets: Any, most: int | None) -> list[Played]:

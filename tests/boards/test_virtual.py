@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spikewright.boards import connect, playing
+from spikewright.boards import connect, play_links
 from spikewright.boards.answers import trace
 from spikewright.boards.protocol import LinkError, WrongBitstreamError, wire_addresses
 from spikewright.boards.registry import find_board
@@ -249,15 +249,23 @@ def test_what_cannot_be_run_is_said(run, spikewright, arguments, said):
     assert said in err
 
 
-def test_a_camera_plays_into_a_board():
-    spec = two_layers(inputs=12, hidden=6, classes=3, timesteps=4)
-    golden = simulate(spec, SPIKES[:3], engine="golden")
-    board = playing.virtual("icebreaker", spec)
+def test_a_camera_plays_into_a_board(run):
+    """Its weights, which it does not come with, are loaded, and again by a port alone."""
+    golden = simulate(SPEC, SPIKES[:3], engine="golden")
+    board = play_links.virtual("icebreaker", run)
     assert [board.infer(sample).winner for sample in SPIKES[:3]] == golden.prediction.tolist()
-    again = playing.serial(board.holds.device, spec)
+    again = play_links.serial(board.holds.device, run)
     assert again.infer(SPIKES[0]).scores == tuple(golden.scores[0])
     for each in (board, again):
         each.connection.close()
     board.holds.close()
     with pytest.raises(LinkError):
-        playing.serial("/dev/no-such-port", spec)
+        play_links.serial("/dev/no-such-port", run)
+
+
+def test_weights_that_no_build_lays_out_are_not_guessed(make_run):
+    """The run has no build: nobody knows which of a board's memories hold which weights."""
+    run = make_run(SPEC, Stimulus(SPIKES, np.zeros(20, int)))
+    with (VirtualBoard(SPEC, BOARD, FOLDING) as board,
+          pytest.raises(WrongBitstreamError, match="has builds for no board")):
+        play_links.serial(board.device, run)
