@@ -271,12 +271,12 @@ class ReplyParser:
             case Tag.RESULT:
                 known = self._known()
                 width = known.score_bytes
-                split = known.classes * width
+                scored = known.classes * width
                 scores = tuple(
                     int.from_bytes(body[at : at + width], "little", signed=True)
-                    for at in range(0, split, width)
+                    for at in range(0, scored, width)
                 )
-                return Result(scores, int.from_bytes(body[split:], "little"))
+                return Result(scores, int.from_bytes(body[scored:], "little"))
             case Tag.COUNTERS:
                 words = np.frombuffer(body[:-1], "<u4").astype(np.int64)
                 if len(words) == 1:  # of a board that was built without counters

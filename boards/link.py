@@ -5,7 +5,6 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from typing import Any
 
 import numpy.typing as npt
@@ -118,15 +117,17 @@ class Connection:
         self._replies.clear()
         self.link.send(self._frames.reset())
         end = self.link.now() + self.timeout
+        while not self._is_ready(number, self._received(end)):
+            pass
+        self._lost = False
+
+    def _is_ready(self, number: int, received: bytes) -> bool:
+        """``received`` holds the answer to RESET ``number``. What was under way before, whole or
+        not, means nothing any more."""
         while True:
-            received = self._received(end)
-            while True:
-                # What was under way before, whole or not, means nothing any more.
-                with suppress(LinkError):
-                    if any(reply == Ready(number) for reply in self._parser.feed(received)):
-                        self._lost = False
-                        return
-                    break
+            try:
+                return any(reply == Ready(number) for reply in self._parser.feed(received))
+            except LinkError:
                 received = b""
 
     def infer(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from amaranth.back import rtlil
-from amaranth.hdl import C, ClockDomain, Elaboratable, Module, Signal, Value
+from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal, Value
 
 from ..folding import Folding
 from ..plan import LayerPlan
@@ -81,9 +81,10 @@ class _Driven(Elaboratable):
         m.d.comb += [sync.clk.eq(inner["clk"]),
                      host["in_ready"].eq(~inner["in_valid"] | inner["in_ready"]),
                      *(port.eq(value) for port, value in self.observed)]
-        for name in sorted(host.keys() - {"in_ready"}):
-            with m.If(host["in_ready"] if name.startswith("in_") else C(1)):
-                m.d.sync += inner[name].eq(host[name])
+        held = [name for name in host if name.startswith("in_") and name != "in_ready"]
+        m.d.sync += [inner[name].eq(host[name]) for name in host if not name.startswith("in_")]
+        with m.If(host["in_ready"]):
+            m.d.sync += [inner[name].eq(host[name]) for name in held]
         return m
 
 

@@ -128,10 +128,11 @@ class Bench:
         left = self._on(faults, near, trial.LIMITS, last=False)
         if not left:
             return
-        sound, *built = [verdict["how"] for _, verdict in attempt(
-            self.root, first.file, [None, *(fault.number for fault in left)], [])]
-        if len(sound) != 64:
-            raise RuntimeError(f"{first.file}: the sound designs cannot be built: {sound}")
+        (_, sound), *tried = attempt(
+            self.root, first.file, [None, *(fault.number for fault in left)], [])
+        if sound["verdict"] != "survived":
+            raise RuntimeError(f"{first.file}: the sound designs cannot be built: {sound['how']}")
+        sound, built = sound["how"], [verdict["how"] for _, verdict in tried]
         for fault, how in zip(left, built, strict=True):
             if how == sound:
                 self.report(fault, {"verdict": "the same", "how": "no design changes"})
