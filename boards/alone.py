@@ -11,17 +11,18 @@ from typing import Any
 from amaranth.back import rtlil
 
 from ..gen.cache import cache_folder
-from ..gen.errors import MALFORMED, ToolError
+from ..gen.errors import MALFORMED
 from ..gen.folding import Folding
 from ..gen.rtl.network import Network
 from ..gen.runfolder import write_json
 from ..gen.spec import NetworkSpec
 from . import netlist
-from .build import HIDE_ELEMENTS, NETLIST, REPORT, call, complaint, utilisation
+from .build import HIDE_ELEMENTS, NETLIST, REPORT
 from .cache import working_folder
+from .nextpnr_report import utilisation
 from .pins import Pins
 from .registry import ECP5, ICE40, Family
-from .toolchain import find_tool
+from .toolchain import find_tool, run_stage
 
 #: What the placer aims at. Beyond what any design reaches, so that it never rests.
 AIM_MHZ = 250
@@ -82,9 +83,7 @@ def measure(
         for stage, tool, arguments in (
             ("synthesis", yosys, ["-q", "-p", script]), ("place-and-route", nextpnr, placing),
         ):
-            done = call(tool, arguments, working)
-            if done.returncode != 0:
-                raise ToolError(complaint(stage, tool, done, working))
+            run_stage(stage, tool, arguments, working)
             if stage == "synthesis" and target.family is ECP5:
                 netlist.tidy_file(working / NETLIST)
         report = json.loads((working / REPORT).read_text(encoding="utf-8"))

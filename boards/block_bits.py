@@ -37,11 +37,13 @@ class BlockBits(ABC):
         which of its address lines is which of the memory's."""
 
 
-def _digits(text: str) -> npt.NDArray[np.bool_]:
+def digits(text: str) -> Bits:
+    """The bits of ``text``, which has the highest one first."""
     return np.frombuffer(text[::-1].encode(), np.uint8) == ord("1")
 
 
-def _text(bits: Bits) -> str:
+def text_of(bits: Bits) -> str:
+    """As :func:`digits` takes them."""
     return (bits[::-1] + np.uint8(ord("0"))).tobytes().decode()
 
 
@@ -52,12 +54,12 @@ class Ice40Bits(BlockBits):
     _names = [f"INIT_{n:X}" for n in range(16)]
 
     def read(self, cell: Cell) -> Bits:
-        return np.concatenate([_digits(cell["parameters"].get(name, "0" * 256))
+        return np.concatenate([digits(cell["parameters"].get(name, "0" * 256))
                                for name in self._names])
 
     def write(self, cell: Cell, bits: Bits) -> None:
         for name, part in zip(self._names, bits.reshape(16, 256), strict=True):
-            cell["parameters"][name] = _text(part)
+            cell["parameters"][name] = text_of(part)
 
     def layouts(self, cell: Cell) -> list[npt.NDArray[np.int64]]:
         mode = int(cell["parameters"]["READ_MODE"], 2)
@@ -81,13 +83,13 @@ class Ecp5Bits(BlockBits):
 
     def read(self, cell: Cell) -> Bits:
         # Each parameter is 16 words of 18 bits, with 2 bits between them.
-        rows = [_digits(cell["parameters"].get(name, "0" * 320)).reshape(16, 20)[:, :18]
+        rows = [digits(cell["parameters"].get(name, "0" * 320)).reshape(16, 20)[:, :18]
                 for name in self._names]
         return np.concatenate([row.reshape(-1) for row in rows])
 
     def write(self, cell: Cell, bits: Bits) -> None:
         for name, part in zip(self._names, bits.reshape(64, 16, 18), strict=True):
-            cell["parameters"][name] = _text(np.pad(part, [(0, 0), (0, 2)]).reshape(-1))
+            cell["parameters"][name] = text_of(np.pad(part, [(0, 0), (0, 2)]).reshape(-1))
 
     def layouts(self, cell: Cell) -> list[npt.NDArray[np.int64]]:
         # A port that is not used has a width, too.

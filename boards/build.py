@@ -4,10 +4,8 @@ What training changes is kept apart (:mod:`~spikewright.boards.contents`): a net
 was placed before is only filled in and packed.
 """
 
-import gzip
 import hashlib
 import json
-import math
 import os
 import shutil
 import subprocess
@@ -23,21 +21,21 @@ from typing import Any
 from amaranth.build.run import BuildPlan
 
 from ..gen.cache import cache_folder
-from ..gen.errors import MALFORMED, ToolError, one_line
+from ..gen.errors import MALFORMED, ToolError
 from ..gen.folding import Folding
 from ..gen.folding_options import folded, to_json
 from ..gen.plan import layer_plans
-from ..gen.runfolder import write_json
 from ..gen.spec import NetworkSpec
 from . import block_bits, chip_texts, netlist
 from . import exchange as exchanging
-from .cache import working_folder
+from .cache import keep, move, packed, sha256, unpacked, whole, working_folder
 from .contents import Contents, Separated, separate
 from .exchange import Exchange, ExchangeError, chip_text
 from .fit import does_not_fit, require_memory
+from .nextpnr_report import read_report, utilisation
 from .protocol import require_inputs
 from .registry import ECP5, Board, Family
-from .toolchain import Tool, find_tool
+from .toolchain import Tool, call, complaint, find_tool, run_stage
 from .top import BoardTop
 
 STAGES = ("synthesis", "place-and-route", "packing")
@@ -51,7 +49,6 @@ HIDE_ELEMENTS = r"rename -hide w:*\[*"
 NETLIST = "top.json"
 PLACED = "placed.json"
 REPORT = "report.json"
-FIGURES = "build.json"
 #: Where the contents of a placed design are.
 EXCHANGE = "exchange.npz"
 
@@ -136,14 +133,14 @@ def build(
                for name in ("lanes", "ways", "slices")},
             "folding": to_json(spec, folding),
             **placed,
-            **_read_report(working / REPORT, board),
+            **read_report(working / REPORT, board),
             "tools": {tool.name: tool.version for tool in tools},
             "design": key,
             "bitstream": bitstream.name,
-            "bitstream_sha256": _sha256(bitstream),
+            "bitstream_sha256": sha256(bitstream),
         }
-        _keep(working, (bitstream.name, REPORT, *netlists(board.family)), figures)
-        _move(working, entry, lambda: _intact(entry, board) is not None)
+        keep(working, (bitstream.name, REPORT, *netlists(board.family)), figures)
+        move(working, entry, lambda: _intact(entry, board) is not None)
     return Build(entry, figures, cached=False)
 
 
@@ -176,21 +173,18 @@ def _filled(parts: _Parts, working: Path) -> dict[str, Any]:
     begun = time.monotonic()
     family, contents = parts.board.family, parts.apart.contents
     places, kind = Exchange.load(entry / EXCHANGE, family), chip_text(family)
-    chip = kind(_unpacked(entry / f"{kind.file}.gz").decode())
+    chip = kind(unpacked(entry / f"{kind.file}.gz").decode())
     places.into_chip(chip, contents)
     (working / kind.file).write_text(chip.text, encoding="utf-8")
     for name in netlists(family):
-        netlist_ = json.loads(_unpacked(entry / name))
+        netlist_ = json.loads(unpacked(entry / name))
         if name.startswith(NETLIST):
             places.into_synthesised(netlist_, contents)
         else:
             places.into_placed(netlist_, contents, kind)
-        (working / name).write_bytes(_packed(json.dumps(netlist_).encode()))
+        (working / name).write_bytes(packed(json.dumps(netlist_).encode()))
     shutil.copy(entry / REPORT, working / REPORT)
-    for command, tool in zip(_commands(parts.plan)[2:], parts.tools[2:], strict=True):
-        done = call(tool, command, working)
-        if done.returncode != 0:
-            raise ToolError(complaint(STAGES[2], tool, done, working))
+    run_stage(STAGES[2], parts.tools[2], _commands(parts.plan)[2], working)
     seconds = {STAGES[2]: round(time.monotonic() - begun, 2)}
     return {**figures, "structure": entry.name, "placed_before": before,
             "seconds": seconds if before else {**figures["seconds"], **seconds}}
@@ -209,7 +203,7 @@ def _structure(parts: _Parts) -> tuple[Path, dict[str, Any], bool]:
     family = parts.board.family
     cache = cache_folder() / "structures"
     entry = cache / _key(plan, parts.tools[:2], parts.seeds, True)
-    if parts.use_cache and (figures := _whole(entry)) is not None:
+    if parts.use_cache and (figures := whole(entry)) is not None:
         return entry, figures["placed"], True
     with working_folder(cache) as working:
         placed = _placed(parts, plan, working, STAGES[:2])
@@ -219,9 +213,9 @@ def _structure(parts: _Parts) -> tuple[Path, dict[str, Any], bool]:
                 for name in (NETLIST, PLACED)}
         Exchange.find(family, parts.apart.placeholders, read[NETLIST], read[PLACED], chip).save(
             working / EXCHANGE)
-        (working / f"{text}.gz").write_bytes(_packed((working / text).read_bytes()))
-        _keep(working, (REPORT, EXCHANGE, f"{text}.gz", *netlists(family)), {"placed": placed})
-        _move(working, entry, lambda: _whole(entry) is not None)
+        (working / f"{text}.gz").write_bytes(packed((working / text).read_bytes()))
+        keep(working, (REPORT, EXCHANGE, f"{text}.gz", *netlists(family)), {"placed": placed})
+        move(working, entry, lambda: whole(entry) is not None)
     return entry, placed, False
 
 
@@ -230,10 +224,9 @@ def _placed(
 ) -> dict[str, Any]:
     """Runs ``stages`` of ``plan`` in ``working``; what they tell of themselves."""
     plan.extract(working)
-    seconds, fmax = _run(plan, parts.tools, working, parts.spec, parts.board, parts.seeds, stages,
-                         parts.progress)
+    seconds, fmax = _run(parts, plan, working, stages)
     for name in netlists(parts.board.family):
-        (working / name).write_bytes(_packed((working / name.removesuffix(".gz")).read_bytes()))
+        (working / name).write_bytes(packed((working / name.removesuffix(".gz")).read_bytes()))
     return {
         "seed": max(fmax, key=lambda seed: fmax[seed]),
         "fmax_mhz_of_seeds": {str(seed): each for seed, each in fmax.items()},
@@ -253,42 +246,8 @@ def _commands(plan: BuildPlan) -> list[list[str]]:
     return commands
 
 
-def _keep(working: Path, names: Sequence[str], figures: dict[str, Any]) -> None:
-    """Leaves only ``names`` in ``working``, and ``figures``, sealed, beside them."""
-    for file in working.iterdir():
-        if file.name not in names:
-            file.unlink()
-    figures["files"] = {name: _sha256(working / name) for name in sorted(names)}
-    figures["sha256"] = _seal(figures)
-    write_json(working / FIGURES, figures)
-
-
-def _move(working: Path, entry: Path, there: Callable[[], bool]) -> None:
-    """Puts what was made among what is kept."""
-    shutil.rmtree(entry, ignore_errors=True)
-    try:
-        os.replace(working, entry)
-    except OSError:
-        # Another process may have put the same there meanwhile.
-        if not there():
-            raise
-
-
 def _text(content: str | bytes) -> str:
     return content if isinstance(content, str) else content.decode()
-
-
-def _packed(content: bytes) -> bytes:
-    # The fastest: a netlist is written more often than it is read.
-    return gzip.compress(content, compresslevel=1, mtime=0)
-
-
-def _unpacked(path: Path) -> bytes:
-    return gzip.decompress(path.read_bytes())
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def netlists(family: Family) -> tuple[str, ...]:
@@ -312,48 +271,28 @@ def _key(plan: BuildPlan, tools: list[Tool], seeds: Sequence[int], exchange: boo
 def _intact(entry: Path, board: Board) -> dict[str, Any] | None:
     """The figures of a cached build, None if there is none or it was damaged."""
     try:
-        _read_report(entry / REPORT, board)
+        read_report(entry / REPORT, board)
     except (ToolError, *MALFORMED):
         return None
-    return _whole(entry)
-
-
-def _whole(entry: Path) -> dict[str, Any] | None:
-    """The figures that :func:`_keep` wrote, None if they or a file were damaged."""
-    try:
-        figures = json.loads((entry / FIGURES).read_text(encoding="utf-8"))
-        whole = figures["sha256"] == _seal(figures) and all(
-            _sha256(entry / name) == digest for name, digest in figures["files"].items())
-    except (OSError, *MALFORMED):
-        return None
-    return figures if whole else None
-
-
-def _seal(figures: dict[str, Any]) -> str:
-    """By which figures that were kept are known to be whole: of all but itself."""
-    sealed = {name: value for name, value in figures.items() if name != "sha256"}
-    return hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()
+    return whole(entry)
 
 
 def _run(
-    plan: BuildPlan, tools: list[Tool], working: Path, spec: NetworkSpec, board: Board,
-    seeds: Sequence[int], stages: Sequence[str], progress: Callable[[str], None],
+    parts: _Parts, plan: BuildPlan, working: Path, stages: Sequence[str],
 ) -> tuple[dict[str, float], dict[int, float]]:
     """Runs the plan's own commands; seconds of each of ``stages``, and Fmax of each seed in MHz."""
-    steps = list(zip(STAGES, tools, _commands(plan), strict=True))[: len(stages)]
+    steps = list(zip(STAGES, parts.tools, _commands(plan), strict=True))[: len(stages)]
     seconds = {}
     fmax: dict[int, float] = {}
     for stage, tool, arguments in steps:
-        progress(stage)
+        parts.progress(stage)
         begun = time.monotonic()
         if stage == "place-and-route":
-            fmax = _place(tool, arguments, working, spec, board, seeds)
+            fmax = _place(tool, arguments, working, parts.spec, parts.board, parts.seeds)
         else:
-            done = call(tool, arguments, working)
-            if done.returncode != 0:
-                raise ToolError(complaint(stage, tool, done, working))
+            run_stage(stage, tool, arguments, working)
         seconds[stage] = round(time.monotonic() - begun, 2)
-        if stage == "synthesis" and board.family is ECP5:
+        if stage == "synthesis" and parts.board.family is ECP5:
             netlist.tidy_file(working / NETLIST)
     return seconds, fmax
 
@@ -376,7 +315,7 @@ def _place(
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         done = dict(zip(seeds, pool.map(place, seeds), strict=True))
-    fmax = {seed: min(_read_report(folders[seed] / REPORT, board)["fmax_mhz"].values())
+    fmax = {seed: min(read_report(folders[seed] / REPORT, board)["fmax_mhz"].values())
             for seed in seeds if done[seed].returncode == 0}
     if not fmax:
         _explain_fit(tool, arguments, working, spec, board)
@@ -387,29 +326,6 @@ def _place(
     for folder in folders.values():
         shutil.rmtree(folder)
     return fmax
-
-
-def call(tool: Tool, arguments: list[str], working: Path) -> subprocess.CompletedProcess[str]:
-    """Runs ``tool`` in ``working`` and returns all it said; ToolError if it does not start."""
-    try:
-        return subprocess.run(
-            [tool.path, *arguments], cwd=working, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors="replace",
-        )
-    except OSError as error:
-        raise ToolError(f"{tool.path} does not run ({error}); install it again") from error
-
-
-def complaint(
-    stage: str, tool: Tool, done: subprocess.CompletedProcess[str], working: Path
-) -> str:
-    """The message for a ``stage`` that failed: the tool's own first error, and what to try."""
-    # Yosys, told to be quiet, writes some of its errors to its log only.
-    logs = [file.read_text(errors="replace") for file in sorted(working.glob("top.rpt"))]
-    errors = [line for text in (done.stdout, *logs) for line in text.splitlines()
-              if line.startswith("ERROR")]
-    said = errors[0] if errors else f"exit code {done.returncode}: {done.stdout[-300:]}"
-    return f"{stage} with {tool.name} failed ({said}); try another seed or fewer lanes"
 
 
 def _explain_fit(
@@ -430,42 +346,3 @@ def _explain_fit(
              for what, row in used.items() if row["used"] > row["available"]]
     if short:
         raise does_not_fit(spec, board, f"it needs {', '.join(short)}")
-
-
-def utilisation(report: dict[str, Any], family: Family) -> dict[str, dict[str, int]]:
-    """Used and available cells of nextpnr's ``report``, by the family's names for them."""
-    return {
-        name: {key: _count(report["utilization"][cell][key]) for key in ("used", "available")}
-        for cell, name in family.cells.items() if cell in report["utilization"]
-    }
-
-
-def _count(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise ValueError(f"{one_line(value)} cells")
-    return value
-
-
-def _read_report(path: Path, board: Board) -> dict[str, Any]:
-    """Utilisation and timing, from what nextpnr writes for machines."""
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-        clocks = report["fmax"].items()
-        # The design has one clock domain, whichever of its nets nextpnr names it after.
-        fmax = {
-            "sync" if len(clocks) == 1 else name: round(clock["achieved"], 2)
-            for name, clock in clocks
-        }
-        if not all(math.isfinite(value) for value in fmax.values()):
-            raise ValueError(f"clocks of {list(fmax.values())} MHz")
-        return {
-            "utilisation": utilisation(report, board.family),
-            "fmax_mhz": fmax,
-            "clock_mhz": round(board.clock_hz / 1e6, 6),
-            "meets_timing": all(value >= board.clock_hz / 1e6 for value in fmax.values()),
-        }
-    except (OSError, *MALFORMED) as error:
-        raise ToolError(
-            f"nextpnr wrote no usable report ({one_line(repr(error))}); unset "
-            f"AMARANTH_nextpnr_opts if it is set"
-        ) from error

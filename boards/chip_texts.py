@@ -9,11 +9,9 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..gen.errors import SpikewrightError
-
-Bits = npt.NDArray[np.bool_]
+from .block_bits import Bits
 
 
 class ExchangeError(SpikewrightError):

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..gen.rtl.tables import CELLS
+from .block_bits import digits, text_of
 from .estimate import Memory
 from .registry import Family
 
@@ -90,7 +91,7 @@ def separate(rtlil: str, family: Family, blocks: int) -> Separated:
             filler = _placeholder(full, memory) if made else None
             if filler is not None:
                 own.memories[full], placeholders.memories[full] = bits, filler
-                module = module.replace(f"'{initial}\n", f"'{_text(filler)}\n")
+                module = module.replace(f"'{initial}\n", f"'{text_of(filler.reshape(-1))}\n")
         for name, init, connections in cell.findall(module):
             full = f"{path}.{name}"
             inputs = _inputs(connections)
@@ -117,12 +118,7 @@ def _bits(text: str, memory: Memory) -> npt.NDArray[np.bool_]:
     """RTLIL's constant, highest bit first, as words."""
     if not text:
         return np.zeros((memory.depth, memory.width), np.bool_)
-    bits = np.frombuffer(text.encode(), np.uint8)[::-1] == ord("1")
-    return bits.reshape(memory.depth, memory.width)
-
-
-def _text(bits: npt.NDArray[np.bool_]) -> str:
-    return (bits.reshape(-1)[::-1] + np.uint8(ord("0"))).tobytes().decode()
+    return digits(text).reshape(memory.depth, memory.width)
 
 
 def _random(name: str) -> np.random.Generator:

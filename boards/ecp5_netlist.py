@@ -20,9 +20,9 @@ from itertools import count
 from pathlib import Path
 
 from ..gen.errors import SpikewrightError, ToolError
-from .build import NETLIST, PLACED, call, complaint
+from .build import NETLIST, PLACED
 from .netlist import Node
-from .toolchain import find_tool
+from .toolchain import find_tool, run_stage
 
 #: One file for each cell of the chip, called like it, and for what it is made of.
 MODELS = Path(__file__).with_name("ecp5_cells")
@@ -108,9 +108,7 @@ def _verilog(path: Path) -> tuple[str, list[Path]]:
         (working / "top.json").write_text(
             json.dumps({"creator": "spikewright", "modules": {"top": module}}), encoding="utf-8")
         script = "read_json top.json; write_verilog -noattr top.v"
-        done = call(yosys, ["-q", "-p", script], working)
-        if done.returncode != 0:
-            raise ToolError(complaint("writing Verilog", yosys, done, working))
+        run_stage("writing Verilog", yosys, ["-q", "-p", script], working)
         text = (working / "top.v").read_text(encoding="utf-8")
     return text, models({cell["type"] for cell in module["cells"].values()})
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..gen.rtl.tables import CELLS
 from .block_bits import BlockBits, Cell, Ecp5Bits, Ice40Bits
 from .chip_texts import ChipText, Ecp5Text, ExchangeError, Ice40Text
 from .contents import Contents, permuted
@@ -92,8 +93,7 @@ class Exchange:
 
     def save(self, path: Path) -> None:
         """Writes what :meth:`load` reads."""
-        said = {"family": self.family.name,
-                "blocks": [[block.cell, block.memory, block.place] for block in self.blocks],
+        said = {"blocks": [[block.cell, block.memory, block.place] for block in self.blocks],
                 "tables": [[table.cell, table.place, table.order] for table in self.tables]}
         np.savez_compressed(path, said=np.array(json.dumps(said)), source=np.array(
             [block.source for block in self.blocks], np.int32))
@@ -145,8 +145,6 @@ def _block_bits(family: Family) -> BlockBits:
 
 
 def _parameter(family: Family) -> str:
-    from ..gen.rtl.tables import CELLS
-
     return CELLS[family.table][0]
 
 

@@ -239,12 +239,14 @@ def default_folding(spec: NetworkSpec, board: Board) -> Folding:
     """The fastest hardware that the estimates say ``board`` holds, for layers whose inputs all
     spike equally often, without what makes no more than a hundredth of difference; the smallest,
     if not even that is said to fit."""
-    found = [candidate.folding for candidate in explore(
-        spec, board, lambda folding: dense_cycles(spec, folding))]
+    def cost(folding: Folding) -> float:
+        return dense_cycles(spec, folding)
+
+    found = [candidate.folding for candidate in explore(spec, board, cost)]
     if not found:
         return smallest_folding(spec, board)
-    enough = 1.01 * dense_cycles(spec, found[-1])
-    return next(folding for folding in found if dense_cycles(spec, folding) <= enough)
+    enough = 1.01 * cost(found[-1])
+    return next(folding for folding in found if cost(folding) <= enough)
 
 
 @dataclass(frozen=True)

@@ -106,3 +106,33 @@ def _examine(name: str, path: str) -> tuple[Tool | None, str]:
                       f"{known.oldest[0]}.{known.oldest[1]} is needed")
     line = next(line for line in done.stdout.splitlines() if re.search(known.pattern, line))
     return Tool(name, path, line.strip()), ""
+
+
+def call(tool: Tool, arguments: list[str], working: Path) -> subprocess.CompletedProcess[str]:
+    """Runs ``tool`` in ``working`` and returns all it said; ToolError if it does not start."""
+    try:
+        return subprocess.run(
+            [tool.path, *arguments], cwd=working, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors="replace",
+        )
+    except OSError as error:
+        raise ToolError(f"{tool.path} does not run ({error}); install it again") from error
+
+
+def run_stage(stage: str, tool: Tool, arguments: list[str], working: Path) -> None:
+    """Runs ``tool`` in ``working``; ToolError, in its own words, if it does not start or fails."""
+    done = call(tool, arguments, working)
+    if done.returncode != 0:
+        raise ToolError(complaint(stage, tool, done, working))
+
+
+def complaint(
+    stage: str, tool: Tool, done: subprocess.CompletedProcess[str], working: Path
+) -> str:
+    """The message for a ``stage`` that failed: the tool's own first error, and what to try."""
+    # Yosys, told to be quiet, writes some of its errors to its log only.
+    logs = [file.read_text(errors="replace") for file in sorted(working.glob("top.rpt"))]
+    errors = [line for text in (done.stdout, *logs) for line in text.splitlines()
+              if line.startswith("ERROR")]
+    said = errors[0] if errors else f"exit code {done.returncode}: {done.stdout[-300:]}"
+    return f"{stage} with {tool.name} failed ({said}); try another seed or fewer lanes"

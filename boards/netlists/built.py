@@ -1,6 +1,5 @@
 """A folder that ``build`` made, and the Verilog of what is in it."""
 
-import gzip
 import json
 import tempfile
 import zlib
@@ -13,7 +12,8 @@ from ...gen.folding import Folding
 from ...gen.folding_options import from_json
 from ...gen.spec import NetworkSpec
 from .. import ecp5_netlist
-from ..build import FIGURES, netlists
+from ..build import netlists
+from ..cache import FIGURES, unpacked
 from ..protocol import WrongBitstreamError
 from ..registry import ICE40, Board, find_board
 from . import ice40, ice40_synthesised
@@ -104,7 +104,7 @@ class Built:
 
     def _unpacked(self, name: str) -> bytes:
         try:
-            return gzip.decompress((self.folder / name).read_bytes())
+            return unpacked(self.folder / name)
         except (OSError, EOFError, zlib.error) as error:
             raise ToolError(f"{self.folder / name} cannot be read ({error}); build the board "
                             f"again") from error

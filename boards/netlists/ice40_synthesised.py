@@ -6,9 +6,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ...gen.errors import ToolError
-from ..build import NETLIST, call, complaint
+from ..build import NETLIST
 from ..netlist import Node
-from ..toolchain import Tool, find_tool
+from ..toolchain import Tool, find_tool, run_stage
 
 #: Cells on pins, as a simulator likes them: without tri-states, so that a port has one direction.
 PINS = """
@@ -34,9 +34,8 @@ def to_verilog(folder: Path) -> str:
     (folder / "plain.json").write_text(
         json.dumps({"creator": "spikewright", "modules": {"top": module}}), encoding="utf-8")
     yosys = find_tool("yosys")
-    done = call(yosys, ["-q", "-p", "read_json plain.json; write_verilog -noattr plain.v"], folder)
-    if done.returncode != 0:
-        raise ToolError(complaint("writing Verilog", yosys, done, folder))
+    run_stage("writing Verilog", yosys,
+              ["-q", "-p", "read_json plain.json; write_verilog -noattr plain.v"], folder)
     # Not every simulator has defaults of ports, and Yosys connects them all.
     return "\n".join([(folder / "plain.v").read_text(encoding="utf-8"), PINS,
                       "`define NO_ICE40_DEFAULT_ASSIGNMENTS",

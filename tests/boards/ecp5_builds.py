@@ -9,9 +9,9 @@ from amaranth.back import rtlil, verilog
 from amaranth.hdl import Value
 
 from spikewright.boards import netlist
-from spikewright.boards.build import HIDE_ELEMENTS, NETLIST, call
+from spikewright.boards.build import HIDE_ELEMENTS, NETLIST
 from spikewright.boards.ecp5_netlist import PLACED
-from spikewright.boards.toolchain import find_tool
+from spikewright.boards.toolchain import call, find_tool
 from spikewright.gen.rtl.block_memory import BlockMemory
 
 from .benches import bench, fields, run

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from spikewright.boards.build import call
 from spikewright.boards.ecp5_netlist import PLACED
-from spikewright.boards.toolchain import Tool
+from spikewright.boards.toolchain import Tool, call
 
 from .ecp5_builds import Memories, make
 from .ecp5_reference import BlockMemory

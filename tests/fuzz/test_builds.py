@@ -1,6 +1,5 @@
 """What builds left behind: nextpnr's reports, and bitstreams that were kept."""
 
-import hashlib
 import json
 
 import pytest
@@ -8,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikewright.boards import build as building
+from spikewright.boards.cache import FIGURES, keep
+from spikewright.boards.nextpnr_report import read_report
 from spikewright.boards.registry import find_board
 from spikewright.gen.runfolder import write_json
 
@@ -31,15 +32,11 @@ def entry(tmp_path_factory):
     folder.mkdir()
     (folder / BOARD.family.bitstream).write_bytes(b"bits")
     write_json(folder / building.REPORT, REPORT)
-    figures = {
+    keep(folder, (BOARD.family.bitstream, building.REPORT), {
         "board": BOARD.name, "device": BOARD.part.device, "network": "0" * 64, "lanes": [4],
-        "ways": [1], "slices": [1], "seed": 1,
-        **building._read_report(folder / building.REPORT, BOARD),
+        "ways": [1], "slices": [1], "seed": 1, **read_report(folder / building.REPORT, BOARD),
         "seconds": {"synthesis": 1.0}, "tools": {"yosys": "0.70"}, "design": "0" * 64,
-        "bitstream": BOARD.family.bitstream,
-        "bitstream_sha256": hashlib.sha256(b"bits").hexdigest(),
-    }
-    write_json(folder / building.FIGURES, {**figures, "sha256": building._seal(figures)})
+    })
     return folder
 
 
@@ -56,9 +53,10 @@ def changed(data, path):
 def test_a_kept_build(entry, data):
     """It is taken as it was, or made again."""
     path = entry / data.draw(st.sampled_from(
-        [building.FIGURES, building.REPORT, BOARD.family.bitstream]))
+        [FIGURES, building.REPORT, BOARD.family.bitstream]))
     whole, content = changed(data, path)
     kept = building._intact(entry, BOARD)
+    assert kept is not None
     path.write_bytes(content)
     try:
         with untouched(entry):
@@ -76,7 +74,7 @@ def test_nextpnrs_report(entry, data):
     whole, content = changed(data, path)
     path.write_bytes(content)
     try:
-        got = attempt(building._read_report, path, BOARD)
+        got = attempt(read_report, path, BOARD)
     finally:
         path.write_bytes(whole)
     if not isinstance(got, Refused):

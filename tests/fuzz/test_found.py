@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from spikewright.boards.build import _read_report
+from spikewright.boards.nextpnr_report import read_report
 from spikewright.boards.registry import find_board
 from spikewright.gen import Stimulus, npzfile, simulate, specfile
 from spikewright.gen.errors import ToolError
@@ -92,7 +92,7 @@ def test_brackets_in_brackets(tmp_path, small_net):
     (tmp_path / "deep.toml").write_text(f"x = {DEEP.text}")
     assert "no valid TOML" in refused(Recipe.load, str(tmp_path / "deep.toml"))
     (tmp_path / "report.json").write_bytes(json_of(DEEP))
-    assert "no usable report" in refused(_read_report, tmp_path / "report.json",
+    assert "no usable report" in refused(read_report, tmp_path / "report.json",
                                          find_board("icebreaker"))
 
 

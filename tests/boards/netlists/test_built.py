@@ -7,11 +7,12 @@ import pytest
 from amaranth.hdl import Elaboratable, Module, Signal
 from amaranth.lib import io
 
-from spikewright.boards.build import FIGURES, HIDE_ELEMENTS, PLACED, call, netlists
+from spikewright.boards.build import HIDE_ELEMENTS, PLACED, netlists
+from spikewright.boards.cache import FIGURES
 from spikewright.boards.netlists.built import Built
 from spikewright.boards.netlists.serial import Turn, converse, program
 from spikewright.boards.registry import ECP5, find_board
-from spikewright.boards.toolchain import find_tool
+from spikewright.boards.toolchain import call, find_tool
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("netlist_built")]
 
