@@ -15,9 +15,9 @@ _TALK = ("boards/test_top.py::test_ping_is_answered_in_turn",
 
 #: Of each component the tests that know it best: seconds for each.
 NEAREST: Mapping[str, tuple[str, ...]] = {
-    "gen/rtl/activity.py": ("gen/test_linear.py", "gen/test_conv.py", "gen/test_protection.py"),
+    "gen/rtl/activity.py": ("gen/test_protection.py", "gen/test_linear.py", "gen/test_conv.py"),
     "gen/rtl/array.py": (
-        *_WHOLE, "gen/test_exit.py::test_a_held_input_is_swept_no_more_once_decided",
+        "gen/test_exit.py::test_a_held_input_is_swept_no_more_once_decided", *_WHOLE,
         "formal/test_array.py"),
     **dict.fromkeys((f"gen/rtl/{name}.py" for name in (
         "axi", "axi_events", "axi_lite", "axi_registers", "axi_restart", "axi_results",
@@ -31,9 +31,10 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
                             "formal/test_counters.py"),
     "gen/rtl/exit.py": ("formal/test_exit.py", "gen/test_exit.py"),
     "gen/rtl/flat.py": ("gen/test_verilog.py",),
-    "gen/rtl/layer.py": (*_WHOLE, "gen/test_testbench.py::test_passes_in_icarus[loaded]"),
-    "gen/rtl/linear.py": ("gen/test_linear.py", _LEFT_OVER, *_WHOLE),
-    "gen/rtl/network.py": (*_WHOLE, *_CYCLES, "gen/test_watchdog.py", _WAITING),
+    "gen/rtl/layer.py": (
+        *_WHOLE[:2], "gen/test_testbench.py::test_passes_in_icarus[loaded]", *_WHOLE),
+    "gen/rtl/linear.py": (_LEFT_OVER, "gen/test_linear.py", *_WHOLE),
+    "gen/rtl/network.py": (_WHOLE[0], *_CYCLES, "gen/test_watchdog.py", _WAITING, *_WHOLE),
     "gen/rtl/neurons.py": (*_WHOLE, "gen/test_neurons.py"),
     "gen/rtl/parameters.py": (*_WHOLE, "gen/test_neurons.py"),
     "gen/rtl/places.py": ("gen/test_router.py", _WHOLE[1], "formal/test_places.py"),
