@@ -32,9 +32,9 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     "gen/rtl/exit.py": ("formal/test_exit.py", "gen/test_exit.py"),
     "gen/rtl/flat.py": ("gen/test_verilog.py",),
     "gen/rtl/layer.py": (
-        *_WHOLE[:2], "gen/test_testbench.py::test_passes_in_icarus[loaded]", *_WHOLE),
+        *_WHOLE[:2], "gen/test_testbench.py::test_passes_in_icarus[loaded]", _EACH_RESET),
     "gen/rtl/linear.py": (_LEFT_OVER, "gen/test_linear.py", *_WHOLE),
-    "gen/rtl/network.py": (_WHOLE[0], *_CYCLES, "gen/test_watchdog.py", _WAITING, *_WHOLE),
+    "gen/rtl/network.py": (_WHOLE[0], *_CYCLES, "gen/test_watchdog.py", _WAITING, *_WHOLE[1:]),
     "gen/rtl/neurons.py": (*_WHOLE, "gen/test_neurons.py"),
     "gen/rtl/parameters.py": (*_WHOLE, "gen/test_neurons.py"),
     "gen/rtl/places.py": ("gen/test_router.py", _WHOLE[1], "formal/test_places.py"),
