@@ -23,7 +23,8 @@ class SerialAccelerator(wiring.Component):
     """A network that speaks :mod:`~spikewright.boards.protocol` over two wires.
 
     Throughput: a spike arrives every ``20 · divisor`` cycles; inferences then run at the network's
-    own speed, one at a time. Latency: that of the wire plus that of the network.
+    own speed, one at a time, or back to back if they were gathered. Latency: that of the wire plus
+    that of the network.
 
     Parameters
     ----------
@@ -81,7 +82,8 @@ class SerialAccelerator(wiring.Component):
             identity, self.network.plans[0].source.shape
         )
         layout = self.network.i.payload.shape()
-        buffer, network = InferenceBuffer(layout, identity.buffer), self.network
+        network = self.network
+        buffer = InferenceBuffer(layout, identity.buffer, network.most_flying)
         beats, answers, recovering = network.i, network.o, C(0)
         if self.watchdog:
             m.submodules.recovery = recovery = Recovery(
@@ -121,8 +123,8 @@ class SerialAccelerator(wiring.Component):
         m.d.comb += [
             receiver.rx.eq(self.rx),
             self.tx.eq(transmitter.tx),
-            results.w_en.eq(answers.valid), results.w_data.eq(answers.payload),
-            answers.ready.eq(results.w_rdy),
+            results.w_en.eq(answers.valid & ~link.silent), results.w_data.eq(answers.payload),
+            answers.ready.eq(results.w_rdy | link.silent),
             link.results.valid.eq(results.r_rdy), link.results.payload.eq(results.r_data),
             results.r_en.eq(link.results.ready),
 
@@ -130,8 +132,13 @@ class SerialAccelerator(wiring.Component):
             link.overrun.eq(receiver.overrun),
             link.pending.eq(buffer.pending | checked.o.valid | recovering),
             link.spilled.eq(buffer.spilled),
-            buffer.done.eq(link.results.valid & link.results.ready & link.results.payload.last),
+            buffer.done.eq(Mux(
+                link.silent, answers.valid & answers.payload.last,
+                link.results.valid & link.results.ready & link.results.payload.last)),
             buffer.clear.eq(link.clear),
+            buffer.gather.eq(link.gather), buffer.release.eq(link.release),
+            buffer.run.eq(link.run), link.passed.eq(buffer.passed),
+            link.gathered.eq(buffer.gathered), link.overflow.eq(buffer.overflow),
             network.clear.eq(link.clear),
             network.counter_address.eq(link.counter_address),
             network.counter_read.eq(link.counter_read),
