@@ -41,7 +41,7 @@ class HostLink(wiring.Component):
     pending, spilled : In
         As of :class:`~spikewright.boards.buffer.InferenceBuffer`.
     framing_error, overrun : In
-        As of :class:`~spikewright.boards.uart.UartReceiver`.
+        As of :class:`~spikewright.boards.carrier.Carrier`.
     wedged : In
         The network has come to a standstill.
     gather, release, run, passed, gathered, overflow : Out, Out, Out, In, In, In

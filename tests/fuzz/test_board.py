@@ -49,7 +49,8 @@ def converse(spec, turns, window=64, buffer=32):
     among them as an error."""
     dut = SerialAccelerator(spec, Folding.lanes(4, 4, spec=spec), divisor=4, window=window,
                             buffer=buffer)
-    dut._receiver, dut._transmitter = receiver, transmitter = Receiver(), Transmitter()
+    receiver, transmitter = dut.carrier._receiver, dut.carrier._transmitter = (
+        Receiver(), Transmitter())
     parser, answers = ReplyParser(dut.identity), []
     quiet = 0
 
