@@ -131,6 +131,10 @@ class CommandDecoder(wiring.Component):
         A result is still to come; at the latest in the second cycle after its inference has left.
     resetting : Out
         Results are to be dropped.
+    gather, release, run, passed, gathered : Out, Out, Out, In, In
+        As of :class:`~.buffer.InferenceBuffer`.
+    silent : Out
+        Results of what runs are not for the host.
     clear : Out
         Zeroes the counters.
     faults : Out
@@ -148,6 +152,8 @@ class CommandDecoder(wiring.Component):
             "request": Out(stream.Signature(Request)),
             "pending": In(1),
             "resetting": Out(1),
+            "gather": Out(1), "release": Out(1), "run": Out(1), "passed": In(1),
+            "gathered": In(1), "silent": Out(1),
             "clear": Out(1),
             "faults": Out(Fault),
         })
@@ -159,7 +165,7 @@ class CommandDecoder(wiring.Component):
         high, low, value, left = (Signal(HIGH_BITS), Signal(EVENT_BITS), Signal(8), Signal(8))
         last, command, asked = Signal(), Signal(Command), Signal(Request)
         ticks = Signal(range(identity.timesteps))
-        abandon = Signal()
+        abandon, inside = Signal(), Signal()
         valued = identity.value_bits > 0
         m.d.comb += [
             self.o.payload.slots.eq(gatherer.slots),
@@ -176,7 +182,7 @@ class CommandDecoder(wiring.Component):
                 gatherer.end.eq(self.o.ready),
             ]
             with m.If(self.o.ready):
-                m.d.sync += ticks.eq(Mux(last, 0, ticks + 1))
+                m.d.sync += [ticks.eq(Mux(last, 0, ticks + 1)), inside.eq(~last)]
 
         def ask(which: Request):
             m.d.sync += asked.eq(which)
@@ -202,7 +208,8 @@ class CommandDecoder(wiring.Component):
                     ask(Request.IDENTITY)
                 with m.Case(Command.PING):
                     ask(Request.PONG)
-                with m.Case(Command.COUNTERS, Command.CLEAR, Command.REWIND, Command.LOAD):
+                with m.Case(Command.COUNTERS, Command.CLEAR, Command.REWIND, Command.LOAD,
+                            Command.GATHER, Command.RUN):
                     m.next = "WAIT"
                 with m.Default():
                     fault(Fault.UNKNOWN)
@@ -219,7 +226,12 @@ class CommandDecoder(wiring.Component):
                     m.d.comb += self.clear.eq(1)
                 with m.Case(Command.REWIND):
                     m.d.comb += self.load.begin.eq(1)
-                with m.Case(Command.LOAD):
+                with m.Case(Command.GATHER):
+                    with m.If(inside):
+                        fault(Fault.BATCH)
+                    with m.Else():
+                        m.d.comb += self.gather.eq(1)
+                with m.Case(Command.LOAD, Command.RUN):
                     m.next = "COUNT"
 
         with m.If(self.reset):
@@ -252,7 +264,7 @@ class CommandDecoder(wiring.Component):
                     m.d.comb += self.o.valid.eq(gatherer.full)
                     with m.If(~gatherer.full | self.o.ready):
                         m.d.comb += gatherer.put.eq(1)
-                        m.d.sync += high.eq(0)
+                        m.d.sync += [high.eq(0), inside.eq(1)]
                         m.next = "COMMAND"
             with m.State("TICK"):
                 with m.If(~last & (ticks == identity.timesteps - 1)):
@@ -281,6 +293,9 @@ class CommandDecoder(wiring.Component):
                     m.d.comb += self.i.ready.eq(1)
                     m.d.sync += left.eq(byte)
                     m.next = "LOAD"
+                    with m.If(command == Command.RUN):
+                        m.d.sync += self.silent.eq(byte != 0)
+                        m.next = "RUN"
             with m.State("LOAD"):
                 with m.If(abandon):
                     m.next = "COMMAND"
@@ -289,6 +304,18 @@ class CommandDecoder(wiring.Component):
                     m.d.sync += left.eq(left - 1)
                     with m.If(left == 0):
                         m.next = "COMMAND"
+            with m.State("RUN"):
+                with m.If(abandon):
+                    m.next = "COMMAND"
+                with m.Elif(~self.gathered | inside):
+                    fault(Fault.BATCH)
+                    m.next = "COMMAND"
+                with m.Else():
+                    m.d.comb += self.run.eq(1)
+                    with m.If(self.passed):
+                        m.d.sync += left.eq(left - 1)
+                        with m.If(left[1:] == 0):
+                            m.next = "COMMAND"
             with m.State("ABANDON"):
                 tick(C(1))
                 with m.If(self.o.ready):
@@ -297,6 +324,7 @@ class CommandDecoder(wiring.Component):
             with m.State("SETTLE"):
                 m.next = "DRAIN"
             with m.State("DRAIN"), m.If(~self.pending):
-                m.d.comb += self.clear.eq(1)
+                m.d.comb += [self.clear.eq(1), self.release.eq(1)]
+                m.d.sync += self.silent.eq(0)
                 ask(Request.READY)
         return m

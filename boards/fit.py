@@ -21,7 +21,7 @@ from ..gen.synapses import Linear
 from .estimate import Estimate, estimate
 from .pins import Pins
 from .registry import BOARDS, Board
-from .top import SerialAccelerator
+from .top import LinkedAccelerator, carrier
 
 #: Part of the logic that a default folding may fill; beyond, placement gets long and slow.
 FILL = 0.85
@@ -98,8 +98,8 @@ def _large_memories(plan: LayerPlan) -> int:
 
 @lru_cache(maxsize=256)
 def _needs(spec: NetworkSpec, board: Board, folding: Folding) -> Estimate:
-    top = Pins(SerialAccelerator(
-        spec, folding, divisor=board.divisor, window=board.window, buffer=board.buffer
+    top = Pins(LinkedAccelerator(
+        spec, folding, carrier(board), window=board.window, buffer=board.buffer
     ))
     # What the design asks of a platform.
     platform = SimpleNamespace(device=board.part.device, table_cell=board.family.table)

@@ -101,6 +101,13 @@ def encode_inference(spec: NetworkSpec, sample: npt.NDArray, ways: int = 1) -> b
     return bytes(out + encode_ticks(ticks - 1)) + bytes([Command.LAST])
 
 
+def beat_count(spec: NetworkSpec, sample: npt.NDArray, ways: int = 1) -> int:
+    """Beats of one sample of ``spec``: what it takes of a board's buffer."""
+    way = wire_addresses(spec, ways) >> bank_bits(spec, ways)
+    events = [np.count_nonzero(sample[:, way == number], axis=1) for number in range(ways)]
+    return int(np.maximum(np.max(events, axis=0), 1).sum())
+
+
 def encode_event(apart: int) -> bytes:
     """The bytes of an event at a :func:`~.protocol.distance`, without its value."""
     out = [EVENT | apart & (1 << EVENT_BITS) - 1]
@@ -137,6 +144,8 @@ def split(commands: bytes, size: int, *, valued: bool) -> Iterator[bytes]:
             end += valued
         elif commands[end] == Command.LOAD:
             end += 2 + commands[end + 1]
+        elif commands[end] == Command.RUN:
+            end += 1
         end += 1
         if end - begin > size and at > begin:
             yield commands[begin:at]

@@ -41,9 +41,13 @@ class HostLink(wiring.Component):
     pending, spilled : In
         As of :class:`~spikewright.boards.buffer.InferenceBuffer`.
     framing_error, overrun : In
-        As of :class:`~spikewright.boards.uart.UartReceiver`.
+        As of :class:`~spikewright.boards.carrier.Carrier`.
     wedged : In
         The network has come to a standstill.
+    gather, release, run, passed, gathered, overflow : Out, Out, Out, In, In, In
+        As of :class:`~spikewright.boards.buffer.InferenceBuffer`.
+    silent : Out
+        Results are to be dropped before they come here.
     """
 
     def __init__(self, identity: Identity, shape: tuple[int, int, int] | None = None):
@@ -61,6 +65,8 @@ class HostLink(wiring.Component):
             "framing_error": In(1),
             "overrun": In(1),
             "wedged": In(1),
+            "gather": Out(1), "release": Out(1), "run": Out(1), "silent": Out(1),
+            "passed": In(1), "gathered": In(1), "overflow": In(1),
             **passed,
         })
 
@@ -88,13 +94,16 @@ class HostLink(wiring.Component):
         connect(m, sender.o, stuffer.i)
         connect(m, stuffer.o, flipped(self.o))
         line = (Mux(self.framing_error, Fault.FRAMING, 0) | Mux(self.overrun, Fault.OVERRUN, 0)
-                | Mux(self.wedged, Fault.WEDGED, 0))
+                | Mux(self.wedged, Fault.WEDGED, 0) | Mux(self.overflow, Fault.BATCH, 0))
         # A long way, and the decoder knows to wait for it.
         m.d.sync += decoder.pending.eq(self.pending)
         m.d.comb += [
             receiver.spoil.eq(self.framing_error | self.overrun),
             sender.taken.eq(receiver.taken),
             decoder.reset.eq(receiver.reset),
+            self.gather.eq(decoder.gather), self.release.eq(decoder.release),
+            self.run.eq(decoder.run), self.silent.eq(decoder.silent),
+            decoder.passed.eq(self.passed), decoder.gathered.eq(self.gathered),
             encoder.number.eq(receiver.number),
             self.clear.eq(decoder.clear),
             encoder.drop_results.eq(decoder.resetting),

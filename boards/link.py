@@ -4,9 +4,10 @@ import secrets
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from ..gen.spec import NetworkSpec
@@ -18,11 +19,19 @@ from .host import (
     Reply,
     ReplyParser,
     Result,
+    beat_count,
     encode_inference,
     encode_load,
     split,
 )
-from .protocol import Command, Identity, LinkError, LinkTimeoutError, UnexpectedReplyError
+from .protocol import (
+    MAX_PASSES,
+    Command,
+    Identity,
+    LinkError,
+    LinkTimeoutError,
+    UnexpectedReplyError,
+)
 
 #: Seconds that a board may take for an answer.
 TIMEOUT = 5.0
@@ -153,6 +162,43 @@ class Connection:
             commands = encode_inference(spec, sample, self.identity.ways)
             yield self._ask(bytes([Command.CLEAR]) + commands + bytes([Command.COUNTERS]),
                             Result, CounterWords)
+
+    def run_batch(
+        self, spec: NetworkSpec, samples: Sequence[npt.NDArray[Any]], passes: int = 1
+    ) -> tuple[tuple[Result, ...], CounterWords]:
+        """Gathers ``samples`` in the board's buffer, has their results, and then runs them
+        ``passes`` times, each right behind the one before: what was counted in that time, in which
+        no byte passes. ``cycles`` are those from the first beat to the last result.
+
+        The board is reset before and behind it.
+
+        Raises
+        ------
+        WrongBitstreamError
+            If the board carries another network.
+        LinkError
+            If the samples are more than the board's buffer holds, or the passes than a command
+            can say.
+        """
+        self.identity.expect(spec)
+        ways, room = self.identity.ways, self.identity.buffer
+        if not 1 <= passes <= MAX_PASSES:
+            raise LinkError(f"{passes} passes of a batch; 1 to {MAX_PASSES} are possible")
+        beats = np.cumsum([beat_count(spec, sample, ways) for sample in samples])
+        if not len(beats) or beats[-1] > room:
+            fit = int(np.searchsorted(beats, room, side="right"))
+            raise LinkError(
+                f"a batch of {len(samples)} samples takes {beats[-1] if len(beats) else 0} beats, "
+                f"and the board's buffer holds {room}; "
+                + (f"the first {fit} would fit" if fit else "give samples that are shorter"))
+        self.reset()
+        gathered = b"".join(encode_inference(spec, sample, ways) for sample in samples)
+        *results, counted = self._ask(
+            bytes([Command.GATHER]) + gathered
+            + bytes([Command.RUN, 0, Command.CLEAR, Command.RUN, passes, Command.COUNTERS]),
+            *[Result] * len(samples), CounterWords)
+        self.reset()
+        return tuple(results), counted
 
     def counters(self) -> CounterWords:
         """What was counted since :meth:`clear` or :meth:`reset`."""

@@ -1,6 +1,6 @@
 """The frames between host and board: what they mean. docs/protocol.md is the whole of it.
 
-Version 4. A frame is stuffed (:mod:`~spikewright.boards.cobs`), so that 0x00 ends it and nothing
+Version 5. A frame is stuffed (:mod:`~spikewright.boards.cobs`), so that 0x00 ends it and nothing
 else, and carries a CRC-32: version and kind in one byte, a number that counts frames, a body, the
 CRC. Nothing of a frame is done before its CRC was right. The bodies of the host's COMMANDS frames,
 one after the other, are
@@ -21,6 +21,10 @@ one after the other, are
 ``PING``       0x05                 Answered with PONG as soon as all before it has been taken.
 ``REWIND``     0x06                 Waits like COUNTERS; the next loaded byte is the first.
 ``LOAD``       0x07 n b₀ … bₙ       Waits likewise; n + 1 bytes for the memories.
+``GATHER``     0x08                 Waits likewise; until RESET, inferences stay in the buffer. What
+                                    was gathered before is forgotten.
+``RUN``        0x09 n               Waits likewise; runs what was gathered, one behind the other, n
+                                    times without a result, or once and with all results if n is 0.
 =============  ===================  ================================================================
 
 A RESET frame abandons every inference whose result is not out yet and every byte that is not taken
@@ -55,7 +59,7 @@ from ..gen.plan import input_source
 from ..gen.rtl.streams import address_bits
 from ..gen.spec import NetworkSpec
 
-VERSION = 4
+VERSION = 5
 
 #: Addresses that an EVENT can carry.
 MAX_INPUTS = 1 << 15
@@ -65,6 +69,9 @@ MAX_INPUTS = 1 << 15
 EVENT, SKIP, TICKS = 0x80, 0x40, 0x20
 #: Bits of a distance in an EVENT and in a SKIP, SKIPs of an event, and timesteps of a TICKS.
 EVENT_BITS, SKIP_BITS, MAX_SKIPS, MAX_TICKS = 7, 6, 2, 32
+
+#: Times that a RUN runs a batch.
+MAX_PASSES = 255
 
 
 class Kind(enum.IntEnum):
@@ -84,6 +91,8 @@ class Command(enum.IntEnum):
     PING = 0x05
     REWIND = 0x06
     LOAD = 0x07
+    GATHER = 0x08
+    RUN = 0x09
 
 
 class Tag(enum.IntEnum):
@@ -110,6 +119,7 @@ class Fault(enum.IntFlag):
     DAMAGED = 128
     SEQUENCE = 256
     VERSION = 512
+    BATCH = 1024
 
 
 _MEANING = {
@@ -125,6 +135,8 @@ _MEANING = {
     Fault.SEQUENCE: "a frame came out of turn, so one before it is lost",
     Fault.VERSION: f"it does not speak version {VERSION} of the protocol; build and program the "
                    f"bitstream again",
+    Fault.BATCH: "a batch is longer than its buffer, or nothing whole was gathered to run; run "
+                 "fewer or shorter inferences at once",
 }
 
 

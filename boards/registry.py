@@ -4,7 +4,7 @@ import importlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from amaranth.build import Attrs, Pins, Platform, Resource, Subsignal
+from amaranth.build import Platform
 
 from ..gen.errors import SpikewrightError
 from .pll import Ecp5Loop, Ice40Loop, Setting
@@ -19,10 +19,11 @@ from .programmer import (
 )
 from .uart import MAX_BAUD_ERROR, MIN_DIVISOR, baud_divisor
 from .usb import UsbId
+from .wires import PMOD, SPI, UART, SpiWires, Wires
 
 
 class UnknownBoardError(SpikewrightError):
-    """A board that is not in the registry."""
+    """A board that is not in the registry, or a link that it has no pins for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,25 +78,6 @@ ECP5 = Family(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wires:
-    """A serial line on pins that people connect an adapter of 3.3 V to: its own transmitter to
-    ``rx``, its receiver to ``tx``. ``where``: what the board's print calls them."""
-
-    rx: str
-    tx: str
-    connector: str
-    where: str
-
-    def resource(self, attributes: dict[str, str]) -> Resource:
-        def pins(name: str, direction: str) -> Pins:
-            module, number = self.connector.split(":")
-            return Pins(name, dir=direction, conn=(module, int(number)))
-
-        return Resource("uart", 0, Subsignal("rx", pins(self.rx, "i")),
-                        Subsignal("tx", pins(self.tx, "o")), Attrs(**attributes))
-
-
-@dataclass(frozen=True, kw_only=True)
 class Board:
     """A board that a bitstream can be built for.
 
@@ -113,6 +95,10 @@ class Board:
         ``oscillator_hz`` if no loop is used.
     baud
         Of the serial line; ``wires`` where an adapter has to be connected, as the board has none.
+    spi
+        Where a controller can be connected, if the board has free pins that are known.
+    link
+        What carries bytes from and to the host: :data:`UART` or :data:`SPI`.
     programmers
         What can write its configuration, in order of preference; see
         :mod:`~spikewright.boards.program`.
@@ -137,9 +123,16 @@ class Board:
     loop_at_pin: bool = False
     baud: int = 1_000_000
     wires: Wires | None = None
+    spi: SpiWires | None = None
+    link: str = UART
     lights: tuple[str, ...] = ("led:0", "led:1")
     window: int = 512
     buffer: int = 512
+
+    @property
+    def programmer(self) -> str:
+        """The tool of its first programmer."""
+        return self.programmers[0].tool
 
     @property
     def divisor(self) -> int:
@@ -168,10 +161,28 @@ class Board:
             if hz < self.oscillator_hz <= most_hz:
                 return replace(self, clock_hz=self.oscillator_hz)
             divisor = round(hz / self.baud)
-            if (divisor >= MIN_DIVISOR
+            if self.link == SPI or (divisor >= MIN_DIVISOR
                     and abs(hz / divisor / self.baud - 1) <= MAX_BAUD_ERROR):
                 return replace(self, clock_hz=hz)
             most_hz = hz * (1 - 1e-9)
+
+    def over(self, link: str) -> "Board":
+        """This board with its host at ``link``, "uart" or "spi".
+
+        Raises
+        ------
+        UnknownBoardError
+            If it has no pins for that.
+        """
+        if link == "uart":
+            return replace(self, link=UART)
+        others = ", ".join(board.name for board in BOARDS if board.spi is not None)
+        if link != "spi":
+            raise UnknownBoardError(f"link {link!r} is unknown; there are uart and spi")
+        if self.spi is None:
+            raise UnknownBoardError(f"{self.name} has no pins for an SPI controller in the "
+                                    f"registry; {others} have")
+        return replace(self, link=SPI)
 
     def at_oscillator(self) -> "Board":
         """This board clocked by its oscillator as it is."""
@@ -183,10 +194,11 @@ class Board:
         module, name = self.platform.split(":")
         platform = getattr(importlib.import_module(module), name)()
         platform.table_cell = self.family.table
-        if self.wires is not None:
-            standard = ({"IO_TYPE": "LVCMOS33"} if self.family is ECP5
-                        else {"IO_STANDARD": "SB_LVCMOS"})
-            platform.add_resources([self.wires.resource(standard)])
+        standard = ({"IO_TYPE": "LVCMOS33"} if self.family is ECP5
+                    else {"IO_STANDARD": "SB_LVCMOS"})
+        for wires in (self.wires, self.spi if self.link == SPI else None):
+            if wires is not None:
+                platform.add_resources([wires.resource(standard)])
         return platform
 
 
@@ -242,6 +254,7 @@ def _ulx3s(size: str) -> Board:
     return _large(f"ulx3s-{size.lower()}", f"Radiona ULX3S with an ECP5 LFE5U-{size}",
                   f"LFE5U-{size}", f"ulx3s:ULX3S_{size}_Platform",
                   programmers=(open_fpga_loader("-b", "ulx3s"),),
+                  spi=SpiWires(connector="gpio:0", pins="0+ 1+ 2+ 3+ 4+", where="GP0 to GP4"),
                   usb=(UsbId(vendor=0x0403, product=0x6015, says="ULX3S"),))
 
 
@@ -260,7 +273,8 @@ def _ecpix(size: str) -> Board:
     return _large(f"ecpix5-{size.lower()}", f"LambdaConcept ECPIX-5 with an ECP5 LFE5UM5G-{size}",
                   f"LFE5UM5G-{size}", f"ecpix5:ECPIX5{size[:2]}Platform",
                   oscillator_hz=100_000_000, lights=("rgb_led:0:r", "rgb_led:0:g"),
-                  programmers=(open_fpga_loader("-b", "ecpix5"),), usb=(FT2232,))
+                  programmers=(open_fpga_loader("-b", "ecpix5"),), usb=(FT2232,),
+                  spi=SpiWires(connector="pmod:0", pins=PMOD, where="PMOD0 pins 1, 4, 2, 3, 7"))
 
 
 #: Smallest part first.
@@ -269,6 +283,7 @@ BOARDS = (
            buffer=256, window=256),
     _small("icebreaker", "1BitSquared iCEBreaker with an iCE40UP5K", UP5K,
            "icebreaker:ICEBreakerPlatform", loop_at_pin=True,
+           spi=SpiWires(connector="pmod:0", pins=PMOD, where="PMOD1A pins 1, 4, 2, 3, 7"),
            usb=(UsbId(vendor=0x0403, product=0x6010, says="iCEBreaker"),)),
     _small("icesugar", "MuseLab iCESugar with an iCE40UP5K", UP5K, "icesugar:ICESugarPlatform",
            loop_at_pin=True, programmers=(ICESPROG,), usb=(ICELINK,)),
@@ -284,7 +299,8 @@ BOARDS = (
            "blackice_ii:BlackIceIIPlatform", oscillator_hz=100_000_000, programmers=(COPY,),
            usb=(UsbId(vendor=0x0483, product=0x5740),)),
     _small("hx8k-b-evn", "Lattice iCE40-HX8K breakout board", HX8K,
-           "ice40_hx8k_b_evn:ICE40HX8KBEVNPlatform", programmers=(iceprog(volatile=True),)),
+           "ice40_hx8k_b_evn:ICE40HX8KBEVNPlatform", programmers=(iceprog(volatile=True),),
+           spi=SpiWires(connector="j:2", pins="4 5 6 9 10", where="J2 pins 4, 5, 6, 9, 10")),
     _ulx3s("12F"),
     _ulx3s("25F"),
     _large("colorlight-5a-75b", "Colorlight 5A-75B 7.0 with an ECP5 LFE5U-25F", "LFE5U-25F",
@@ -297,6 +313,8 @@ BOARDS = (
     _large("icepi-zero", "Icepi Zero 1.3 with an ECP5 LFE5U-25F", "LFE5U-25F",
            "icepi_zero:IcepiZero1_3Platform", oscillator_hz=50_000_000,
            programmers=(open_fpga_loader("-b", "icepi-zero"),),
+           # Where a Raspberry Pi has its SPI0.
+           spi=SpiWires(connector="gpio:0", pins="8 11 10 9 25", where="GPIO 8, 11, 10, 9, 25"),
            usb=(UsbId(vendor=0x0403, product=0x6015),)),
     _orangecrab("25F"),
     _ulx3s("45F"),

@@ -52,6 +52,12 @@ def run(
     ] = None,
     baud: Annotated[int, typer.Option(min=1, help="Of the serial port.")] = BAUD,
     divisor: Divisor = None,
+    batch: Annotated[
+        str | None,
+        typer.Option(metavar="N[xPASSES]", show_default=False,
+                     help="Instead: the first N samples stay in the board's buffer and run PASSES "
+                          "times (100) back to back, without the wire: how fast the hardware is."),
+    ] = None,
     timeout: Annotated[
         float | None,
         typer.Option(min=0.001, show_default=False,
@@ -67,9 +73,11 @@ def run(
     stalls are shown while it runs. Of a real board, clock and folding are those that `build` left
     in the run folder.
 
-    Example: `spikewright run runs/demo --virtual --board icebreaker`
+    Examples: `spikewright run runs/demo --virtual --board icebreaker`,
+    `spikewright run runs/demo --virtual --batch 1x100`
     """
     from ..gen.stimulus import from_argument
+    from .batch import parse
     from .play import Tally, play, prepare
     from .target import Target, was_built
     from .view import figures, tables, view
@@ -82,12 +90,13 @@ def run(
         )
     if divisor is not None and not virtual:
         raise SpikewrightError("--divisor is of virtual boards; others have the one that was built")
+    gathered, passes = (None, 0) if batch is None else parse(batch)
     folder = RunFolder.open(run)
     spec = folder.spec()
     stimulus = folder.stimulus() if data is None else from_argument(data, folder)
     default = {"--virtual": VIRTUAL_SAMPLES, "--simulated": SIMULATED_SAMPLES}
     kind = next(name for name, given in chosen.items() if given)
-    stimulus = first_samples(stimulus, samples or default.get(kind))
+    stimulus = first_samples(stimulus, gathered or samples or default.get(kind))
     if port is not None and not was_built(folder, board):
         raise SpikewrightError(f"{run} has no build for {board}, so nobody knows what the board "
                                f"at {port} should do; run: spikewright build {run} --board {board}")
@@ -99,13 +108,17 @@ def run(
         prepare(line, spec, target.folding)
         hz = line.identity.clock_hz
         title = f"{spec.name} on {board} at {where}"
+        said = {"run": str(run), "board": board, "link": kind.removeprefix("--"),
+                "built": target.built, "device": where, "clock_mhz": hz / 1e6}
+        if gathered is not None:
+            _batch(line, spec, target, stimulus.spikes, passes, title, said, json)
+            return
         with view(tally, title, hz) as shown:
             play(line, tally, shown.update)
             seconds = shown.seconds
     shown = figures(tally, hz, seconds)
     result: dict[str, Any] = {
-        "run": str(run), "board": board, "link": kind.removeprefix("--"), "built": target.built,
-        "device": where, "clock_mhz": hz / 1e6, **shown,
+        **said, **shown,
         "first_difference": None if tally.first is None else str(tally.first),
     }
     if data is None:
@@ -114,6 +127,38 @@ def run(
         say(f"first difference: {tally.first}")
     finish(result, *tables(shown, title), as_json=json)
     if tally.mismatches:
+        raise typer.Exit(1)
+
+
+def _batch(
+    line: "Connection", spec: "NetworkSpec", target: "Target", samples: Any, passes: int,
+    title: str, said: dict[str, Any], json: bool,
+) -> None:
+    from ..gen.console import table
+    from .batch import run_batch
+
+    done = run_batch(line, spec, target.folding, samples, passes)
+    hz, alone = line.identity.clock_hz, done.alone / done.samples
+    each = done.cycles_an_inference
+    compared = "scores, counters, cycles" if done.clocked else "scores, counters"
+    rates = {"inferences_per_second": hz / each, "one_by_one_per_second": hz / alone} if hz else {}
+    rows = [
+        ("inferences", f"{done.samples}, {done.passes} times"),
+        ("cycles", done.cycles),
+        ("cycles an inference, back to back", round(each, 1)),
+        ("one by one", round(alone, 1)),
+        ("faster by", f"{alone / each:.2f} times"),
+        *((f"inferences a second at {hz / 1e6:g} MHz, {how}", int(rate)) for how, rate in
+          zip(("back to back", "one by one"), rates.values(), strict=False)),
+        (f"{compared} that differ", len(done.differences)),
+    ]
+    for difference in done.differences:
+        say(f"differs: {difference}")
+    finish({**said, "samples": done.samples, "passes": done.passes, "cycles": done.cycles,
+            "cycles_an_inference": each, "one_by_one": alone, **rates,
+            "compared": compared.split(", "), "differences": list(done.differences)},
+           table(f"{title}, without the wire", ("figure", "value"), rows), as_json=json)
+    if done.differences:
         raise typer.Exit(1)
 
 

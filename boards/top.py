@@ -1,4 +1,6 @@
-"""The accelerator on a board: a serial line on one side, the network on the other."""
+"""The accelerator on a board: the host's lines on one side, the network on the other."""
+
+from typing import Any
 
 from amaranth import *
 from amaranth.lib import fifo, io, wiring
@@ -9,28 +11,31 @@ from ..gen.rtl.network import Network
 from ..gen.rtl.weights import network_image
 from ..gen.spec import NetworkSpec
 from .buffer import InferenceBuffer
+from .carrier import Carrier
 from .clock import Clock
 from .frames import CRC_BYTES
 from .hostlink import HostLink
 from .protocol import Identity
 from .recovery import Recovery
 from .registry import Board
+from .spi import SpiPeripheral
 from .stage import StreamRegister
-from .uart import UartReceiver, UartTransmitter
+from .uart import SerialLine
+from .wires import SPI
 
 
-class SerialAccelerator(wiring.Component):
-    """A network that speaks :mod:`~spikewright.boards.protocol` over two wires.
+class LinkedAccelerator(wiring.Component):
+    """A network that speaks :mod:`~spikewright.boards.protocol` over the lines of a carrier.
 
-    Throughput: a spike arrives every ``20 · divisor`` cycles; inferences then run at the network's
-    own speed, one at a time. Latency: that of the wire plus that of the network.
+    Throughput: a spike is little more than a byte; inferences then run at the network's own speed,
+    one at a time, or back to back if they were gathered. Latency: that of the carrier plus that of
+    the network.
 
     Parameters
     ----------
     spec : NetworkSpec
     folding : Folding
-    divisor : int
-        Clock cycles per bit.
+    carrier : Carrier
     window : int
         Bytes of frames held while the network is busy; a power of two.
     buffer : int
@@ -43,21 +48,21 @@ class SerialAccelerator(wiring.Component):
 
     Members
     -------
-    rx, tx : In, Out
-        Serial lines.
+    Those of :attr:`.Carrier.lines`.
     active : Out
         An inference is under way, or bytes pass.
 
     Raises
     ------
-    FoldingError, LinkError, BaudError
+    FoldingError, LinkError
         If the parameters do not belong to the network, or are out of range.
     """
 
     def __init__(
-        self, spec: NetworkSpec, folding: Folding, *, divisor: int, window: int, buffer: int,
+        self, spec: NetworkSpec, folding: Folding, carrier: Carrier, *, window: int, buffer: int,
         clock_hz: int = 0, watchdog: bool = False,
     ):
+        self.carrier = carrier
         self.watchdog = watchdog
         self.network = Network(spec, folding, watchdog=watchdog)
         #: What the board answers to IDENTIFY.
@@ -66,22 +71,21 @@ class SerialAccelerator(wiring.Component):
             counter_words=self.network.counter_count, window=window - CRC_BYTES, buffer=buffer,
             load_bytes=len(network_image(self.network.plans)), clock_hz=clock_hz,
         )
-        self._receiver, self._transmitter = UartReceiver(divisor), UartTransmitter(divisor)
-        super().__init__({
-            "rx": In(1, init=1),  # pyright: ignore[reportCallIssue]
-            "tx": Out(1, init=1),  # pyright: ignore[reportCallIssue]
-            "active": Out(1),
-        })
+        super().__init__({**carrier.lines, "active": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
         identity = self.identity
-        m.submodules.receiver = receiver = self._receiver
+        m.submodules.carrier = carrier = self.carrier
+        for name, line in carrier.lines.items():
+            inside, outside = getattr(carrier, name), getattr(self, name)
+            m.d.comb += inside.eq(outside) if line.flow is In else outside.eq(inside)
         m.submodules.link = link = HostLink(
             identity, self.network.plans[0].source.shape
         )
         layout = self.network.i.payload.shape()
-        buffer, network = InferenceBuffer(layout, identity.buffer), self.network
+        network = self.network
+        buffer = InferenceBuffer(layout, identity.buffer, network.most_flying)
         beats, answers, recovering = network.i, network.o, C(0)
         if self.watchdog:
             m.submodules.recovery = recovery = Recovery(
@@ -98,7 +102,6 @@ class SerialAccelerator(wiring.Component):
         m.submodules.results = results = fifo.SyncFIFOBuffered(
             width=network.o.payload.shape().size, depth=identity.classes + 1
         )
-        m.submodules.transmitter = transmitter = self._transmitter
 
         # Events take their time on the wire, but checking them is a long path.
         m.submodules.checked = checked = StreamRegister(self.network.i.payload.shape())
@@ -116,34 +119,64 @@ class SerialAccelerator(wiring.Component):
             connect(m, checked.o, buffer.i)
         connect(m, buffer.o, beats)
         connect(m, link.load, network.load)
-        connect(m, receiver.o, link.i)
-        connect(m, link.o, transmitter.i)
+        connect(m, carrier.o, link.i)
+        connect(m, link.o, carrier.i)
         m.d.comb += [
-            receiver.rx.eq(self.rx),
-            self.tx.eq(transmitter.tx),
-            results.w_en.eq(answers.valid), results.w_data.eq(answers.payload),
-            answers.ready.eq(results.w_rdy),
+            results.w_en.eq(answers.valid & ~link.silent), results.w_data.eq(answers.payload),
+            answers.ready.eq(results.w_rdy | link.silent),
             link.results.valid.eq(results.r_rdy), link.results.payload.eq(results.r_data),
             results.r_en.eq(link.results.ready),
 
-            link.framing_error.eq(receiver.framing_error),
-            link.overrun.eq(receiver.overrun),
+            link.framing_error.eq(carrier.framing_error),
+            link.overrun.eq(carrier.overrun),
             link.pending.eq(buffer.pending | checked.o.valid | recovering),
             link.spilled.eq(buffer.spilled),
-            buffer.done.eq(link.results.valid & link.results.ready & link.results.payload.last),
+            buffer.done.eq(Mux(
+                link.silent, answers.valid & answers.payload.last,
+                link.results.valid & link.results.ready & link.results.payload.last)),
             buffer.clear.eq(link.clear),
+            buffer.gather.eq(link.gather), buffer.release.eq(link.release),
+            buffer.run.eq(link.run), link.passed.eq(buffer.passed),
+            link.gathered.eq(buffer.gathered), link.overflow.eq(buffer.overflow),
             network.clear.eq(link.clear),
             network.counter_address.eq(link.counter_address),
             network.counter_read.eq(link.counter_read),
             link.counter_data.eq(network.counter_data),
             link.counter_valid.eq(network.counter_valid),
-            self.active.eq(receiver.o.valid | link.o.valid | buffer.pending),
+            self.active.eq(carrier.o.valid | link.o.valid | buffer.pending),
         ]
         return m
 
 
+class SerialAccelerator(LinkedAccelerator):
+    """:class:`LinkedAccelerator` at a serial line.
+
+    Parameters
+    ----------
+    divisor : int
+        Clock cycles per bit.
+
+    Members
+    -------
+    rx, tx : In, Out
+
+    Raises
+    ------
+    BaudError
+        If the divisor is too small.
+    """
+
+    def __init__(self, spec: NetworkSpec, folding: Folding, *, divisor: int, **settings: Any):
+        super().__init__(spec, folding, SerialLine(divisor), **settings)
+
+
+def carrier(board: Board) -> Carrier:
+    """What carries bytes between ``board`` and its host."""
+    return SpiPeripheral() if board.link == SPI else SerialLine(board.divisor)
+
+
 class BoardTop(Elaboratable):
-    """:class:`SerialAccelerator` on the pins of ``board``, at its clock.
+    """:class:`LinkedAccelerator` on the pins of ``board``, at its clock.
 
     The board's first light blinks about once a second while the design runs; the second shines
     after a sixteenth of that time in which bytes or inferences passed.
@@ -152,8 +185,8 @@ class BoardTop(Elaboratable):
     def __init__(self, board: Board, spec: NetworkSpec, folding: Folding, *,
                  watchdog: bool = False):
         self.board = board
-        self.accelerator = SerialAccelerator(
-            spec, folding, divisor=board.divisor, window=board.window, buffer=board.buffer,
+        self.accelerator = LinkedAccelerator(
+            spec, folding, carrier(board), window=board.window, buffer=board.buffer,
             clock_hz=round(board.clock_hz), watchdog=watchdog,
         )
 
@@ -163,10 +196,13 @@ class BoardTop(Elaboratable):
             m.submodules.clock = clock = Clock(self.board)
             m.domains.sync = clock.domain
         m.submodules.accelerator = accelerator = self.accelerator
-        uart = platform.request("uart", 0, dir="-")
-        m.submodules.rx = rx = io.Buffer(io.Direction.Input, uart.rx)
-        m.submodules.tx = tx = io.Buffer(io.Direction.Output, uart.tx)
-        m.d.comb += [accelerator.rx.eq(rx.i), tx.o.eq(accelerator.tx)]
+        lines = accelerator.carrier.lines
+        pins = platform.request(self.board.link, 0, dir="-")
+        for name, line in lines.items():
+            into = line.flow is In
+            m.submodules[name] = pin = io.Buffer("i" if into else "o", getattr(pins, name))
+            inside = getattr(accelerator, name)
+            m.d.comb += inside.eq(pin.i) if into else pin.o.eq(inside)
 
         beat = Signal(range(round(self.board.clock_hz)))
         before, seen, shown = Signal(), Signal(), Signal()

@@ -3,9 +3,10 @@
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..gen.errors import SpikewrightError
+from .carrier import Carrier
 
 #: Fewest clock cycles a bit may last, so that it can still be sampled near its middle.
 MIN_DIVISOR = 4
@@ -175,4 +176,41 @@ class UartTransmitter(wiring.Component):
             m.d.sync += [wait.eq(self.divisor - 1), bits.eq(Cat(bits[1:], 1)), left.eq(left - 1)]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [wait.eq(self.divisor - 1), bits.eq(Cat(0, self.i.payload)), left.eq(10)]
+        return m
+
+
+class SerialLine(Carrier):
+    """:class:`UartReceiver` and :class:`UartTransmitter` side by side.
+
+    Parameters
+    ----------
+    divisor : int
+
+    Members
+    -------
+    rx, tx : In, Out
+
+    Raises
+    ------
+    BaudError
+        If the divisor is too small.
+    """
+
+    def __init__(self, divisor: int):
+        self._receiver, self._transmitter = UartReceiver(divisor), UartTransmitter(divisor)
+        super().__init__({
+            "rx": In(1, init=1),  # pyright: ignore[reportCallIssue]
+            "tx": Out(1, init=1),  # pyright: ignore[reportCallIssue]
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.receiver = receiver = self._receiver
+        m.submodules.transmitter = transmitter = self._transmitter
+        connect(m, receiver.o, flipped(self.o))
+        connect(m, flipped(self.i), transmitter.i)
+        m.d.comb += [
+            receiver.rx.eq(self.rx), self.tx.eq(transmitter.tx),
+            self.framing_error.eq(receiver.framing_error), self.overrun.eq(receiver.overrun),
+        ]
         return m

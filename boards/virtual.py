@@ -35,7 +35,7 @@ from ..gen.errors import ToolError
 from ..gen.folding import Folding
 from ..gen.spec import NetworkSpec
 from .netlists.serial import compiled_line, line_job
-from .protocol import LinkError
+from .protocol import MAX_PASSES, LinkError
 from .registry import Board
 from .top import BoardTop
 
@@ -108,7 +108,9 @@ def _made(spec: NetworkSpec, board: Board, folding: Folding, watchdog: bool) -> 
         Design(text, tuple(port.name for port in top.ports),
                tuple(memory.name for memory in memories)), PROGRAM, optimise=OPTIMISE)
     accelerator = top.top.accelerator
-    limits = (cycle_limit(spec, accelerator.network.plans, accelerator.identity.timesteps),
+    # A batch is as many inferences as there are beats in the buffer, at most.
+    limits = (MAX_PASSES * board.buffer
+              * cycle_limit(spec, accelerator.network.plans, accelerator.identity.timesteps),
               _GATHER + 40 * board.divisor)
     job = line_job(
         {memory.name: (memory.image.shape[1], memory.image.tobytes()) for memory in memories},

@@ -38,20 +38,26 @@ from .traffic import LayerTraffic, traffic
 
 
 def timeline(plans: Sequence[LayerPlan], beats: Sequence[LayerTraffic],
-             processed: npt.NDArray[np.integer] | None = None) -> Timeline:
+             processed: npt.NDArray[np.integer] | None = None, *,
+             inference: int | None = None) -> Timeline:
     """When each layer of ``plans`` does what, for the ``beats`` that reach it.
 
     Counters and cycles are those of the first ``processed`` (samples,) timesteps of each sample,
     all if not given; moments of later ones are those that nothing would come to.
 
     Input beats are offered one after another without a pause and results are taken at once, as
-    simulations do. Each inference starts on idle hardware.
+    simulations do. Each sample starts on idle hardware. It may be several inferences, one behind
+    the other without a pause, each of ``inference`` timesteps: if nothing is recurrent, no input
+    held, and no exit early.
     """
     timesteps, samples = beats[0].below.shape
     timesteps *= plans[0].sweeps
     kind = _cycle_type(plans, beats, timesteps)
     layers = [LayerCycles(plan, given, timesteps, kind, processed)
               for plan, given in zip(plans, beats, strict=True)]
+    if inference is not None:
+        # The readout takes no sweep before it has answered.
+        layers[-1].answered = inference, _answered(plans[-1], layers[-1])
     for start in range(0, samples, CHUNK):
         chunk = slice(start, min(start + CHUNK, samples))
         for layer in layers:
@@ -65,9 +71,13 @@ def timeline(plans: Sequence[LayerPlan], beats: Sequence[LayerTraffic],
     last = plans[-1]
     # The first of these cycles has number 0.
     final = timesteps - 1 if processed is None else processed - 1
-    cycles = layers[-1].begin[final, np.arange(samples)] + (
-        layers[-1].last_spikes + answer_latency(last.layer.neurons) + 1)
+    cycles = layers[-1].begin[final, np.arange(samples)] + _answered(last, layers[-1])
     return Timeline(tuple(layer.result(cycles) for layer in layers), cycles, last)
+
+
+def _answered(plan: LayerPlan, cycles: LayerCycles) -> int:
+    """From the beginning of an inference's last sweep to the cycle after its last result beat."""
+    return cycles.last_spikes + answer_latency(plan.layer.neurons) + 1
 
 
 def cycle_limit(spec: NetworkSpec, plans: Sequence[LayerPlan], steps: int) -> int:

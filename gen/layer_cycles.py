@@ -50,12 +50,15 @@ class SweepCycles:
 class LayerCycles:
     """One layer's recurrence. Names with an underscore behind are of the chunk's samples only.
 
-    ``ends`` (samples,) is how many of the ``timesteps`` count; all if None.
+    ``ends`` (samples,) is how many of the ``timesteps`` count; all if None. ``answered``: of the
+    last layer, if inferences follow one another without a pause, how many timesteps each has, and
+    how many cycles after its last sweep begins the next may.
     """
 
     def __init__(self, plan: LayerPlan, beats: LayerTraffic, timesteps: int, kind: type,
                  ends: npt.NDArray[np.integer] | None = None):
         self.plan = plan
+        self.answered: tuple[int, int] | None = None
         self.beats = beats
         self.ends = self.ends_ = ends
         phases, samples = beats.below.shape
@@ -175,6 +178,8 @@ class LayerCycles:
             np.add(moved, synapses.available_cycles, out=begin)
             if t:
                 np.maximum(begin, self.begin_[t - 1] + plan.sweep_cycles, out=begin)
+        if self.answered is not None and t and t % self.answered[0] == 0:
+            np.maximum(begin, self.begin_[t - 1] + self.answered[1], out=begin)
         if t >= TIMESTEPS and behind is not None:
             np.maximum(begin, behind.taken_[t - TIMESTEPS] + 1, out=begin)
 

@@ -81,6 +81,8 @@ class Network(wiring.Component):
                                  self.layer_counters) if counters else None
         self.counter_count = self.counters.words if self.counters is not None else 1
         self.watchdog = Watchdog(longest_silence(self.plans)) if watchdog else None
+        #: More inferences than can have begun and not be answered.
+        self.most_flying = 8 * len(self.layers) + 7
         super().__init__({
             "i": In(self.layers[0].i.signature.flip()),
             "o": Out(result_stream(spec.classes, self.readout.bits)),
@@ -135,7 +137,7 @@ class Network(wiring.Component):
     def _watch(self, m: Module, watchdog: Watchdog, entering):
         """Work is a beat that is offered, or an inference that is all there and not answered."""
         m.submodules.watchdog = watchdog
-        owed = Signal(range(8 * len(self.layers) + 8))
+        owed = Signal(range(self.most_flying + 1))
         enters = entering.valid & entering.ready & entering.payload.tick & entering.payload.last
         m.d.sync += owed.eq(owed + enters - self._ends)
         answers = self.o.valid & self.o.ready
@@ -212,7 +214,7 @@ class Network(wiring.Component):
         begun, spiked = Signal(), Signal()
         begins = beat & ~begun
         ends = self._ends
-        under_way = Signal(range(8 * len(self.layers) + 8))
+        under_way = Signal(range(self.most_flying + 1))
         with m.If(beat):
             m.d.sync += begun.eq(~(entering.payload.tick & entering.payload.last))
         m.d.sync += under_way.eq(under_way + begins - ends)

@@ -1,7 +1,5 @@
 """The same network, with the same hardware, on every board: what it takes, how fast it gets, and
-how long the build takes."""
-
-import time
+how long the build that is kept took, stage by stage: seconds of the clock on the wall."""
 
 from spikewright.boards.build import Build
 from spikewright.boards.fastest import build_fastest
@@ -18,14 +16,13 @@ def measure() -> list[dict]:
     rows = []
     for board in BOARDS:
         row = {"what": f"64 → 32 → 10, INT4, on {board.name}", "part": board.part.device}
-        begun = time.monotonic()
         try:
             made = build_fastest(spec, board, folding)
         except DoesNotFitError as error:
             row["refused"] = str(error).partition("; ")[0]
         else:
             row |= _figures(made)
-        rows.append(row | {"seconds": round(time.monotonic() - begun)})
+        rows.append(row)
     return rows
 
 
@@ -36,5 +33,5 @@ def _figures(made: Build) -> dict:
            for what, used in figures["utilisation"].items()},
         "fmax_mhz": min(figures["fmax_mhz"].values()), "clock_mhz": figures["clock_mhz"],
         "meets_timing": figures["meets_timing"], "bitstream": figures["bitstream"],
-        "cached": made.cached, "tools": figures["tools"],
+        "seconds": figures["seconds"], "tools": figures["tools"],
     }

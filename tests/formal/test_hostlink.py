@@ -41,8 +41,8 @@ def decodes(claims: Claims, dut: CommandDecoder, inside: Module):
 
     # What the bytes say, by the grammar of the protocol.
     split = way_bits(ident.ways)
-    expected, far, near, left = Signal(2), Signal(12), Signal(7), Signal(8)
-    command, value, count, loads = range(4)
+    expected, far, near, left = Signal(3), Signal(12), Signal(7), Signal(8)
+    command, value, count, loads, passes = range(5)
     byte, moved = i.payload, i.valid & i.ready
     distance, whole = Signal(19), Signal()
     m.d.comb += distance.eq(Cat(near if ident.value_bits else byte[:7], far))
@@ -61,9 +61,13 @@ def decodes(claims: Claims, dut: CommandDecoder, inside: Module):
                 m.d.sync += far.eq(0)
                 with m.If(byte == Command.LOAD):
                     m.d.sync += expected.eq(count)
+                with m.Elif(byte == Command.RUN):
+                    m.d.sync += expected.eq(passes)
         with m.Case(value):
             m.d.sync += [expected.eq(command), far.eq(0)]
             m.d.comb += whole.eq(1)
+        with m.Case(passes):
+            m.d.sync += expected.eq(command)
         with m.Case(count):
             m.d.sync += [expected.eq(loads), left.eq(byte)]
         with m.Case(loads):

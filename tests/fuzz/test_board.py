@@ -49,7 +49,8 @@ def converse(spec, turns, window=64, buffer=32):
     among them as an error."""
     dut = SerialAccelerator(spec, Folding.lanes(4, 4, spec=spec), divisor=4, window=window,
                             buffer=buffer)
-    dut._receiver, dut._transmitter = receiver, transmitter = Receiver(), Transmitter()
+    receiver, transmitter = dut.carrier._receiver, dut.carrier._transmitter = (
+        Receiver(), Transmitter())
     parser, answers = ReplyParser(dut.identity), []
     quiet = 0
 
@@ -112,6 +113,10 @@ def noise(draw, spec) -> bytes:
         st.sampled_from([bytes([command]) for command in Command]),
         st.integers(0, len(whole)).map(lambda end: whole[:end][:40]),
         st.sampled_from([b"\x07\xff", b"\x07", b"\x40", b"\x40\x85", b"\x01\x01\x01"]),
+        # Batches: gathered and run, once, often, too long, or in pieces.
+        st.sampled_from([b"\x09\xff", b"\x09\x00", b"\x09", b"\x08\x01\x01\x09\x02",
+                         b"\x08\x3f\x01\x3f\x01"]),
+        st.integers(0, len(whole)).map(lambda end: b"\x08" + whole[:end][:36] + b"\x01\x09\x03"),
     ), min_size=4, max_size=10))
     counter, out = FrameCounter(), b""
     for body in bodies:

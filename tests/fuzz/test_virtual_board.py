@@ -66,9 +66,10 @@ def noise(rng: np.random.Generator, samples) -> bytes:
     frames.number = int(rng.integers(256))
     while len(out) < 1200:
         whole = encode_inference(FUZZED, samples[rng.integers(len(samples))])
-        body = [rng.bytes(rng.integers(1, 40)), bytes(rng.integers(0, 9, 6).tolist()), whole,
-                whole[: rng.integers(1, len(whole))],
-                bytes([Command.IDENTIFY]), bytes([Command.COUNTERS])][rng.integers(6)]
+        batch = bytes([Command.GATHER]) + whole + bytes([Command.RUN, rng.choice([0, 1, 9, 255])])
+        body = [rng.bytes(rng.integers(1, 40)), bytes(rng.integers(0, 11, 6).tolist()), whole,
+                whole[: rng.integers(1, len(whole))], batch, batch[rng.integers(1, len(batch)) :],
+                bytes([Command.IDENTIFY]), bytes([Command.COUNTERS])][rng.integers(8)]
         made = frames.commands(body[:60])
         at = rng.integers(len(made) - 1)
         out += [
