@@ -107,7 +107,7 @@ class SpiPeripheral(Carrier):
         # Before the first bit, and behind the last. Without CS, what is idle may still be changed.
         loads = whole | (idle & ~carries)
         m.d.comb += [
-            self.cipo.eq(bits[7]), self.ready.eq(carries | self.i.valid),
+            self.cipo.eq(bits[-1]), self.ready.eq(carries | self.i.valid),
             self.i.ready.eq(loads & (~escape | escaped)),
         ]
         with m.If(loads):
