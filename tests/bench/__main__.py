@@ -3,7 +3,6 @@
 
 import json
 import sys
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -28,8 +27,7 @@ from . import (
     sparse_gradient,
     training,
 )
-
-RESULTS = Path(__file__).with_name("results.json")
+from .boards import RESULTS
 
 PARTS = {
     "utilisation": activity.utilisation,
