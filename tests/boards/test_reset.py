@@ -26,14 +26,15 @@ def inference(sample) -> bytes:
     return bytes([Command.CLEAR]) + encode_inference(SPEC, sample) + bytes([Command.COUNTERS])
 
 
-def test_a_reset_gives_every_register_around_the_network_its_first_value():
-    """But for those that bring the line, and the loop's lock, into the clock's domain."""
-    board = find_board("icebreaker")
+@pytest.mark.parametrize(("link", "lines"), [("uart", "UartReceiver"), ("spi", "SpiPeripheral")])
+def test_a_reset_gives_every_register_around_the_network_its_first_value(link, lines):
+    """But for those that bring the lines, and the loop's lock, into the clock's domain."""
+    board = find_board("icebreaker").over(link)
     top = BoardTop(board, SPEC, FOLDING, watchdog=True)
     platform = board.make_platform()
     assert kept(top, platform) == {
         **kept(Network(SPEC, FOLDING, watchdog=True), platform),
-        "Clock": {"stageN"}, "UartReceiver": {"stageN"},
+        "Clock": {"stageN"}, lines: {"stageN"},
     }
 
 

@@ -27,9 +27,10 @@ def digest(file: str) -> str:
     for design, ports in accelerators() if file.startswith("gen") else links():
         text.update(rtlil.convert(design, ports=ports, emit_src=False).encode())
     board, folding = find_board("icebreaker"), LayerFolding(lanes=4, storage=Storage.SPRAM)
-    plan = board.make_platform().prepare(
-        BoardTop(board, one_layer(20, 8), Folding(default=folding)), name="top", emit_src=False)
-    text.update(str(plan.files["top.il"]).encode())
+    for on, watchdog in ((board, False), (board.over("spi"), True)):
+        top = BoardTop(on, one_layer(20, 8), Folding(default=folding), watchdog=watchdog)
+        plan = on.make_platform().prepare(top, name="top", emit_src=False)
+        text.update(str(plan.files["top.il"]).encode())
     return text.hexdigest()
 
 

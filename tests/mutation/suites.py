@@ -32,9 +32,9 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     "gen/rtl/exit.py": ("formal/test_exit.py", "gen/test_exit.py"),
     "gen/rtl/flat.py": ("gen/test_verilog.py",),
     "gen/rtl/layer.py": (
-        *_WHOLE[:2], "gen/test_testbench.py::test_passes_in_icarus[loaded]", *_WHOLE),
+        *_WHOLE[:2], "gen/test_testbench.py::test_passes_in_icarus[loaded]", _EACH_RESET),
     "gen/rtl/linear.py": (_LEFT_OVER, "gen/test_linear.py", *_WHOLE),
-    "gen/rtl/network.py": (_WHOLE[0], *_CYCLES, "gen/test_watchdog.py", _WAITING, *_WHOLE),
+    "gen/rtl/network.py": (_WHOLE[0], *_CYCLES, "gen/test_watchdog.py", _WAITING, *_WHOLE[1:]),
     "gen/rtl/neurons.py": (*_WHOLE, "gen/test_neurons.py"),
     "gen/rtl/parameters.py": (*_WHOLE, "gen/test_neurons.py"),
     "gen/rtl/places.py": ("gen/test_router.py", _WHOLE[1], "formal/test_places.py"),
@@ -51,16 +51,18 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
                            "formal/test_weights.py"),
     "gen/rtl/watchdog.py": ("gen/test_watchdog.py", "formal/test_watchdog.py"),
     "boards/uart.py": ("boards/test_uart.py", "formal/test_uart.py"),
-    "boards/hostlink.py": _TALK,
+    "boards/spi.py": ("boards/test_spi.py",),
+    "boards/hostlink.py": (*_TALK, "boards/test_batch.py"),
     "boards/cobs.py": ("boards/test_cobs.py", "formal/test_frames.py"),
     "boards/frames.py": ("boards/test_frames.py", "formal/test_frames.py"),
     "boards/command_decoder.py": (
         _TALK[0], "boards/test_command_decoder.py::test_faults", "boards/test_command_decoder.py",
-        _TALK[1]),
+        _TALK[1], "boards/test_batch.py"),
     "boards/reply_encoder.py": ("boards/test_reply_encoder.py", *_TALK),
-    "boards/buffer.py": ("boards/test_buffer.py", "formal/test_buffer.py"),
+    "boards/buffer.py": ("boards/test_buffer.py", "formal/test_buffer.py", "boards/test_batch.py"),
+    "boards/recovery.py": ("boards/test_watchdog.py", "formal/test_watchdog.py"),
     "boards/stage.py": ("formal/test_stage.py",),
-    "boards/top.py": ("boards/test_lights.py", *_TALK),
+    "boards/top.py": ("boards/test_lights.py", *_TALK, "boards/test_watchdog.py"),
 }
 
 #: Whole designs, in all their forms.
