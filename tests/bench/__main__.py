@@ -20,6 +20,7 @@ from . import (
     estimates,
     faults,
     latency,
+    principle,
     rivals,
     robustness,
     rounding,
@@ -27,12 +28,14 @@ from . import (
     silicon,
     sparse_gradient,
     training,
+    workers,
 )
 
 RESULTS = Path(__file__).with_name("results.json")
 
 PARTS = {
     "utilisation": activity.utilisation,
+    "principle": principle.measure,
     "mnist": silicon.mnist,
     "full_lanes": silicon.full_lanes,
     "convolution": silicon.convolution,
@@ -51,6 +54,7 @@ PARTS = {
     "faults": faults.measure,
     "ann_to_snn": conversion.measure,
     "energy": energy.measure,
+    "workers": workers.measure,
 }
 
 
