@@ -19,6 +19,7 @@ from . import (
     estimates,
     faults,
     latency,
+    principle,
     rivals,
     robustness,
     rounding,
@@ -26,11 +27,13 @@ from . import (
     silicon,
     sparse_gradient,
     training,
+    workers,
 )
 from .boards import RESULTS
 
 PARTS = {
     "utilisation": activity.utilisation,
+    "principle": principle.measure,
     "mnist": silicon.mnist,
     "full_lanes": silicon.full_lanes,
     "convolution": silicon.convolution,
@@ -49,6 +52,7 @@ PARTS = {
     "faults": faults.measure,
     "ann_to_snn": conversion.measure,
     "energy": energy.measure,
+    "workers": workers.measure,
 }
 
 
