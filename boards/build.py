@@ -37,6 +37,7 @@ from .protocol import require_inputs
 from .registry import ECP5, Board, Family
 from .toolchain import Tool, call, complaint, find_tool, run_stage
 from .top import BoardTop
+from .wires import SPI
 
 STAGES = ("synthesis", "place-and-route", "packing")
 
@@ -75,12 +76,13 @@ def build(
     seeds: Sequence[int] = (1,),
     use_cache: bool = True,
     watchdog: bool = False,
+    observe: bool = False,
     exchange: bool = True,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Build:
     """Builds ``spec``, folded by ``folding``, for ``board`` at its ``clock_hz``.
 
-    ``watchdog`` is as of :class:`~.top.SerialAccelerator`.
+    ``watchdog`` and ``observe`` are as of :class:`~.top.LinkedAccelerator`.
     ``exchange``: a design that differs from one that was placed before in its contents alone is
     only filled in and packed; without, contents are part of the design.
     ``seeds`` vary the placement; they are placed side by side on the machine's cores, and the
@@ -101,7 +103,7 @@ def build(
     require_memory(spec, plans, board)
     tools = [find_tool(name) for name in board.family.tools]
     plan = board.make_platform().prepare(
-        BoardTop(board, spec, folding, watchdog=watchdog),
+        BoardTop(board, spec, folding, watchdog=watchdog, observe=observe),
         # Source positions would make the design, and so the cache, depend on where this is
         # installed.
         emit_src=False,
@@ -132,6 +134,8 @@ def build(
             **{name: list(folded(spec, folding)[name].values())
                for name in ("lanes", "ways", "slices")},
             "folding": to_json(spec, folding),
+            "link": "spi" if board.link == SPI else "uart",
+            "observe": observe,
             **placed,
             **read_report(working / REPORT, board),
             "tools": {tool.name: tool.version for tool in tools},

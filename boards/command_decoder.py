@@ -135,6 +135,8 @@ class CommandDecoder(wiring.Component):
         As of :class:`~.buffer.InferenceBuffer`.
     silent : Out
         Results of what runs are not for the host.
+    choose, chosen : Out
+        What is observed changes: bits 0–7 are the layer, 8–23 the timestep.
     clear : Out
         Zeroes the counters.
     faults : Out
@@ -154,6 +156,7 @@ class CommandDecoder(wiring.Component):
             "resetting": Out(1),
             "gather": Out(1), "release": Out(1), "run": Out(1), "passed": In(1),
             "gathered": In(1), "silent": Out(1),
+            "choose": Out(1), "chosen": Out(24),
             "clear": Out(1),
             "faults": Out(Fault),
         })
@@ -193,6 +196,9 @@ class CommandDecoder(wiring.Component):
             m.d.comb += self.i.ready.eq(1)
             m.d.sync += [low.eq(byte), left.eq(byte[:5]), command.eq(byte), last.eq(0)]
             with m.Switch(byte):
+                if identity.observed_words:
+                    with m.Case(Command.OBSERVE, Command.READ):
+                        m.next = "WAIT"
                 with m.Case("1-------"):
                     m.next = "VALUE" if valued else "ADDRESS"
                 with m.Case("01------"):
@@ -233,6 +239,12 @@ class CommandDecoder(wiring.Component):
                         m.d.comb += self.gather.eq(1)
                 with m.Case(Command.LOAD, Command.RUN):
                     m.next = "COUNT"
+                if identity.observed_words:
+                    with m.Case(Command.OBSERVE):
+                        m.d.sync += left.eq(2)
+                        m.next = "CHOOSE"
+                    with m.Case(Command.READ):
+                        ask(Request.OBSERVED)
 
         with m.If(self.reset):
             m.d.sync += abandon.eq(1)
@@ -304,6 +316,15 @@ class CommandDecoder(wiring.Component):
                     m.d.sync += left.eq(left - 1)
                     with m.If(left == 0):
                         m.next = "COMMAND"
+            if identity.observed_words:
+                with m.State("CHOOSE"):
+                    with m.If(abandon):
+                        m.next = "COMMAND"
+                    with m.Elif(self.i.valid):
+                        m.d.comb += [self.i.ready.eq(1), self.choose.eq(1)]
+                        m.d.sync += [self.chosen.eq(Cat(self.chosen[8:], byte)), left.eq(left - 1)]
+                        with m.If(left == 0):
+                            m.next = "COMMAND"
             with m.State("RUN"):
                 with m.If(abandon):
                     m.next = "COMMAND"

@@ -27,6 +27,14 @@ def build(
         bool, typer.Option("--watchdog", help="Let the board report a network that has come to a "
                                               "standstill, and reset it.")
     ] = False,
+    link: Annotated[
+        str, typer.Option(metavar="uart|spi", help="What carries bytes from and to the host; "
+                                                   "docs/protocol.md says at which pins.")
+    ] = "uart",
+    observe: Annotated[
+        bool, typer.Option("--observe", help="Let the host read every layer's spikes and "
+                                             "membranes.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the (first) placement.")] = 1,
     seeds: Annotated[
         int, typer.Option(min=1, help="Placements tried side by side; the fastest is kept.")
@@ -61,7 +69,7 @@ def build(
     from .fastest import build_fastest
     from .fit import default_folding, stored
 
-    target = find_board(board)
+    target = find_board(board).over(link)
     folder = RunFolder.open(run)
     spec = folder.spec()
     if lanes is None and ways is None and slices is None and protect is None:
@@ -72,7 +80,7 @@ def build(
     build_one = partial(
         building.build if clock != "fastest" else build_fastest, spec, _clocked(target, clock),
         folding, seeds=range(seed, seed + seeds), use_cache=not no_cache,
-        watchdog=watchdog, exchange=not no_patch)
+        watchdog=watchdog, observe=observe, exchange=not no_patch)
     # For the fastest clock, a second build is the rule and a third the exception.
     stages = len(building.STAGES) * (2 if clock == "fastest" else 1)
     with progress(f"building for {target.name}", stages) as advance:

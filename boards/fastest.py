@@ -20,6 +20,7 @@ def build_fastest(
     seeds: Sequence[int] = (1,),
     use_cache: bool = True,
     watchdog: bool = False,
+    observe: bool = False,
     exchange: bool = True,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Build:
@@ -42,7 +43,7 @@ def build_fastest(
     while len(tried) < ATTEMPTS and aimed.clock_hz not in tried:
         made = tried[aimed.clock_hz] = build(
             spec, aimed, folding, seeds=seeds, use_cache=use_cache,
-            watchdog=watchdog, exchange=exchange, progress=progress)
+            watchdog=watchdog, observe=observe, exchange=exchange, progress=progress)
         fmax = min(made.figures["fmax_mhz"].values()) * 1e6
         # What met its timing stays the least.
         proven = max((hz for hz, one in tried.items() if one.figures["meets_timing"]), default=0)

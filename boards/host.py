@@ -70,7 +70,17 @@ class Ready:
     number: int
 
 
-Reply = Result | CounterWords | Identity | Pong | Ready
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """``spikes``, ``membranes``: (rows, units), as the sweep of one layer gave them in one
+    timestep. ``seen``: there was such a timestep."""
+
+    spikes: npt.NDArray[np.bool_]
+    membranes: npt.NDArray[np.int64]
+    seen: bool
+
+
+Reply = Result | CounterWords | Identity | Pong | Ready | Observed
 
 
 def encode_inference(spec: NetworkSpec, sample: npt.NDArray, ways: int = 1) -> bytes:
@@ -146,6 +156,8 @@ def split(commands: bytes, size: int, *, valued: bool) -> Iterator[bytes]:
             end += 2 + commands[end + 1]
         elif commands[end] == Command.RUN:
             end += 1
+        elif commands[end] == Command.OBSERVE:
+            end += 3
         end += 1
         if end - begin > size and at > begin:
             yield commands[begin:at]
@@ -266,6 +278,8 @@ class ReplyParser:
                 return known.classes * known.score_bytes + known.index_bytes
             case Tag.COUNTERS:
                 return 4 * self._known().counter_words + 1
+            case Tag.OBSERVED:
+                return 4 * self._known().observed_words + 1
             case Tag.IDENTITY:
                 return Identity.BYTES
             case Tag.ERROR:
@@ -293,6 +307,11 @@ class ReplyParser:
                 layers, network = np.split(words, [-len(NETWORK_COUNTERS)])
                 layers = layers.reshape(self._known().layers, -1)
                 return CounterWords(layers, tuple(network.tolist()), bool(body[-1]))
+            case Tag.OBSERVED:
+                known = self._known()
+                said = np.frombuffer(body[:-1], "<i4").astype(np.int64).reshape(
+                    known.rows, known.units)
+                return Observed((said & 1).astype(np.bool_), said >> 1, bool(body[-1]))
             case Tag.IDENTITY:
                 self._identity = Identity.unpack(body)
                 return self._identity

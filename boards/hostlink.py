@@ -46,6 +46,8 @@ class HostLink(wiring.Component):
         The network has come to a standstill.
     gather, release, run, passed, gathered, overflow : Out, Out, Out, In, In, In
         As of :class:`~spikewright.boards.buffer.InferenceBuffer`.
+    choose, chosen, observing, seen : Out, Out, Out, In
+        As of :class:`~.command_decoder.CommandDecoder` and :class:`~.reply_encoder.ReplyEncoder`.
     silent : Out
         Results are to be dropped before they come here.
     """
@@ -55,7 +57,7 @@ class HostLink(wiring.Component):
         self._decoder, self._encoder = CommandDecoder(identity, shape), ReplyEncoder(identity)
         passed = {name: self._encoder.signature.members[name]
                   for name in ("results", "counter_address", "counter_read", "counter_data",
-                               "counter_valid", "spilled")}
+                               "counter_valid", "spilled", "observing", "seen")}
         super().__init__({
             "i": In(stream.Signature(8)), "o": Out(stream.Signature(8)),
             "events": Out(self._decoder.o.signature),
@@ -65,6 +67,7 @@ class HostLink(wiring.Component):
             "framing_error": In(1),
             "overrun": In(1),
             "wedged": In(1),
+            "choose": Out(1), "chosen": Out(24),
             "gather": Out(1), "release": Out(1), "run": Out(1), "silent": Out(1),
             "passed": In(1), "gathered": In(1), "overflow": In(1),
             **passed,
@@ -109,6 +112,8 @@ class HostLink(wiring.Component):
             encoder.drop_results.eq(decoder.resetting),
             encoder.faults.eq(decoder.faults | receiver.faults | line),
             encoder.spilled.eq(self.spilled),
+            self.choose.eq(decoder.choose), self.chosen.eq(decoder.chosen),
+            self.observing.eq(encoder.observing), encoder.seen.eq(self.seen),
             self.counter_address.eq(encoder.counter_address),
             self.counter_read.eq(encoder.counter_read),
             encoder.counter_data.eq(self.counter_data),

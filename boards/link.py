@@ -14,6 +14,7 @@ from ..gen.spec import NetworkSpec
 from .host import (
     CounterWords,
     FrameCounter,
+    Observed,
     Pong,
     Ready,
     Reply,
@@ -31,6 +32,7 @@ from .protocol import (
     LinkError,
     LinkTimeoutError,
     UnexpectedReplyError,
+    WrongBitstreamError,
 )
 
 #: Seconds that a board may take for an answer.
@@ -199,6 +201,26 @@ class Connection:
             *[Result] * len(samples), CounterWords)
         self.reset()
         return tuple(results), counted
+
+    def look(
+        self, spec: NetworkSpec, sample: npt.NDArray[Any], moments: Iterable[tuple[int, int]]
+    ) -> Iterator[Observed]:
+        """What layer l did in timestep t of ``sample``, for each of ``moments`` (l, t). The board
+        computes the sample anew for each.
+
+        Raises
+        ------
+        WrongBitstreamError
+            If the board carries another network, or was built without ``--observe``.
+        """
+        self.identity.expect(spec)
+        if not self.identity.observed_words:
+            raise WrongBitstreamError("the board was built so that nobody can read spikes and "
+                                      "membranes; build it with --observe")
+        inference = encode_inference(spec, sample, self.identity.ways)
+        for layer, timestep in moments:
+            command = bytes([Command.OBSERVE, layer]) + timestep.to_bytes(2, "little")
+            yield self._ask(command + inference + bytes([Command.READ]), Result, Observed)[1]
 
     def counters(self) -> CounterWords:
         """What was counted since :meth:`clear` or :meth:`reset`."""

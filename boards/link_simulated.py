@@ -25,10 +25,10 @@ class SimulatedLink(Link):
 
     def __init__(
         self, spec: NetworkSpec, folding: Folding, *, window: int = 512, buffer: int = 512,
-        watchdog: bool = False,
+        watchdog: bool = False, observe: bool = False,
     ):
         self._dut = SerialAccelerator(spec, folding, divisor=_DIVISOR, window=window,
-                                      buffer=buffer, watchdog=watchdog)
+                                      buffer=buffer, watchdog=watchdog, observe=observe)
         self._levels: deque[int] = deque()
         self._heard = bytearray()
         self._closed = False

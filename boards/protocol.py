@@ -25,6 +25,9 @@ one after the other, are
                                     was gathered before is forgotten.
 ``RUN``        0x09 n               Waits likewise; runs what was gathered, one behind the other, n
                                     times without a result, or once and with all results if n is 0.
+``OBSERVE``    0x0A l t₀ t₁         Waits likewise; from now on, what layer l does in timestep t of
+                                    an inference is kept (boards that were built so).
+``READ``       0x0B                 Waits likewise, then answers with OBSERVED.
 =============  ===================  ================================================================
 
 A RESET frame abandons every inference whose result is not out yet and every byte that is not taken
@@ -39,6 +42,9 @@ say how many bytes of COMMANDS it has taken. Numbers have their low byte first:
 ``IDENTITY``   3     :class:`Identity`
 ``PONG``       4     nothing
 ``READY``      5     one byte: the number of the RESET
+``OBSERVED``   6     words of 4 bytes, :attr:`Identity.rows` × :attr:`Identity.units`: a spike in
+                     bit 0, above it the membrane; then one byte: 1 if that timestep was since
+                     OBSERVE
 ``ERROR``      15    two bytes: the :class:`Fault` flags since the last ERROR; comes unasked
 =============  ====  ===============================================================================
 """
@@ -70,8 +76,8 @@ EVENT, SKIP, TICKS = 0x80, 0x40, 0x20
 #: Bits of a distance in an EVENT and in a SKIP, SKIPs of an event, and timesteps of a TICKS.
 EVENT_BITS, SKIP_BITS, MAX_SKIPS, MAX_TICKS = 7, 6, 2, 32
 
-#: Times that a RUN runs a batch.
-MAX_PASSES = 255
+#: Times that a RUN runs a batch, and bits of a membrane in OBSERVED.
+MAX_PASSES, MEMBRANE_BITS = 255, 31
 
 
 class Kind(enum.IntEnum):
@@ -93,6 +99,8 @@ class Command(enum.IntEnum):
     LOAD = 0x07
     GATHER = 0x08
     RUN = 0x09
+    OBSERVE = 0x0A
+    READ = 0x0B
 
 
 class Tag(enum.IntEnum):
@@ -103,6 +111,7 @@ class Tag(enum.IntEnum):
     IDENTITY = 3
     PONG = 4
     READY = 5
+    OBSERVED = 6
     ERROR = 15
 
 
@@ -254,6 +263,9 @@ class Identity:
         Bytes that fill the memories that are loaded.
     clock_hz
         Of the network, 0 if it is not known.
+    rows, units
+        Of OBSERVED: steps of the longest sweep, and units of the widest, up to a power of two; 0
+        of a board that was built without.
     """
 
     version: int
@@ -270,8 +282,10 @@ class Identity:
     buffer: int
     load_bytes: int = 0
     clock_hz: int = 0
+    rows: int = 0
+    units: int = 0
 
-    _FORMAT = struct.Struct("<B8sHBBHBIHHHIII")
+    _FORMAT = struct.Struct("<B8sHBBHBIHHHIIIHH")
     BYTES = _FORMAT.size
     #: Where the digest is among them.
     DIGEST_AT = 1
@@ -279,7 +293,7 @@ class Identity:
     @classmethod
     def of(
         cls, spec: NetworkSpec, *, ways: int, score_bits: int, counter_words: int, window: int,
-        buffer: int, load_bytes: int = 0, clock_hz: int = 0,
+        buffer: int, load_bytes: int = 0, clock_hz: int = 0, rows: int = 0, units: int = 0,
     ) -> "Identity":
         """What a bitstream of ``spec`` says."""
         require_inputs(spec, ways)
@@ -291,8 +305,13 @@ class Identity:
             classes=spec.classes, score_bits=score_bits,
             timesteps=1 if held else spec.timesteps, layers=len(spec.layers),
             counter_words=counter_words, window=window, buffer=buffer, load_bytes=load_bytes,
-            clock_hz=clock_hz,
+            clock_hz=clock_hz, rows=rows, units=units,
         )
+
+    @property
+    def observed_words(self) -> int:
+        """Of OBSERVED."""
+        return self.rows * self.units
 
     @property
     def score_bytes(self) -> int:

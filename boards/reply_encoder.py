@@ -11,13 +11,14 @@ from .cobs import FrameByte
 from .protocol import VERSION, Fault, Identity, Tag
 
 
-class Request(enum.Enum, shape=2):
+class Request(enum.Enum, shape=3):
     """Frames that the host asks for."""
 
     IDENTITY = 0
     COUNTERS = 1
     PONG = 2
     READY = 3
+    OBSERVED = 4
 
 
 class ReplyEncoder(wiring.Component):
@@ -43,7 +44,10 @@ class ReplyEncoder(wiring.Component):
         Of the last RESET.
     spilled : In
     counter_address, counter_read, counter_data, counter_valid : Out, Out, In, In
-        As of :class:`spikewright.gen.rtl.network.Network`.
+        As of :class:`spikewright.gen.rtl.network.Network`; with ``observing``, as of
+        :class:`~.observer.Observer`.
+    observing, seen : Out, In
+        The words of OBSERVED are asked for; its last byte.
     o : Out(stream of FrameByte)
     """
 
@@ -55,7 +59,9 @@ class ReplyEncoder(wiring.Component):
             "request": In(stream.Signature(Request)),
             "faults": In(Fault), "number": In(8),
             "spilled": In(1),
-            "counter_address": Out(range(max(identity.counter_words, 2))),
+            "counter_address": Out(range(max(
+                identity.counter_words, identity.observed_words, 2))),
+            "observing": Out(1), "seen": In(1),
             "counter_read": Out(1), "counter_data": In(32), "counter_valid": In(1),
             "o": Out(stream.Signature(FrameByte())),
         })
@@ -70,7 +76,8 @@ class ReplyEncoder(wiring.Component):
         body = C(int.from_bytes(packed, "little"), 8 * identity.BYTES)
         turned = [digest[(n - first) % len(digest)] for n in range(len(digest))]
         m.submodules.digest = tables = Tables(turned, 8)
-        place = Signal(range(max(identity.BYTES, identity.counter_words)))
+        place = Signal(range(max(identity.BYTES, identity.counter_words,
+                                 identity.observed_words)))
         byte, word = Signal(2), Signal(32)
         gathered, reported = Signal(Fault), Signal(Fault)
         tag, number = Signal(4), Signal(8)
@@ -100,6 +107,12 @@ class ReplyEncoder(wiring.Component):
             Request.PONG: (Tag.PONG, "END"),
             Request.READY: (Tag.READY, "READY"),
         }
+        said_last, ended = self.spilled, place == identity.counter_words - 1
+        if identity.observed_words:
+            asked[Request.OBSERVED] = (Tag.OBSERVED, "FETCH")
+            m.d.comb += self.observing.eq(tag == Tag.OBSERVED)
+            said_last = Mux(self.observing, self.seen, self.spilled)
+            ended = Mux(self.observing, place == identity.observed_words - 1, ended)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.sync += [place.eq(0), byte.eq(0), number.eq(self.number)]
@@ -160,9 +173,9 @@ class ReplyEncoder(wiring.Component):
             with m.State("WORD"), m.If(last_byte_of(word, 4)):
                 m.d.sync += place.eq(place + 1)
                 m.next = "FETCH"
-                with m.If(place == identity.counter_words - 1):
+                with m.If(ended):
                     m.next = "SPILLED"
-            with m.State("SPILLED"), m.If(send(self.spilled)):
+            with m.State("SPILLED"), m.If(send(said_last)):
                 m.d.comb += self.request.ready.eq(1)
                 m.next = "IDLE"
 

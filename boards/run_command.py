@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -58,6 +59,12 @@ def run(
                      help="Instead: the first N samples stay in the board's buffer and run PASSES "
                           "times (100) back to back, without the wire: how fast the hardware is."),
     ] = None,
+    inside: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", show_default=False,
+                     help="Instead: of the first N samples, the spikes and membranes of every "
+                          "layer in every timestep, from a board that was built with --observe."),
+    ] = None,
     timeout: Annotated[
         float | None,
         typer.Option(min=0.001, show_default=False,
@@ -74,7 +81,8 @@ def run(
     in the run folder.
 
     Examples: `spikewright run runs/demo --virtual --board icebreaker`,
-    `spikewright run runs/demo --virtual --batch 1x100`
+    `spikewright run runs/demo --virtual --batch 1x100`,
+    `spikewright run runs/demo --virtual --inside 1`
     """
     from ..gen.stimulus import from_argument
     from .batch import parse
@@ -90,13 +98,15 @@ def run(
         )
     if divisor is not None and not virtual:
         raise SpikewrightError("--divisor is of virtual boards; others have the one that was built")
+    if batch is not None and inside is not None:
+        raise SpikewrightError("--batch and --inside given; give one of them")
     gathered, passes = (None, 0) if batch is None else parse(batch)
     folder = RunFolder.open(run)
     spec = folder.spec()
     stimulus = folder.stimulus() if data is None else from_argument(data, folder)
     default = {"--virtual": VIRTUAL_SAMPLES, "--simulated": SIMULATED_SAMPLES}
     kind = next(name for name, given in chosen.items() if given)
-    stimulus = first_samples(stimulus, gathered or samples or default.get(kind))
+    stimulus = first_samples(stimulus, gathered or inside or samples or default.get(kind))
     if port is not None and not was_built(folder, board):
         raise SpikewrightError(f"{run} has no build for {board}, so nobody knows what the board "
                                f"at {port} should do; run: spikewright build {run} --board {board}")
@@ -104,6 +114,8 @@ def run(
 
     wait = timeout or (PORT_TIMEOUT if port is not None else VIRTUAL_TIMEOUT)
     tally = Tally(spec, target.folding, stimulus, kind.removeprefix("--"))
+    if inside is not None and not target.built:
+        target = replace(target, observe=True)
     with _connection(spec, target, port, baud, divisor, simulated, wait) as (line, where):
         prepare(line, spec, target.folding)
         hz = line.identity.clock_hz
@@ -112,6 +124,9 @@ def run(
                 "built": target.built, "device": where, "clock_mhz": hz / 1e6}
         if gathered is not None:
             _batch(line, spec, target, stimulus.spikes, passes, title, said, json)
+            return
+        if inside is not None:
+            _inside(line, spec, target, stimulus.spikes, title, said, json)
             return
         with view(tally, title, hz) as shown:
             play(line, tally, shown.update)
@@ -162,6 +177,30 @@ def _batch(
         raise typer.Exit(1)
 
 
+def _inside(
+    line: "Connection", spec: "NetworkSpec", target: "Target", samples: Any, title: str,
+    said: dict[str, Any], json: bool,
+) -> None:
+    from ..gen.console import progress, table
+    from .inside import compared
+
+    rows, differences = [], []
+    with progress("asking for every timestep of every layer", len(samples)) as advance:
+        for number, sample in enumerate(samples):
+            found = compared(line, spec, target.folding, sample)
+            differences += [f"sample {number}, {each}" for each in found.differences]
+            rows.append((number, found.timesteps, found.spikes, found.membranes,
+                         len(found.differences)))
+            advance(1)
+    headings = ("sample", "timesteps", "spikes", "membranes compared", "differ")
+    for difference in differences:
+        say(f"differs: {difference}")
+    finish({**said, "samples": [dict(zip(headings, row, strict=True)) for row in rows],
+            "differences": differences}, table(f"inside {title}", headings, rows), as_json=json)
+    if differences:
+        raise typer.Exit(1)
+
+
 @contextmanager
 def _connection(
     spec: "NetworkSpec", target: "Target", port: str | None, baud: int, divisor: int | None,
@@ -173,15 +212,19 @@ def _connection(
             yield line, port
     elif simulated:
         from .link_simulated import SimulatedLink
+        from .link_simulated_spi import SimulatedSpiLink
+        from .wires import SPI
 
-        link = SimulatedLink(spec, target.folding, window=target.board.window,
-                             buffer=target.board.buffer)
+        made_of = SimulatedSpiLink if target.board.link == SPI else SimulatedLink
+        link = made_of(spec, target.folding, window=target.board.window,
+                       buffer=target.board.buffer, observe=target.observe)
         with connect(link, timeout=timeout) as line:
             yield line, "this process"
     else:
         from .virtual import VirtualBoard
 
         say(f"compiling {target.board.name}; the next time it is ready at once")
-        with (VirtualBoard(spec, target.board, target.folding, divisor=divisor) as made,
+        with (VirtualBoard(spec, target.board, target.folding, divisor=divisor,
+                           observe=target.observe) as made,
               connect(made.device, timeout=timeout) as line):
             yield line, made.device

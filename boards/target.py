@@ -29,12 +29,14 @@ def _file(name: str) -> str:
 
 @dataclass(frozen=True)
 class Target:
-    """``board`` at the clock, and ``folding``, of the build in the run folder; if there was none,
-    what `build` begins with: the registry's clock and the fastest hardware that is said to fit."""
+    """``board`` at the clock and with the link, ``folding``, and whether spikes and membranes can
+    be read, of the build in the run folder; if there was none, what `build` begins with: the
+    registry's clock and the fastest hardware that is said to fit."""
 
     board: Board
     folding: Folding
     built: bool
+    observe: bool = False
 
     @classmethod
     def of(cls, folder: RunFolder, spec: NetworkSpec, name: str) -> "Target":
@@ -57,8 +59,10 @@ class Target:
                 f"{folder.path / file} is of another network than the run holds now; run: "
                 f"spikewright {again} {folder.path}"
             )
-        board = replace(board, clock_hz=figures["clock_mhz"] * 1e6)
-        return cls(board, from_json(spec, figures["folding"]), True)
+        board = replace(board, clock_hz=figures["clock_mhz"] * 1e6).over(
+            figures.get("link", "uart"))
+        return cls(board, from_json(spec, figures["folding"]), True,
+                   bool(figures.get("observe", False)))
 
     def loads(self, spec: NetworkSpec) -> tuple[int, int]:
         """Ways of the first layer, and the bytes of weights that a host has to load."""

@@ -15,6 +15,7 @@ from .carrier import Carrier
 from .clock import Clock
 from .frames import CRC_BYTES
 from .hostlink import HostLink
+from .observer import Observer, observed_rows, observed_units
 from .protocol import Identity
 from .recovery import Recovery
 from .registry import Board
@@ -45,6 +46,8 @@ class LinkedAccelerator(wiring.Component):
     watchdog : bool
         Watch the network: if it comes to a standstill, the board reports
         :attr:`~.protocol.Fault.WEDGED` and makes it work again, see :class:`~.recovery.Recovery`.
+    observe : bool
+        Let the host read spikes and membranes, see :class:`~.observer.Observer`.
 
     Members
     -------
@@ -60,16 +63,20 @@ class LinkedAccelerator(wiring.Component):
 
     def __init__(
         self, spec: NetworkSpec, folding: Folding, carrier: Carrier, *, window: int, buffer: int,
-        clock_hz: int = 0, watchdog: bool = False,
+        clock_hz: int = 0, watchdog: bool = False, observe: bool = False,
     ):
         self.carrier = carrier
         self.watchdog = watchdog
         self.network = Network(spec, folding, watchdog=watchdog)
+        plans = self.network.plans
+        self.observer = Observer(plans) if observe else None
         #: What the board answers to IDENTIFY.
         self.identity = Identity.of(
             spec, ways=self.network.i.payload.shape().ways, score_bits=self.network.readout.bits,
             counter_words=self.network.counter_count, window=window - CRC_BYTES, buffer=buffer,
-            load_bytes=len(network_image(self.network.plans)), clock_hz=clock_hz,
+            load_bytes=len(network_image(plans)), clock_hz=clock_hz,
+            rows=observed_rows(plans) if observe else 0,
+            units=observed_units(plans) if observe else 0,
         )
         super().__init__({**carrier.lines, "active": Out(1)})
 
@@ -145,7 +152,27 @@ class LinkedAccelerator(wiring.Component):
             link.counter_valid.eq(network.counter_valid),
             self.active.eq(carrier.o.valid | link.o.valid | buffer.pending),
         ]
+        if self.observer is not None:
+            self._observe(m, link, self.observer)
         return m
+
+    def _observe(self, m: Module, link: HostLink, observer: Observer):
+        m.submodules.observer = observer
+        for n, layer in enumerate(self.network.layers):
+            did = getattr(observer, f"layer_{n}")
+            m.d.comb += [Value.cast(getattr(did, name)).eq(Value.cast(getattr(layer.o, name)))
+                         for name in did.signature.members]
+        m.d.comb += [
+            observer.choose.eq(link.choose), Cat(observer.layer, observer.timestep).eq(link.chosen),
+            observer.address.eq(link.counter_address),
+            observer.read.eq(link.counter_read & link.observing),
+            link.seen.eq(observer.seen),
+        ]
+        with m.If(link.observing):
+            m.d.comb += [
+                self.network.counter_read.eq(0), link.counter_data.eq(observer.data),
+                link.counter_valid.eq(observer.valid),
+            ]
 
 
 class SerialAccelerator(LinkedAccelerator):
@@ -183,11 +210,11 @@ class BoardTop(Elaboratable):
     """
 
     def __init__(self, board: Board, spec: NetworkSpec, folding: Folding, *,
-                 watchdog: bool = False):
+                 watchdog: bool = False, observe: bool = False):
         self.board = board
         self.accelerator = LinkedAccelerator(
             spec, folding, carrier(board), window=board.window, buffer=board.buffer,
-            clock_hz=round(board.clock_hz), watchdog=watchdog,
+            clock_hz=round(board.clock_hz), watchdog=watchdog, observe=observe,
         )
 
     def elaborate(self, platform):

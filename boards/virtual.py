@@ -38,6 +38,7 @@ from .netlists.serial import compiled_line, line_job
 from .protocol import MAX_PASSES, LinkError
 from .registry import Board
 from .top import BoardTop
+from .wires import SPI
 
 PROGRAM = Path(__file__).with_name("virtual.cpp")
 
@@ -56,13 +57,13 @@ _PATIENCE = 5
 
 class VirtualTop(Elaboratable):
     """:class:`~.top.BoardTop` whose pins are the ports ``clk``, ``rx`` and ``tx``; ``active`` is
-    that of :class:`~.top.SerialAccelerator`."""
+    that of :class:`~.top.LinkedAccelerator`."""
 
     def __init__(self, board: Board, spec: NetworkSpec, folding: Folding, *,
-                 watchdog: bool = False):
+                 watchdog: bool = False, observe: bool = False):
         # An oscillator of that clock needs no loop.
         self.top = BoardTop(replace(board, oscillator_hz=board.clock_hz), spec, folding,
-                            watchdog=watchdog)
+                            watchdog=watchdog, observe=observe)
         self.clk, self.tx, self.active = (Signal(name=name) for name in ("clk", "tx", "active"))
         self.rx = Signal(init=1)
         self.ports = [self.clk, self.rx, self.tx, self.active]
@@ -100,9 +101,10 @@ class Served:
 
 
 @lru_cache(maxsize=4)
-def _made(spec: NetworkSpec, board: Board, folding: Folding, watchdog: bool) -> tuple[Path, bytes]:
+def _made(spec: NetworkSpec, board: Board, folding: Folding, watchdog: bool, observe: bool
+          ) -> tuple[Path, bytes]:
     """The program that is the board, and its job."""
-    top = VirtualTop(board, spec, folding, watchdog=watchdog)
+    top = VirtualTop(board, spec, folding, watchdog=watchdog, observe=observe)
     text, memories = lifted(rtlil.convert(top, name="top", ports=top.ports, emit_src=False))
     program = compiled_line(
         Design(text, tuple(port.name for port in top.ports),
@@ -129,8 +131,8 @@ class VirtualBoard:
     divisor : int, optional
         Clock cycles per bit, those of the board by default. The design is the same but for this
         number; with fewer, less of the simulator's time is spent on the wire.
-    watchdog : bool
-        As of :class:`~.top.SerialAccelerator`.
+    watchdog, observe : bool
+        As of :class:`~.top.LinkedAccelerator`.
 
     Attributes
     ----------
@@ -143,19 +145,22 @@ class VirtualBoard:
     ToolError
         If there is no C++ compiler, or it fails.
     LinkError
-        If this operating system has no pseudo-terminals.
+        If this operating system has no pseudo-terminals, or the board's host is at no serial line.
     BaudError
         If a bit is to last fewer cycles than it can.
     """
 
     def __init__(self, spec: NetworkSpec, board: Board, folding: Folding, *,
-                 divisor: int | None = None, watchdog: bool = False):
+                 divisor: int | None = None, watchdog: bool = False, observe: bool = False):
         self._process: subprocess.Popen[str] | None = None
         self._served: Served | None = None
+        if board.link == SPI:
+            raise LinkError(f"{board.name} was built for an SPI controller, and virtual boards "
+                            f"have a serial line; use --simulated, or build with --link uart")
         if divisor is not None:
             board = replace(board, baud=board.clock_hz / divisor)
         self.divisor = board.divisor
-        self._start(*_made(spec, board, folding, watchdog))
+        self._start(*_made(spec, board, folding, watchdog, observe))
 
     def _start(self, program: Path, content: bytes) -> None:
         try:

@@ -60,7 +60,8 @@ class Board:
                 pass
         (_, self.digest, self.addresses, self.ways, self.value_bits, self.classes, self.score_bits,
          self.timesteps, self.layers, self.words, self.window, self.buffer, self.load_bytes,
-         self.clock_hz) = struct.unpack("<B8sHBBHBIHHHIII", self.ask([bytes([IDENTIFY])], IDENTITY))
+         self.clock_hz, _, _) = struct.unpack("<B8sHBBHBIHHHIIIHH",
+                                              self.ask([bytes([IDENTIFY])], IDENTITY))
 
     def send(self, kind: int, body: bytes) -> None:
         frame = bytes([VERSION << 4 | kind, self.number]) + body

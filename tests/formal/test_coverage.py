@@ -15,7 +15,8 @@ from amaranth.back import rtlil
 from amaranth.lib import stream, wiring
 
 from spikewright import boards
-from spikewright.boards.top import SerialAccelerator
+from spikewright.boards.spi import SpiPeripheral
+from spikewright.boards.top import LinkedAccelerator, SerialAccelerator
 from spikewright.gen import Folding, rtl
 from spikewright.gen.folding import LayerFolding
 from spikewright.gen.rtl.axi import AxiNetwork
@@ -31,8 +32,9 @@ def defined() -> set[type]:
     for package in (rtl, boards):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             for thing in vars(importlib.import_module(module.name)).values():
+                # One that is abstract has nothing to elaborate.
                 if (isinstance(thing, type) and issubclass(thing, wiring.Component)
-                        and thing.__module__ == module.name):
+                        and thing.__module__ == module.name and hasattr(thing, "elaborate")):
                     found.add(thing)
     return found
 
@@ -72,6 +74,9 @@ def built() -> dict[type, bool]:
                               (exiting(two_layers(hidden=40)), wide)):
             top = SerialAccelerator(spec, folding, divisor=4, window=4, buffer=4, watchdog=True)
             rtlil.convert(top, ports=[top.rx, top.tx, top.active])
+        linked = LinkedAccelerator(two_layers(), Folding(), SpiPeripheral(), window=4, buffer=4,
+                                   observe=True)
+        rtlil.convert(linked, ports=[linked.cipo, linked.active])
         rtlil.convert(AxiNetwork(two_layers(), Folding()))
     return found
 

@@ -8,7 +8,7 @@ from amaranth.hdl import C, Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from spikewright.boards.uart import UartReceiver, UartTransmitter
+from spikewright.boards.uart import SerialLine, UartReceiver, UartTransmitter
 
 from .prover import Claims, internal, prove
 from .streams import assert_offers_without_asking, assume_source, claim_source
@@ -50,7 +50,7 @@ def test_the_transmitter_sends_every_byte_as_a_frame(divisor):
     prove(UartTransmitter(divisor), frames, steps=3)
 
 
-def receives(claims: Claims, dut: UartReceiver, inside: Module):
+def receives(claims: Claims, dut: UartReceiver | SerialLine, inside: Module):
     claim_source(claims, dut.o)
     claims.always("drops for one reason", ~(dut.framing_error & dut.overrun))
     claims.always("has a byte in the way when it drops one for another",
@@ -63,8 +63,18 @@ def test_the_receiver_keeps_the_rules_on_any_line(divisor):
     assert_offers_without_asking(UartReceiver(divisor))
 
 
+@pytest.mark.parametrize("divisor", DIVISORS)
+def test_both_side_by_side_keep_the_rules(divisor):
+    def both(claims: Claims, dut: SerialLine, inside: Module):
+        assume_source(claims, dut.i)
+        receives(claims, dut, inside)
+
+    prove(SerialLine(divisor), both, steps=3)
+    assert_offers_without_asking(SerialLine(divisor))
+
+
 class Loop(wiring.Component):
-    """A transmitter's line into a receiver."""
+    """A serial line whose transmitter is heard by its receiver."""
 
     i: In(stream.Signature(8))
     o: Out(stream.Signature(8))
@@ -72,12 +82,10 @@ class Loop(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.transmitter = transmitter = UartTransmitter(4)
-        m.submodules.receiver = receiver = UartReceiver(4)
-        connect(m, flipped(self.i), transmitter.i)
-        connect(m, receiver.o, flipped(self.o))
-        m.d.comb += [receiver.rx.eq(transmitter.tx),
-                     self.dropped.eq(receiver.framing_error | receiver.overrun)]
+        m.submodules.line = line = SerialLine(4)
+        connect(m, flipped(self.i), line.i)
+        connect(m, line.o, flipped(self.o))
+        m.d.comb += [line.rx.eq(line.tx), self.dropped.eq(line.framing_error | line.overrun)]
         return m
 
 
