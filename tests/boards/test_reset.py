@@ -30,7 +30,7 @@ def inference(sample) -> bytes:
 def test_a_reset_gives_every_register_around_the_network_its_first_value(link, lines):
     """But for those that bring the lines, and the loop's lock, into the clock's domain."""
     board = find_board("icebreaker").over(link)
-    top = BoardTop(board, SPEC, FOLDING, watchdog=True)
+    top = BoardTop(board, SPEC, FOLDING, watchdog=True, observe=True)
     platform = board.make_platform()
     assert kept(top, platform) == {
         **kept(Network(SPEC, FOLDING, watchdog=True), platform),

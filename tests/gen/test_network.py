@@ -159,6 +159,21 @@ def test_counters_can_be_left_out():
     assert words.tolist() == [0]
 
 
+def test_a_read_of_counters_that_are_left_out_is_answered_at_once():
+    network = Network(one_layer(2, 2), Folding(), counters=False)
+
+    async def bench(ctx):
+        for read in (0, 1, 1, 0):
+            ctx.set(network.counter_read, read)
+            assert (ctx.get(network.counter_valid), ctx.get(network.counter_data)) == (read, 0)
+            await ctx.tick()
+
+    simulator = Simulator(network)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
 def test_an_inference_may_be_shorter_than_the_longest():
     spec = two_layers(timesteps=8)
     spikes = np.random.default_rng(0).random((3, 8, 20)) < 0.3

@@ -27,8 +27,9 @@ def digest(file: str) -> str:
     for design, ports in accelerators() if network else links():
         text.update(rtlil.convert(design, ports=ports, emit_src=False).encode())
     board, folding = find_board("icebreaker"), LayerFolding(lanes=4, storage=Storage.SPRAM)
-    for on, watchdog in ((board, False), *([] if network else [(board.over("spi"), True)])):
-        top = BoardTop(on, one_layer(20, 8), Folding(default=folding), watchdog=watchdog)
+    for on, whole in ((board, False), *([] if network else [(board.over("spi"), True)])):
+        top = BoardTop(on, one_layer(20, 8), Folding(default=folding), watchdog=whole,
+                       observe=whole)
         plan = on.make_platform().prepare(top, name="top", emit_src=False)
         text.update(str(plan.files["top.il"]).encode())
     return text.hexdigest()
@@ -66,6 +67,7 @@ def accelerators() -> Iterator[Design]:
           for protect in (Protection.PARITY, Protection.ECC)),
     ):
         yield Network(spec, folding, watchdog=True), None
+    yield Network(two_layers(), Folding(), counters=False), None
     for folding in (Folding(), Folding(default=loaded)):
         yield AxiNetwork(two_layers(), folding), None
     network = Network(two_layers(), Folding(default=loaded))

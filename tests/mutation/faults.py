@@ -14,7 +14,7 @@ from .places import Place, places
 
 #: Hardware outside ``gen/rtl``.
 BOARDS = ("uart", "spi", "hostlink", "command_decoder", "reply_encoder", "cobs", "frames", "buffer",
-          "recovery", "stage", "top")
+          "recovery", "observer", "stage", "top")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ _EACH_RESET = "gen/test_network.py::test_equals_golden_for_every_reset_timing_an
 _WHOLE = (f"{_EACH_RESET}[Reset.SUBTRACT-True-4]",
           "gen/test_network.py::test_equals_golden_on_a_net_of_everything", _EACH_RESET)
 _CONVOLUTION = ("gen/test_conv.py", _WHOLE[1], "formal/test_conv_places.py")
+_LEFT_OUT = ("gen/test_network.py"
+             "::test_a_read_of_counters_that_are_left_out_is_answered_at_once")
 _LEFT_OVER = "gen/test_counters.py::test_a_pixel_that_no_window_holds"
 _WAITING = ("gen/test_network.py"
             "::test_inferences_that_wait_for_their_results_are_all_under_way")
@@ -34,7 +36,7 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     "gen/rtl/layer.py": (
         *_WHOLE[:2], "gen/test_testbench.py::test_passes_in_icarus[loaded]", _EACH_RESET),
     "gen/rtl/linear.py": (_LEFT_OVER, "gen/test_linear.py", *_WHOLE),
-    "gen/rtl/network.py": (_WHOLE[0], *_CYCLES, "gen/test_watchdog.py", _WAITING, *_WHOLE[1:]),
+    "gen/rtl/network.py": (_WHOLE[0], _LEFT_OUT, *_CYCLES, "gen/test_watchdog.py", _WAITING, *_WHOLE[1:]),
     "gen/rtl/neurons.py": (*_WHOLE, "gen/test_neurons.py"),
     "gen/rtl/parameters.py": (*_WHOLE, "gen/test_neurons.py"),
     "gen/rtl/places.py": ("gen/test_router.py", _WHOLE[1], "formal/test_places.py"),
@@ -51,18 +53,21 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
                            "formal/test_weights.py"),
     "gen/rtl/watchdog.py": ("gen/test_watchdog.py", "formal/test_watchdog.py"),
     "boards/uart.py": ("boards/test_uart.py", "formal/test_uart.py"),
-    "boards/spi.py": ("boards/test_spi.py",),
+    "boards/spi.py": ("boards/test_spi.py", "formal/test_spi.py"),
     "boards/hostlink.py": (*_TALK, "boards/test_batch.py"),
     "boards/cobs.py": ("boards/test_cobs.py", "formal/test_frames.py"),
     "boards/frames.py": ("boards/test_frames.py", "formal/test_frames.py"),
     "boards/command_decoder.py": (
         _TALK[0], "boards/test_command_decoder.py::test_faults", "boards/test_command_decoder.py",
         _TALK[1], "boards/test_batch.py"),
-    "boards/reply_encoder.py": ("boards/test_reply_encoder.py", *_TALK),
+    "boards/reply_encoder.py": ("boards/test_reply_encoder.py", *_TALK, "boards/test_observer.py"),
     "boards/buffer.py": ("boards/test_buffer.py", "formal/test_buffer.py", "boards/test_batch.py"),
     "boards/recovery.py": ("boards/test_watchdog.py", "formal/test_watchdog.py"),
+    "boards/observer.py": (
+        "boards/test_observer.py::test_spikes_and_membranes_are_golden",),
     "boards/stage.py": ("formal/test_stage.py",),
-    "boards/top.py": ("boards/test_lights.py", *_TALK, "boards/test_watchdog.py"),
+    "boards/top.py": ("boards/test_lights.py", *_TALK, "boards/test_watchdog.py",
+                      "boards/test_observer.py"),
 }
 
 #: Whole designs, in all their forms.
