@@ -8,6 +8,7 @@ _WHOLE = (f"{_EACH_RESET}[Reset.SUBTRACT-True-4]",
 _CONVOLUTION = ("gen/test_conv.py", _WHOLE[1], "formal/test_conv_places.py")
 _LEFT_OUT = ("gen/test_network.py"
              "::test_a_read_of_counters_that_are_left_out_is_answered_at_once")
+_OVERLAP = "boards/test_batch.py::test_the_cycle_model_knows_inferences_that_overlap"
 _LEFT_OVER = "gen/test_counters.py::test_a_pixel_that_no_window_holds"
 _WAITING = ("gen/test_network.py"
             "::test_inferences_that_wait_for_their_results_are_all_under_way")
@@ -36,7 +37,8 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     "gen/rtl/layer.py": (
         *_WHOLE[:2], "gen/test_testbench.py::test_passes_in_icarus[loaded]", _EACH_RESET),
     "gen/rtl/linear.py": (_LEFT_OVER, "gen/test_linear.py", *_WHOLE),
-    "gen/rtl/network.py": (_WHOLE[0], _LEFT_OUT, *_CYCLES, "gen/test_watchdog.py", _WAITING, *_WHOLE[1:]),
+    "gen/rtl/network.py": (
+        _WHOLE[0], _LEFT_OUT, *_CYCLES, _OVERLAP, "gen/test_watchdog.py", _WAITING, *_WHOLE[1:]),
     "gen/rtl/neurons.py": (*_WHOLE, "gen/test_neurons.py"),
     "gen/rtl/parameters.py": (*_WHOLE, "gen/test_neurons.py"),
     "gen/rtl/places.py": ("gen/test_router.py", _WHOLE[1], "formal/test_places.py"),
