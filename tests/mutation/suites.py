@@ -9,6 +9,8 @@ _CONVOLUTION = ("gen/test_conv.py", _WHOLE[1], "formal/test_conv_places.py")
 _TALK = ("boards/test_top.py::test_ping_is_answered_in_turn",
          "boards/test_top.py::test_results_and_all_counters_equal_the_simulated_network")
 
+_BATCH = "boards/test_batch.py"
+
 #: Of each component the tests that know it best: seconds for each.
 NEAREST: Mapping[str, tuple[str, ...]] = {
     "gen/rtl/activity.py": ("gen/test_linear.py", "gen/test_conv.py"),
@@ -44,16 +46,18 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
                            "formal/test_weights.py"),
     "gen/rtl/watchdog.py": ("gen/test_watchdog.py", "formal/test_watchdog.py"),
     "boards/uart.py": ("boards/test_uart.py", "formal/test_uart.py"),
-    "boards/hostlink.py": _TALK,
+    "boards/hostlink.py": (*_TALK, _BATCH, "boards/test_observer.py"),
     "boards/cobs.py": ("boards/test_cobs.py", "formal/test_frames.py"),
     "boards/frames.py": ("boards/test_frames.py", "formal/test_frames.py"),
     "boards/command_decoder.py": (
         _TALK[0], "boards/test_command_decoder.py::test_faults", "boards/test_command_decoder.py",
-        _TALK[1]),
-    "boards/reply_encoder.py": ("boards/test_reply_encoder.py", *_TALK),
-    "boards/buffer.py": ("boards/test_buffer.py", "formal/test_buffer.py"),
+        _TALK[1], _BATCH, "boards/test_observer.py"),
+    "boards/reply_encoder.py": ("boards/test_reply_encoder.py", *_TALK, "boards/test_observer.py"),
+    "boards/buffer.py": ("boards/test_buffer.py", "formal/test_buffer.py", _BATCH),
+    "boards/observer.py": ("boards/test_observer.py",),
+    "boards/spi.py": ("boards/test_spi.py", "formal/test_spi.py"),
     "boards/stage.py": ("formal/test_stage.py",),
-    "boards/top.py": ("boards/test_lights.py", *_TALK),
+    "boards/top.py": ("boards/test_lights.py", *_TALK, _BATCH, "boards/test_observer.py"),
 }
 
 #: Whole designs, in all their forms.
