@@ -2,14 +2,14 @@
 """
 
 import pytest
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
 
 from spikewright.boards import hostlink
 from spikewright.boards.cobs import CobsEncoder
 from spikewright.boards.command_decoder import BeatGatherer, CommandDecoder
 from spikewright.boards.hostlink import HostLink
 from spikewright.boards.protocol import VERSION, Command, Identity, Tag, way_bits
-from spikewright.boards.reply_encoder import ReplyEncoder
+from spikewright.boards.reply_encoder import ReplyEncoder, Request
 
 from .prover import Claims, RefutedError
 from .reachability import assert_possible, prove_unbounded
@@ -38,6 +38,7 @@ def decodes(claims: Claims, dut: CommandDecoder, inside: Module):
     assume_buffer(claims, dut.pending, o)
     claim_source(claims, o)
     claim_source(claims, dut.request, "request")
+    claims.always("asks for what there is", ~dut.request.valid | known(ident, dut.request))
 
     # What the bytes say, by the grammar of the protocol.
     split = way_bits(ident.ways)
@@ -135,11 +136,18 @@ def test_events_that_never_leave_are_found(monkeypatch):
         prove_unbounded(CommandDecoder(identity()), decodes)
 
 
+def known(ident: Identity, request) -> Value:
+    """A request that the board has an answer to."""
+    most = Request.OBSERVED if ident.observed_words else Request.READY
+    return request.payload.as_value() <= most.value
+
+
 def encodes(claims: Claims, dut: ReplyEncoder, inside: Module):
     """Follows the frames byte by byte."""
     m, o, results, ident = claims.m, dut.o, dut.results, dut.identity
     assume_source(claims, results)
     assume_source(claims, dut.request)
+    claims.assume(known(ident, dut.request))
     claim_source(claims, o)
     answered, asked = results.valid & results.ready, dut.request.valid & dut.request.ready
     index = Signal(range(ident.classes))
