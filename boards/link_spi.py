@@ -81,8 +81,8 @@ class SpidevLink(SpiLink):
         try:
             import spidev  # pyright: ignore[reportMissingImports]
         except ImportError as error:
-            raise LinkError("SPI controllers need the package spidev; run: pip install spidev"
-                            ) from error
+            raise LinkError("SPI controllers need the package spidev; run: "
+                            "pip install 'spikewright[spi]'") from error
         self._device = spidev.SpiDev()
         try:
             self._device.open(int(found[1]), int(found[2]))

@@ -49,6 +49,7 @@ def _row(board: Board) -> dict[str, Any]:
         "multipliers": board.part.multipliers, "oscillator_mhz": board.oscillator_hz / 1e6,
         "baud": board.baud, "programmer": board.programmer,
         "serial": "USB" if board.wires is None else f"adapter at {board.wires.where}",
+        "spi": None if board.spi is None else board.spi.where,
     }
 
 

@@ -35,7 +35,8 @@ Divisor = Annotated[
 def run(
     run: Run,
     port: Annotated[
-        str | None, typer.Option(help="Serial port of a board.", show_default=False)
+        str | None, typer.Option(help="Serial port of a board, or an SPI controller, "
+                                      "/dev/spidevBUS.SELECT.", show_default=False)
     ] = None,
     virtual: Annotated[
         bool, typer.Option("--virtual", help="A virtual board, at a pseudo-terminal.")
@@ -51,7 +52,9 @@ def run(
         typer.Option(metavar="SCHEME:PATH", show_default=False,
                      help="Other samples, as of `simulate`. [default: the run's held-back ones]"),
     ] = None,
-    baud: Annotated[int, typer.Option(min=1, help="Of the serial port.")] = BAUD,
+    baud: Annotated[
+        int, typer.Option(min=1, help="Of the serial port; of a controller, Hz of SCK.")
+    ] = BAUD,
     divisor: Divisor = None,
     batch: Annotated[
         str | None,

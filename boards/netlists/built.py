@@ -75,6 +75,9 @@ class Built:
         SpikewrightError
             If it uses what cannot be simulated, or Yosys is missing.
         """
+        if self.figures.get("link", "uart") != "uart":
+            raise ToolError(f"{self.folder} was built for an SPI controller; netlists are spoken "
+                            f"to over a serial line, build with --link uart")
         platform = self.board.make_platform()
         pins = {"clk": _pin(platform, self.board.oscillator or platform.default_clk),
                 "rx": _pin(platform, "uart", "rx"), "tx": _pin(platform, "uart", "tx")}

@@ -15,6 +15,7 @@ import pytest
 
 from spikewright.boards import connect, play_links
 from spikewright.boards.answers import trace
+from spikewright.boards.batch import predicted
 from spikewright.boards.protocol import LinkError, WrongBitstreamError, wire_addresses
 from spikewright.boards.registry import find_board
 from spikewright.boards.target import Target
@@ -121,6 +122,8 @@ def test_a_faster_line_is_the_same_design():
     assert served.cycles < (served.received + served.sent) * 10 * BOARD.divisor
     with pytest.raises(BaudError, match="at most"):
         VirtualBoard(SPEC, BOARD, FOLDING, divisor=3)
+    with pytest.raises(LinkError, match="built for an SPI controller"):
+        VirtualBoard(SPEC, BOARD.over("spi"), FOLDING)
 
 
 def test_a_board_that_stops_says_so(board):
@@ -211,6 +214,33 @@ def test_a_run_equals_golden(run, spikewright):
     assert "0 of 2" in shown
 
 
+def test_a_batch_shows_how_fast_the_hardware_is(run, spikewright):
+    """The virtual board takes as many cycles as the model of inferences that overlap says."""
+    code, told, err = spikewright("run", run.path, "--virtual", "--batch", "9x50", "--json")
+    assert code == 0, err
+    said = predicted(SPEC, FOLDING, SPIKES[:9], 50)["cycles"]
+    alone = simulate(SPEC, SPIKES[:9], engine="cycles", folding=FOLDING).cycles.mean()
+    assert (told["samples"], told["passes"], told["cycles"]) == (9, 50, said)
+    assert (told["one_by_one"], told["differences"]) == (alone, [])
+    assert told["inferences_per_second"] == BOARD.clock_hz * 450 / said > BOARD.clock_hz / alone
+    code, shown, _ = spikewright("run", run.path, "--virtual", "--batch", "1")
+    assert code == 0
+    assert "1, 100 times" in shown
+
+
+def test_a_board_shows_what_is_inside(make_run, spikewright, monkeypatch):
+    """Of a net that was not built, the virtual board is one that can be observed."""
+    monkeypatch.setattr("spikewright.boards.target.default_folding", lambda spec, board: FOLDING)
+    made = make_run(SPEC, Stimulus(SPIKES, np.zeros(20, int)))
+    code, told, err = spikewright("run", made.path, "--virtual", "--inside", 3, "--json")
+    assert code == 0, err
+    golden = simulate(SPEC, SPIKES[:3], engine="golden")
+    assert [each["spikes"] for each in told["samples"]] == sum(
+        spikes.sum(axis=(1, 2)) for spikes in golden.spikes).tolist()
+    assert {each["membranes compared"] for each in told["samples"]} == {4 * (6 + 3)}
+    assert told["differences"] == []
+
+
 def test_a_mismatch_is_found_and_reported(run, spikewright, monkeypatch):
     """The board's weights are as built, the golden model's are not."""
     layer = SPEC.layers[0]
@@ -244,6 +274,9 @@ def test_a_build_of_another_network_is_refused(run):
     (("--port", "/dev/nothing"), "/dev/nothing cannot be opened"),
     (("--simulated", "--divisor", "4"), "--divisor is of virtual boards"),
     (("--virtual", "--board", "none"), "board 'none' is unknown"),
+    (("--virtual", "--batch", "0"), "a batch of '0'; give N or NxPASSES"),
+    (("--virtual", "--batch", "1", "--inside", "1"), "give one of them"),
+    (("--virtual", "--inside", "1"), "build it with --observe"),
 ])
 def test_what_cannot_be_run_is_said(run, spikewright, arguments, said):
     code, _, err = spikewright("run", run.path, *arguments)

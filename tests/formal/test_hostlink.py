@@ -2,25 +2,25 @@
 """
 
 import pytest
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
 
 from spikewright.boards import hostlink
 from spikewright.boards.cobs import CobsEncoder
 from spikewright.boards.command_decoder import BeatGatherer, CommandDecoder
 from spikewright.boards.hostlink import HostLink
 from spikewright.boards.protocol import VERSION, Command, Identity, Tag, way_bits
-from spikewright.boards.reply_encoder import ReplyEncoder
+from spikewright.boards.reply_encoder import ReplyEncoder, Request
 
 from .prover import Claims, RefutedError
 from .reachability import assert_possible, prove_unbounded
 from .streams import assert_offers_without_asking, assume_source, claim_source
 
 
-def identity(ways=1, value_bits=0, inputs=3, classes=2, score_bits=4) -> Identity:
+def identity(ways=1, value_bits=0, inputs=3, classes=2, score_bits=4, rows=0) -> Identity:
     return Identity(
         version=1, digest=b"12345678", inputs=inputs, ways=ways, value_bits=value_bits,
         classes=classes, score_bits=score_bits, timesteps=2, layers=1, counter_words=2, window=4,
-        buffer=4,
+        buffer=4, rows=rows, units=2 * rows,
     )
 
 
@@ -38,11 +38,12 @@ def decodes(claims: Claims, dut: CommandDecoder, inside: Module):
     assume_buffer(claims, dut.pending, o)
     claim_source(claims, o)
     claim_source(claims, dut.request, "request")
+    claims.always("asks for what there is", ~dut.request.valid | known(ident, dut.request))
 
     # What the bytes say, by the grammar of the protocol.
     split = way_bits(ident.ways)
     expected, far, near, left = Signal(3), Signal(12), Signal(7), Signal(8)
-    command, value, count, loads, passes = range(5)
+    command, value, count, loads, passes, chooses = range(6)
     byte, moved = i.payload, i.valid & i.ready
     distance, whole = Signal(19), Signal()
     m.d.comb += distance.eq(Cat(near if ident.value_bits else byte[:7], far))
@@ -63,6 +64,9 @@ def decodes(claims: Claims, dut: CommandDecoder, inside: Module):
                     m.d.sync += expected.eq(count)
                 with m.Elif(byte == Command.RUN):
                     m.d.sync += expected.eq(passes)
+                if ident.observed_words:
+                    with m.If(byte == Command.OBSERVE):
+                        m.d.sync += [expected.eq(chooses), left.eq(2)]
         with m.Case(value):
             m.d.sync += [expected.eq(command), far.eq(0)]
             m.d.comb += whole.eq(1)
@@ -70,7 +74,7 @@ def decodes(claims: Claims, dut: CommandDecoder, inside: Module):
             m.d.sync += expected.eq(command)
         with m.Case(count):
             m.d.sync += [expected.eq(loads), left.eq(byte)]
-        with m.Case(loads):
+        with m.Case(loads, chooses):
             m.d.sync += left.eq(left - 1)
             with m.If(left == 0):
                 m.d.sync += expected.eq(command)
@@ -113,7 +117,8 @@ def decodes(claims: Claims, dut: CommandDecoder, inside: Module):
     claims.always("addresses exist", ~(o.valid & event) | (address < ident.inputs))
 
 
-@pytest.mark.parametrize("settings", [{}, {"ways": 2, "inputs": 2}, {"value_bits": 2}])
+@pytest.mark.parametrize("settings", [{}, {"ways": 2, "inputs": 2}, {"value_bits": 2},
+                                      {"rows": 1}])
 def test_every_legal_event_is_sent_once(settings):
     prove_unbounded(CommandDecoder(identity(**settings)), decodes)
     assert_offers_without_asking(CommandDecoder(identity(**settings)))
@@ -131,11 +136,18 @@ def test_events_that_never_leave_are_found(monkeypatch):
         prove_unbounded(CommandDecoder(identity()), decodes)
 
 
+def known(ident: Identity, request) -> Value:
+    """A request that the board has an answer to."""
+    most = Request.OBSERVED if ident.observed_words else Request.READY
+    return request.payload.as_value() <= most.value
+
+
 def encodes(claims: Claims, dut: ReplyEncoder, inside: Module):
     """Follows the frames byte by byte."""
     m, o, results, ident = claims.m, dut.o, dut.results, dut.identity
     assume_source(claims, results)
     assume_source(claims, dut.request)
+    claims.assume(known(ident, dut.request))
     claim_source(claims, o)
     answered, asked = results.valid & results.ready, dut.request.valid & dut.request.ready
     index = Signal(range(ident.classes))
@@ -144,13 +156,16 @@ def encodes(claims: Claims, dut: ReplyEncoder, inside: Module):
     claims.assume(results.payload.last == (index == ident.classes - 1))
     # Results are dropped whole, and nothing spills while the counters are sent.
     claims.assume((index == 0) | dut.drop_results | ~claims.past(dut.drop_results))
-    claims.assume(~claims.past(dut.request.valid) | (dut.spilled == claims.past(dut.spilled)))
+    claims.assume(~claims.past(dut.request.valid) | (
+        (dut.spilled == claims.past(dut.spilled)) & (dut.seen == claims.past(dut.seen))))
 
     words, score, winner = 4 * ident.counter_words, ident.score_bytes, ident.index_bytes
     frame, place = Signal(4), Signal(range(64))
     moved, sends = o.valid & o.ready, o.payload.byte
     lengths = {Tag.RESULT: ident.classes * score + winner, Tag.ERROR: 2, Tag.COUNTERS: words + 1,
                Tag.IDENTITY: ident.BYTES, Tag.PONG: 0, Tag.READY: 1}
+    if ident.observed_words:
+        lengths[Tag.OBSERVED] = 4 * ident.observed_words + 1
     length = Signal(range(64))
     with m.Switch(frame):
         for tag, many in lengths.items():
@@ -188,14 +203,17 @@ def encodes(claims: Claims, dut: ReplyEncoder, inside: Module):
         (moved & ((at & ends) | (scored & (place != scores - 1))))
         | (results.valid & results.ready & dut.drop_results & (frame == 0) & ~o.valid)))
     claims.always("a request is taken with its frame", asked == (
-        (ends & ((frame == Tag.COUNTERS) | (frame == Tag.IDENTITY) | (frame == Tag.READY)))
+        (ends & ((frame == Tag.COUNTERS) | (frame == Tag.OBSERVED) | (frame == Tag.IDENTITY)
+                 | (frame == Tag.READY)))
         | (moved & (frame == 0) & short)))
     body = Array(ident.pack())
+    claims.always("says whose words it wants", ~dut.counter_read
+                  | (dut.observing == (frame == Tag.OBSERVED)))
     claims.always("says who it is", ~(o.valid & (frame == Tag.IDENTITY))
                   | (sends == body[place]))
 
 
-@pytest.mark.parametrize("settings", [{}, {"score_bits": 9, "classes": 3}])
+@pytest.mark.parametrize("settings", [{}, {"score_bits": 9, "classes": 3}, {"rows": 1}])
 def test_every_result_is_sent_whole(settings):
     prove_unbounded(ReplyEncoder(identity(**settings)), encodes)
     assert_offers_without_asking(ReplyEncoder(identity(**settings)))
@@ -211,7 +229,8 @@ def links(claims: Claims, dut: HostLink, inside: Module):
     assume_source(claims, dut.results)
     assume_buffer(claims, dut.pending, dut.events)
     request = inside.submodules.decoder.request
-    claims.assume(~claims.past(request.valid) | (dut.spilled == claims.past(dut.spilled)))
+    claims.assume(~claims.past(request.valid) | (
+        (dut.spilled == claims.past(dut.spilled)) & (dut.seen == claims.past(dut.seen))))
     claim_source(claims, dut.o)
     claim_source(claims, dut.events, "events")
 

@@ -10,7 +10,8 @@ from amaranth.hdl import Elaboratable, Signal
 
 from spikewright.boards.hostlink import HostLink
 from spikewright.boards.registry import find_board
-from spikewright.boards.top import BoardTop
+from spikewright.boards.spi import SpiPeripheral
+from spikewright.boards.top import BoardTop, LinkedAccelerator
 from spikewright.gen import Folding, Input, InputKind, OneToOne, Readout, ReadoutKind, verilog
 from spikewright.gen.folding import LayerFolding, Protection, Storage
 from spikewright.gen.rtl.axi import AxiNetwork
@@ -46,6 +47,8 @@ def links() -> Iterator[Design]:
         (identity(inputs=12, score_bits=11, classes=1), (3, 2, 2)),
     ):
         yield HostLink(known, shape), None
+    yield LinkedAccelerator(
+        two_layers(), Folding(), SpiPeripheral(), window=32, buffer=32, observe=True), None
 
 
 def accelerators() -> Iterator[Design]:

@@ -16,6 +16,8 @@ _CYCLES = tuple(f"gen/test_cycles.py::test_equals_hardware[{seed}]" for seed in 
 _TALK = ("boards/test_top.py::test_ping_is_answered_in_turn",
          "boards/test_top.py::test_results_and_all_counters_equal_the_simulated_network")
 
+_BATCH = "boards/test_batch.py"
+
 #: Of each component the tests that know it best: seconds for each.
 NEAREST: Mapping[str, tuple[str, ...]] = {
     "gen/rtl/activity.py": ("gen/test_protection.py", "gen/test_linear.py", "gen/test_conv.py"),
@@ -56,19 +58,19 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     "gen/rtl/watchdog.py": ("gen/test_watchdog.py", "formal/test_watchdog.py"),
     "boards/uart.py": ("boards/test_uart.py", "formal/test_uart.py"),
     "boards/spi.py": ("boards/test_spi.py", "formal/test_spi.py"),
-    "boards/hostlink.py": (*_TALK, "boards/test_batch.py"),
+    "boards/hostlink.py": (*_TALK, _BATCH, "boards/test_observer.py"),
     "boards/cobs.py": ("boards/test_cobs.py", "formal/test_frames.py"),
     "boards/frames.py": ("boards/test_frames.py", "formal/test_frames.py"),
     "boards/command_decoder.py": (
         _TALK[0], "boards/test_command_decoder.py::test_faults", "boards/test_command_decoder.py",
-        _TALK[1], "boards/test_batch.py"),
+        _TALK[1], _BATCH, "boards/test_observer.py"),
     "boards/reply_encoder.py": ("boards/test_reply_encoder.py", *_TALK, "boards/test_observer.py"),
-    "boards/buffer.py": ("boards/test_buffer.py", "formal/test_buffer.py", "boards/test_batch.py"),
+    "boards/buffer.py": ("boards/test_buffer.py", "formal/test_buffer.py", _BATCH),
     "boards/recovery.py": ("boards/test_watchdog.py", "formal/test_watchdog.py"),
     "boards/observer.py": (
         "boards/test_observer.py::test_spikes_and_membranes_are_golden",),
     "boards/stage.py": ("formal/test_stage.py",),
-    "boards/top.py": ("boards/test_lights.py", *_TALK, "boards/test_watchdog.py",
+    "boards/top.py": ("boards/test_lights.py", *_TALK, _BATCH, "boards/test_watchdog.py",
                       "boards/test_observer.py"),
 }
 
