@@ -240,9 +240,10 @@ def _placed(
 
 def _commands(plan: BuildPlan) -> list[list[str]]:
     """Arguments of each tool; without a second form of the bitstream, which takes ecppack longer
-    than the first, and which no programmer here asks for."""
+    than the first, and which no programmer here asks for, and without what some platforms have
+    behind packing: who programs an OrangeCrab names the device, and needs no suffix that does."""
     commands = [arguments for _, *arguments in
-                json.loads(plan.files[f"{plan.script}.json"])["commands"]]
+                json.loads(plan.files[f"{plan.script}.json"])["commands"]][: len(STAGES)]
     for arguments in commands:
         if "--svf" in arguments:
             at = arguments.index("--svf")
