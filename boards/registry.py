@@ -130,6 +130,11 @@ class Board:
     buffer: int = 512
 
     @property
+    def programmer(self) -> str:
+        """The tool of its first programmer."""
+        return self.programmers[0].tool
+
+    @property
     def divisor(self) -> int:
         """Clock cycles per bit of the serial line."""
         return baud_divisor(self.clock_hz, self.baud)

@@ -153,14 +153,17 @@ def cycle_split(layers: Mapping[str, Mapping[str, int]], samples: int) -> Figure
 
 
 @drawn
-def timeline(times: Timeline, names: Sequence[str], sample: int) -> Figure:
+def timeline(times: Timeline, names: Sequence[str], sample: int,
+             timesteps: int | None = None) -> Figure:
     """Which cycles each layer spends on the events of each timestep, above, and on its sweep,
-    below; shades alternate from timestep to timestep."""
+    below, of the first ``timesteps`` (all by default); shades alternate from timestep to timestep.
+    """
     figure, (axis,) = _axes(height=0.8 + 0.55 * len(names))
     for place, layer in enumerate(times.layers):
         for low, begin, end in ((-0.36, layer.first, layer.finish), (0.02, layer.begin, layer.end)):
             spans = np.broadcast_arrays(begin[:, sample], end[:, sample] + 1)
-            for t, (start, stop) in enumerate(zip(*spans, strict=True)):
+            for t, (start, stop) in enumerate(zip(*(each[:timesteps] for each in spans),
+                                                  strict=True)):
                 axis.broken_barh([(int(start), int(stop) - int(start))], (place + low, 0.34),
                                  facecolor=COLOURS[place % len(COLOURS)], linewidth=0,
                                  alpha=0.55 if t % 2 else 1.0)
@@ -195,12 +198,27 @@ def histogram(weights: _Ints, bits: int) -> Figure:
 
 
 @drawn
+def spike_rates(layers: Mapping[str, npt.NDArray[np.float64]]) -> Figure:
+    """How many neurons fire how often; ``layers``: name → spikes a timestep (neurons,)."""
+    figure, axes = _axes(len(layers), height=1.1 * len(layers) + 0.6, sharex=True)
+    edges = np.linspace(0, max(1e-9, *(float(each.max()) for each in layers.values())), 21)
+    for axis, colour, (name, rates) in zip(axes, np.resize(COLOURS, len(layers)), layers.items(),
+                                           strict=True):
+        axis.hist(rates, edges, color=colour, linewidth=0)
+        axis.set(ylabel=name)
+        axis.locator_params(axis="y", nbins=4, integer=True)
+    axes[-1].set(xlabel="spikes a timestep", xlim=(0, edges[-1]))
+    return figure
+
+
+@drawn
 def confusion(labels: _Ints, predictions: _Ints, classes: int) -> Figure:
     """Samples per pair of label and prediction."""
     matrix = np.zeros((classes, classes), np.int64)
     np.add.at(matrix, (labels, predictions), 1)
     figure, (axis,) = _axes(height=_WIDTH * 0.8)
-    shades = LinearSegmentedColormap.from_list("ink", ["#4477aa00", "#4477aaff"])
+    # Never so dark that a figure on it is hard to read.
+    shades = LinearSegmentedColormap.from_list("ink", ["#4477aa00", "#4477aa99"])
     axis.imshow(matrix, cmap=shades, rasterized=True)
     if classes <= 20:
         for label, prediction in np.argwhere(matrix):

@@ -173,7 +173,8 @@ class SumBank(wiring.Component):
         arrived = read.data
         value = C(1, 1)
         if plan.value_bits:
-            arrived, value = Signal.like(read.data, reset_less=True), Signal(plan.value_bits)
+            arrived = Signal.like(read.data, reset_less=True)
+            value = Signal(plan.value_bits)
             m.d.comb += read.en.eq(self.fetch)
             m.d.sync += [arrived.eq(read.data), value.eq(self.value)]
         operand = Signal(data.ArrayLayout(signed(bits + plan.value_bits), plan.lanes),

@@ -202,7 +202,7 @@ class _Unit(wiring.Component):
                 current = self._later(current, f"current_{n}")
             leaked, round_up = self._leak("synapse_decay", current, neuron.synapse_decay_fraction,
                                           self.plan.leaked_current_bits)
-            kept = self._sum(leaked, round_up, arriving, "current")
+            kept = self._sum(leaked, round_up, arriving)
             m.d.comb += self.store_state.current.eq(Mux(self.i_last, bias, kept))
         if needs_flag(neuron):
             m.d.comb += self.store_state.flag.eq(due & ~self.i_last)
@@ -268,15 +268,12 @@ class _Unit(wiring.Component):
         return (self._later((product >> fraction)[:bits].as_signed(), f"{name}_leaked"),
                 self._later(round_up, f"{name}_round_up"))
 
-    def _sum(self, kept: Value, carry: Value, offset: Value, name: str) -> Value:
-        """``kept + offset + carry`` by one adder: the bit below the lowest carries in."""
-        terms = []
-        for low, term, what in ((C(1, 1), kept, "kept"), (carry, offset, "offset")):
-            # One bit more, so that what is unsigned stays positive.
-            wide = Signal(signed(len(term) + 1), name=f"{name}_{what}")
-            self._m.d.comb += wide.eq(term)
-            terms.append(Cat(low, wide).as_signed())
-        return (terms[0] + terms[1]) >> 1
+    @staticmethod
+    def _sum(kept: Value, carry: Value, offset: Value) -> Value:
+        """``kept + offset + carry``, the first and last signed, by one adder: the bit below the
+        lowest carries in."""
+        low, high = Cat(C(1, 1), kept).as_signed(), Cat(carry, offset).as_signed()
+        return (low + high) >> 1
 
     def _store_word(self, neuron: Neuron, leaked: Value, round_up: Value, due: Value,
                     arriving: Value, lowered: Value, initial: Value):
@@ -285,5 +282,5 @@ class _Unit(wiring.Component):
             offset = Mux(due, lowered, arriving)
         elif neuron.reset is Reset.ZERO_KEEP_INPUT and neuron.reset_delay:
             leaked, round_up = Mux(due, 0, leaked), round_up & ~due
-        following = self._sum(leaked, round_up, offset, "word")
+        following = self._sum(leaked, round_up, offset)
         self._m.d.comb += self.store_state.word.eq(Mux(self.i_last, initial, following))

@@ -169,7 +169,8 @@ class SpikeQueue(wiring.Component):
             valid, row = Signal(name="came"), Signal(layout, name="row_came", reset_less=True)
             m.d.sync += [valid.eq(self.valid), row.eq(self.row)]
         # Which row with spikes is the last shows when the timestep ends, so one is held back.
-        held, full = Signal(layout, reset_less=True), Signal()
+        held = Signal(layout, reset_less=True)
+        full = Signal()
         flush, flush_last = Signal(), Signal()
         some = Signal()
         ended = Signal(layout)

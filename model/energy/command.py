@@ -12,7 +12,7 @@ from ...gen.console import Json, finish, table
 from .run_command import run
 
 if TYPE_CHECKING:
-    from ..report import Section
+    from ..report.page import Section
     from .page import Picture
 
 energy = typer.Typer(
@@ -219,7 +219,7 @@ def _shown(value: Any) -> str:
 
 def _section(title: str, headings: tuple[str, ...], rows: list[tuple], source: str,
              text: str = "") -> Section:
-    from ..report import Section, Table
+    from ..report.page import Section, Table
 
     cells = [tuple(_shown(cell) for cell in row) for row in rows]
     return Section(title, text, tables=[Table(headings, cells, source)])
@@ -227,7 +227,7 @@ def _section(title: str, headings: tuple[str, ...], rows: list[tuple], source: s
 
 def _write(output: Path, name: str, title: str, subtitle: str, section: Section,
            pictures: list[Picture]) -> list[str]:
-    from ..report import Section
+    from ..report.page import Section
     from .page import write
 
     drawn = Section("Pictures", figures=[picture.on_page() for picture in pictures])

@@ -66,7 +66,7 @@ class Exactness:
 
     def figures(self) -> dict[str, Any]:
         """JSON-ready."""
-        return {**asdict(self), "leaks": list(self.leaks),
+        return {"sentence": self.sentence(), **asdict(self), "leaks": list(self.leaks),
                 "layers": [asdict(layer) for layer in self.layers],
                 "violations": self.violations, "exact": self.exact}
 

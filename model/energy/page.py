@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...gen.errors import SpikewrightError
 from ..figures import svg
-from ..report import Card, Section
-from ..report import Figure as PageFigure
+from ..report.page import Card, Section, render
+from ..report.page import Figure as PageFigure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,16 +44,10 @@ def write(folder: Path, name: str, title: str, subtitle: str, cards: Sequence[Ca
     SpikewrightError
         If the folder cannot be written.
     """
-    from jinja2 import Environment, StrictUndefined
-
-    template = resources.files("spikewright.model").joinpath("report.html")
-    page = Environment(autoescape=True, undefined=StrictUndefined).from_string(
-        template.read_text(encoding="utf-8"))
     written = [f"{name}.html"]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / written[0]).write_text(page.render(
-            title=title, subtitle=subtitle, cards=cards, sections=sections), encoding="utf-8")
+        (folder / written[0]).write_text(render(title, subtitle, cards, sections), encoding="utf-8")
         for picture in pictures:
             for kind in ("png", "svg"):
                 file = f"{picture.name}.{kind}"

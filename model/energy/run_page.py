@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..report import Card, Section, Table
+from ..report.page import Card, Section, Table
 from . import figures as drawings
 from .exactness import Exactness
 from .page import Picture, write

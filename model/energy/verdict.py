@@ -93,6 +93,7 @@ class Verdict:
     def figures(self, samples: int) -> dict[str, Any]:
         """JSON-ready."""
         return {
+            "sentence": self.sentence(),
             "hardware": self.hardware.name, "scope": self.hardware.scope,
             "hops": "unicast" if self.unicast else "as built",
             "snn_pj": self.snn_pj, "qnn_pj": self.qnn_pj,

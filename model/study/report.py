@@ -7,14 +7,13 @@ It reads the store and nothing else. Needs matplotlib and jinja2.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from ...gen.counters import CYCLE_COUNTERS
 from ...gen.runfolder import write_output
 from ..figures import svg
-from ..report import Card, Figure, Section, Table
+from ..report.page import Card, Figure, Section, Table, render
 from . import figures
 from .claims import judged
 from .predictor import FEWEST, predictions
@@ -45,16 +44,10 @@ FIGURES = ("accuracy", "cycles", "spike_rate")
 
 def write(study: Study, folder: Path, rows: Sequence[Row]) -> Path:
     """Writes the page of the ``rows`` of ``study``; its path."""
-    from jinja2 import Environment, StrictUndefined
-
-    template = resources.files("spikewright.model").joinpath("report.html")
     page = Page(study, rows)
-    html = Environment(autoescape=True, undefined=StrictUndefined).from_string(
-        template.read_text(encoding="utf-8")).render(
-            title=study.name, subtitle=study.description or f"from recipe {study.recipe}",
-            cards=page.cards(), sections=page.sections())
     path = folder / PAGE
-    write_output(path, html)
+    write_output(path, render(study.name, study.description or f"from recipe {study.recipe}",
+                              page.cards(), page.sections()))
     return path
 
 

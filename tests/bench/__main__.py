@@ -3,7 +3,6 @@
 
 import json
 import sys
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -20,6 +19,7 @@ from . import (
     estimates,
     faults,
     latency,
+    principle,
     rivals,
     robustness,
     rounding,
@@ -27,12 +27,13 @@ from . import (
     silicon,
     sparse_gradient,
     training,
+    workers,
 )
-
-RESULTS = Path(__file__).with_name("results.json")
+from .boards import RESULTS
 
 PARTS = {
     "utilisation": activity.utilisation,
+    "principle": principle.measure,
     "mnist": silicon.mnist,
     "full_lanes": silicon.full_lanes,
     "convolution": silicon.convolution,
@@ -51,6 +52,7 @@ PARTS = {
     "faults": faults.measure,
     "ann_to_snn": conversion.measure,
     "energy": energy.measure,
+    "workers": workers.measure,
 }
 
 

@@ -122,6 +122,7 @@ BAD = {
     "out of turn": (commands(2, b"abc"), Fault.SEQUENCE),
     "again": (commands(0, b"abc"), Fault.SEQUENCE),
     "version": (commands(1, b"abc", version=3), Fault.VERSION),
+    "version, top bit": (commands(1, b"abc", version=VERSION ^ 8), Fault.VERSION),
     "kind": (frame(9, 1, b"abc"), Fault.UNKNOWN),
     "long": (commands(1, b"a" * 40), Fault.OVERRUN),
 }
@@ -150,6 +151,12 @@ def test_reset_drops_what_is_held_and_sets_the_turn():
     bodies, faults, resets, taken = receive(dut_bytes)
     assert bodies.endswith(b"b")
     assert (faults, resets, taken) == ([Fault.SEQUENCE], [200], 1)
+
+
+def test_numbers_go_on_at_0_behind_255():
+    wire = frame(RESET, 125) + b"".join(commands(n % 256, bytes([n % 256]))
+                                        for n in range(126, 260))
+    assert receive(wire) == (bytes(n % 256 for n in range(126, 260)), [], [125], 134)
 
 
 @pytest.mark.parametrize("stalls", [(0.0, 0.0), (0.4, 0.4)])

@@ -9,7 +9,7 @@ from amaranth.sim import Simulator
 
 from spikewright.boards.protocol import Command
 from spikewright.boards.registry import find_board
-from spikewright.boards.top import BoardTop
+from spikewright.boards.top import BoardTop, SerialAccelerator
 from spikewright.gen import Folding
 
 from ..gen.examples import one_layer
@@ -63,3 +63,18 @@ def test_one_light_blinks_and_the_other_shows_traffic():
                            for begin in ((cycle - 1) // 32 * 32 for cycle in range(len(seen)))]
     assert 1 in shown
     assert 0 in sent, "no reply"
+
+
+def test_a_line_that_nobody_drives_is_idle():
+    dut = SerialAccelerator(one_layer(4, 2), Folding(), divisor=4, window=8, buffer=8)
+
+    async def bench(ctx):
+        for _ in range(60):
+            *_, active, sent, wrong = await ctx.tick().sample(
+                dut.active, dut.tx, dut.carrier.framing_error)
+            assert (active, sent, wrong) == (0, 1, 0)
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()

@@ -1,3 +1,5 @@
+"""The registry: boards as their platforms say they are, and the page about them."""
+
 import re
 
 import pytest

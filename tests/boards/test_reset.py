@@ -7,10 +7,13 @@ from amaranth.sim import Simulator
 
 from spikewright.boards.host import CounterWords, ReplyParser, Result, encode_inference
 from spikewright.boards.protocol import Command
-from spikewright.boards.top import SerialAccelerator
+from spikewright.boards.registry import find_board
+from spikewright.boards.top import BoardTop, SerialAccelerator
 from spikewright.gen import Folding, simulate
+from spikewright.gen.rtl.network import Network
 
 from ..gen.examples import two_layers
+from ..gen.resets import kept
 from .serial import framed, receive_byte, send_bytes
 
 DIVISOR = 4
@@ -21,6 +24,18 @@ SPIKES = np.random.default_rng(2).random((2, 3, 6)) < 0.4
 
 def inference(sample) -> bytes:
     return bytes([Command.CLEAR]) + encode_inference(SPEC, sample) + bytes([Command.COUNTERS])
+
+
+@pytest.mark.parametrize(("link", "lines"), [("uart", "UartReceiver"), ("spi", "SpiPeripheral")])
+def test_a_reset_gives_every_register_around_the_network_its_first_value(link, lines):
+    """But for those that bring the lines, and the loop's lock, into the clock's domain."""
+    board = find_board("icebreaker").over(link)
+    top = BoardTop(board, SPEC, FOLDING, watchdog=True)
+    platform = board.make_platform()
+    assert kept(top, platform) == {
+        **kept(Network(SPEC, FOLDING, watchdog=True), platform),
+        "Clock": {"stageN"}, lines: {"stageN"},
+    }
 
 
 @pytest.mark.parametrize("bits", [37, 114, 333])

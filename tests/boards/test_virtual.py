@@ -178,7 +178,9 @@ def run(make_run):
 
 
 def test_the_command_serves_until_it_is_interrupted(run):
-    program = ("import sys; from spikewright.boards import virtual; virtual.OPTIMISE = 0; "
+    # A shell that runs the tests in the background has interrupts ignored.
+    program = ("import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+               "from spikewright.boards import virtual; virtual.OPTIMISE = 0; "
                "from spikewright.gen.cli import main; main(sys.argv[1:])")
     with subprocess.Popen(
         [sys.executable, "-c", program, "virtual", str(run.path), "--json"],

@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
 
@@ -66,4 +67,13 @@ def test_runs(path, monkeypatch, tmp_path):
 
 
 def test_notebooks_exist():
-    assert [path.stem[:2] for path in NOTEBOOKS][:5] == ["01", "02", "03", "04", "05"]
+    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05", "06"]
+
+
+def test_without_a_compiler_the_virtual_board_says_so(monkeypatch, tmp_path):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    notebook = nbformat.read(next(path for path in NOTEBOOKS if path.stem.startswith("06")),
+                             as_version=4)
+    with pytest.raises(CellExecutionError, match="CXX names 'no-such-compiler'"):
+        NotebookClient(notebook, timeout=300, kernel_name="python3",
+                       resources={"metadata": {"path": str(tmp_path)}}).execute()

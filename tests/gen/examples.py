@@ -81,3 +81,11 @@ def of_everything(timesteps: int = 4) -> NetworkSpec:
         input=Input(kind=InputKind.CURRENT, bits=2),
         readout=Readout(kind=ReadoutKind.MEMBRANE, population=2),
     )
+
+
+def rest_of_a_pooling() -> NetworkSpec:
+    """A window of 2 × 2 in a map of 3 × 3, of which five pixels are left over."""
+    layer = Layer(name="fc", pool=SumPool2d(input_shape=(1, 3, 3), kernel=2),
+                  synapse=Linear(weight=np.array([[3], [-2], [7]]), weight_bits=4),
+                  neuron=Neuron(decay=7, decay_fraction=3, threshold=20))
+    return NetworkSpec(input_shape=(1, 3, 3), timesteps=1, layers=(layer,))

@@ -3,12 +3,22 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikewright.gen import Conv2d, Layer, Linear, MaxPool2d, NetworkSpec, Neuron, simulate
+from spikewright.gen import (
+    Conv2d,
+    Layer,
+    Linear,
+    MaxPool2d,
+    NetworkSpec,
+    Neuron,
+    simulate,
+)
 from spikewright.gen.counters import FUNCTIONAL_COUNTERS
 
+from .examples import rest_of_a_pooling
 from .strategies import FEATURES, networks, spike_trains
 
 
@@ -62,3 +72,12 @@ def test_a_corner_a_border_and_the_middle_of_a_convolution():
         counters = simulate(spec, frame, engine="golden").counters
         assert counters["events_in"].tolist() == [[1]]
         assert counters["synops"].tolist() == [[taps * 5]]
+
+
+@pytest.mark.parametrize("engine", ["golden", "amaranth"])
+def test_a_pixel_that_no_window_holds(engine):
+    """It arrives, and reaches no neuron."""
+    spec = rest_of_a_pooling()
+    counters = simulate(spec, np.ones((1, 1, 9), bool), engine=engine).counters
+    assert counters["events_in"].tolist() == [[9]]
+    assert counters["synops"].tolist() == [[4 * spec.layers[0].neurons]]

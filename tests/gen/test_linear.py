@@ -1,10 +1,12 @@
 """All-to-all synapses: their sums are the contract's, and their cycles those they document."""
 
 import random
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from amaranth.back import rtlil
 from amaranth.sim import Simulator
 
 from spikewright.gen import Layer, Linear, Neuron
@@ -253,3 +255,14 @@ def test_weight_words_are_those_of_the_loaded_image():
     words = np.frombuffer(load_image(plan.weight_words(0), 5), "<u2")
     assert words.tolist() == [2 | 5 << 5 | 8 << 10, 1 | 4 << 5 | 7 << 10, 11 | 14 << 5,
                               10 | 13 << 5]
+
+
+@pytest.mark.parametrize(("lanes", "words"), [(6, 4), (4, 8), (3, 8), (1, 32)])
+def test_sums_take_two_halves_of_the_next_power_of_two(lanes, words):
+    """And each of a word for every lane; weights are in the other memory."""
+    layer = Layer(name="fc", synapse=Linear(weight=np.ones((12, 8)), weight_bits=2), neuron=NEURON)
+    plan = LinearPlan(layer, LayerFolding(lanes=lanes), Source(np.arange(8)), units=1, sum_bits=11)
+    text = rtlil.convert(LinearSynapses(plan), emit_src=False)
+    memories = re.findall(r"memory width (\d+) size (\d+)", text)
+    assert (str(11 * lanes), str(words)) in memories
+    assert len(memories) == 2

@@ -1,5 +1,7 @@
 """The generated hardware against the golden model: equality on everything both report."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
@@ -23,7 +25,7 @@ from spikewright.gen.linear import LinearPlan
 from spikewright.gen.rtl.network import Network
 from spikewright.gen.rtl.router import TIMESTEPS
 
-from .examples import of_everything, two_layers
+from .examples import of_everything, one_layer, two_layers
 from .memories import poison
 from .stalls import run_stalled
 from .strategies import BUILT, foldings, networks, spike_trains
@@ -190,3 +192,26 @@ def test_clear_zeroes_every_counter():
     counted, cleared = words
     assert counted.sum() > 0
     assert cleared.sum() == 0
+
+
+def test_inferences_that_wait_for_their_results_are_all_under_way():
+    """As many as there is room for, behind a result that is not taken: no cycle goes uncounted."""
+    layer = one_layer(2, 2).layers[0]
+    layers = tuple(replace(layer, name=f"fc{n}") for n in range(7))
+    spec = NetworkSpec(input_shape=(2,), timesteps=1, layers=layers)
+    network = Network(spec, Folding(default=LayerFolding(lanes=1)))
+
+    async def bench(ctx):
+        ctx.set(network.i.payload, {"tick": 1, "last": 1})
+        ctx.set(network.i.valid, 1)
+        under_way = 0
+        for _ in range(260):
+            *_, taken, active = await ctx.tick().sample(network.i.ready, network.counters.active)
+            assert active
+            under_way += taken
+        assert under_way > 32
+
+    simulator = Simulator(network)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()

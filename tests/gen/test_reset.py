@@ -1,5 +1,6 @@
-"""What a reset leaves behind: between inferences nothing, in the middle of one what two empty
-inferences clear away."""
+"""What a reset leaves behind: registers of data that nobody looks at before they are written, and
+memories; between inferences nothing that shows, in the middle of one what two empty inferences
+clear away."""
 
 import numpy as np
 import pytest
@@ -10,10 +11,44 @@ from spikewright.gen import Folding, Input, InputKind, simulate
 from spikewright.gen.beats import beats
 from spikewright.gen.counters import decode
 from spikewright.gen.engines.amaranth import read_counters, send
-from spikewright.gen.folding import LayerFolding
+from spikewright.gen.folding import LayerFolding, Storage
 from spikewright.gen.rtl.network import Network
+from spikewright.gen.rtl.weights import SPRAM_DEPTH, WeightStore
 
+from ..mutation.designs import accelerators
 from .examples import exiting, of_everything, two_layers
+from .resets import kept
+
+#: Data on its way, which a register beside it calls valid; numbers in names are N.
+KEPT = {
+    "BlockMemory": {"data"},
+    "Counters": {"complement", "owned"},
+    "LinearSynapses": {"fetched_N", "product_N_N", "increment_N", "snapshot", "taken"},
+    "NeuronArray": {"state"},
+    "SpikeQueue": {"row_came", "held"},
+    "SumBank": {"stored", "stored_N", "arrived", "operand", "last", "before_last", "earlier"},
+    "SumSweep": {"sums"},
+    "WeightDecoder": {"word"},
+    "_Unit": {"word", "flag", "current", "u", "flag_fire", "reset_due", "bias_N_N", "arriving",
+              "lowered", "current_N", "decay_leaked", "decay_round_up", "synapse_decay_leaked",
+              "synapse_decay_round_up"},
+}
+
+
+def test_a_reset_gives_all_other_registers_their_first_value():
+    found: dict[str, set[str]] = {}
+    for design, _ in accelerators():
+        for component, names in kept(design).items():
+            found.setdefault(component, set()).update(names)
+    assert found == KEPT
+
+
+def test_a_reset_does_so_in_front_of_large_memories():
+    class UltraPlus:
+        device = "iCE40UP5K"
+
+    words = [[1]] * (SPRAM_DEPTH + 1)
+    assert not kept(WeightStore(words, 1, 4, Storage.SPRAM), UltraPlus())
 
 
 async def begin(ctx, network, sample, cycles):

@@ -78,6 +78,11 @@ def test_the_bitstream_fills_block_memory(storage):
     assert read_all(dut) == (words + words[::-1], [])
 
 
+@pytest.mark.parametrize(("depth", "bits"), [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3)])
+def test_an_address_is_as_wide_as_the_words_need(depth, bits):
+    assert len(WeightStore([[1]] * depth, 1, 2).address) == bits
+
+
 def test_a_fixed_store_passes_every_byte_on():
     words = random_words(random.Random(2), 4, 2, 4)
     dut = WeightStore(words, 2, 4)

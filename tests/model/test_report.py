@@ -42,21 +42,25 @@ TRAINING = {
 
 
 class Reader(HTMLParser):
-    """Open tags, text, and every address that the page would fetch."""
+    """Open tags, text, every address that the page would fetch, and every one that it links to."""
 
     def __init__(self, page: str):
         super().__init__()
         self.open: list[str] = []
         self.text = ""
         self.fetched: list[str] = []
+        self.linked: set[str] = set()
         self.feed(page)
 
     def handle_starttag(self, tag, attrs):
         if tag not in ("meta", "br"):
             self.open.append(tag)
-        self.fetched += [value for name, value in attrs
-                         if name in ("src", "href", "xlink:href") and not value.startswith(
-                             ("#", "data:"))]
+        addresses = [value for name, value in attrs if name in ("src", "href", "xlink:href")
+                     and not value.startswith(("#", "data:"))]
+        if tag == "a":
+            self.linked.update(addresses)
+        else:
+            self.fetched += addresses
 
     def handle_startendtag(self, tag, attrs):
         self.handle_starttag(tag, attrs)
@@ -82,12 +86,14 @@ def test_bare_run_says_which_commands_are_missing(make_run):
     assert not read.open
     assert not read.fetched
     assert "<script" not in page
-    commands = [f"spikewright {c} {run.path}" for c in ("check", "simulate", "build", "generate")]
+    commands = [f"spikewright {c} {run.path}" for c in
+                ("check", "simulate", "build", "generate", "energy run")]
     for command in commands:
         assert any(missing.startswith(command) for missing in result["missing"])
         assert command in read.text
     assert "83.33%" in read.text  # five of six samples are labelled with what the network says
-    assert len(re.findall("<svg", page)) == 2 + 1 + 2 + 1  # weights, raster, membranes, confusion
+    # Weights, raster, membranes, spike rates, confusion.
+    assert len(re.findall("<svg", page)) == 2 + 1 + 2 + 1 + 1
 
 
 @pytest.fixture
@@ -101,6 +107,9 @@ def complete(make_run, small_net):
         ("generate", {"lanes": "8,4"}),
     ]:
         cli.run(command, run=run.path, **arguments)
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["energy", "run", str(run.path), "--engine", "cycles", "--lanes", "8,4"])
+    assert not stop.value.code
     run = type(run).open(run.path)
     run.record("build", {"icebreaker": BUILD | {"network": small_net.digest}})
     return run
@@ -119,7 +128,14 @@ def test_complete_run(complete):
     assert "Held-back sample 4" in read.text
     assert "counter_address" in read.text
     pictures = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
-    assert len(pictures) == page.count("From <code>") - page.count('<p class="soft">From')
+    assert len(pictures) == page.count("<figcaption>") == len(
+        re.findall(r'From <a href="[^"]+"><code>[^<]+</code></a>.</figcaption>', page))
+    assert read.linked == {"spec.json", "spec.npz", "stimulus.npz", "training.json", "results.json",
+                           "boards/icebreaker/build.json", "run.json"}
+    assert "Which layer does what when" in read.text
+    assert " limits: it works in " in read.text
+    assert "costs less: " in read.text
+    assert "twins are" in read.text
     for picture in pictures:
         tree = ElementTree.fromstring(picture)
         assert tree.get("aria-label")
@@ -160,7 +176,7 @@ def test_without_labels_and_without_spikes(make_run):
     assert "accuracy" not in read.text
     assert "Confusion" not in read.text
     assert "Held-back sample 1, predicted 0" in read.text
-    assert page.count("<svg") == 5
+    assert page.count("<svg") == 6
 
 
 def test_needs_no_torch(make_run, monkeypatch):

@@ -1,5 +1,9 @@
 """``make mutation``: small faults put into the hardware components, and how many of them the tests
-find, in a table and in ``results.json``, which is kept under version control."""
+find, in a table and in ``results.json``, which is kept under version control.
+
+A fault that is not found must have an ``explanation`` there, written by hand: why nothing that the
+hardware does can be different. It stays as long as the fault does.
+"""
 
 import argparse
 import sys
@@ -25,7 +29,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--limit", type=int, help="tries no more than so many")
     parser.add_argument("--resume", action="store_true",
-                        help="skips faults that were killed, in a file that is the same")
+                        help="skips faults that were killed or are explained, in a file that is "
+                             "the same")
     parser.add_argument("--quick", type=float, metavar="SECONDS",
                         help="only the tests nearest to a fault; begins no other after so long")
     parser.add_argument("--sound", action="store_true",
@@ -59,6 +64,10 @@ def main() -> int:
     print(f"{len(every)} faults, {len(rows)} tried: "
           f"{', '.join(f'{number} {verdict}' for verdict, number in count.items())}")
     left = [row for row in rows if row["verdict"] != "killed"]
+    killed, apart = count["killed"], sum("explanation" in row for row in left)
+    for among, number in (("tried", len(rows)), ("that can make a difference", len(rows) - apart)):
+        if number:
+            print(f"{killed} of {number} {among} are found, {killed / number:.1%}")
     for row in left:
         print(f"{row['fault']}: {row['before']} => {row['after']}: "
               f"{row.get('explanation', 'NOT EXPLAINED')}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from amaranth.back import rtlil
-from amaranth.hdl import Signal
+from amaranth.hdl import Elaboratable, Signal
 
 from spikewright.boards.hostlink import HostLink
 from spikewright.boards.registry import find_board
@@ -19,33 +19,39 @@ from spikewright.gen.rtl.flat import FlatNetwork
 from spikewright.gen.rtl.network import Network
 
 from ..boards.identities import identity
-from ..gen.examples import exiting, of_everything, one_layer, two_layers
+from ..gen.examples import exiting, of_everything, one_layer, rest_of_a_pooling, two_layers
 
 
 def digest(file: str) -> str:
     """Of all the RTLIL that designs with ``file`` in them become."""
     text = hashlib.sha256()
-    for design in _accelerators() if file.startswith("gen") else _links():
-        text.update(design.encode())
+    for design, ports in accelerators() if file.startswith("gen") else links():
+        text.update(rtlil.convert(design, ports=ports, emit_src=False).encode())
     board, folding = find_board("icebreaker"), LayerFolding(lanes=4, storage=Storage.SPRAM)
-    plan = board.make_platform().prepare(
-        BoardTop(board, one_layer(20, 8), Folding(default=folding)), name="top", emit_src=False)
-    text.update(str(plan.files["top.il"]).encode())
+    for on, watchdog in ((board, False), (board.over("spi"), True)):
+        top = BoardTop(on, one_layer(20, 8), Folding(default=folding), watchdog=watchdog)
+        plan = on.make_platform().prepare(top, name="top", emit_src=False)
+        text.update(str(plan.files["top.il"]).encode())
     return text.hexdigest()
 
 
-def _links() -> Iterator[str]:
+#: With the ports that it has; None if it is a component, which knows.
+Design = tuple[Elaboratable, list[Signal] | None]
+
+
+def links() -> Iterator[Design]:
+    """What speaks to the host."""
     for known, shape in (
         (identity(), None), (identity(inputs=300, ways=4, value_bits=3), None),
         (identity(inputs=12, score_bits=11, classes=1), (3, 2, 2)),
     ):
-        yield rtlil.convert(HostLink(known, shape), emit_src=False)
-    yield rtlil.convert(LinkedAccelerator(
-        two_layers(), Folding(), SpiPeripheral(), window=32, buffer=32, observe=True),
-        emit_src=False)
+        yield HostLink(known, shape), None
+    yield LinkedAccelerator(two_layers(), Folding(), SpiPeripheral(), window=32, buffer=32,
+                            observe=True), None
 
 
-def _accelerators() -> Iterator[str]:
+def accelerators() -> Iterator[Design]:
+    """Networks, bare and in what they can be wrapped in."""
     loaded = LayerFolding(lanes=5, ways=2, units=2, slices=2, storage=Storage.LOADABLE)
     parts = Folding(layers=(("conv1", LayerFolding(slices=2, overlap=True)),
                             ("hidden", LayerFolding(lanes=10, ways=3, units=2, slices=2))))
@@ -57,14 +63,14 @@ def _accelerators() -> Iterator[str]:
     for spec, folding in (
         (two_layers(), Folding()), (firsts, Folding(default=loaded)),
         (exiting(counts), Folding(default=LayerFolding(lanes=4, units=4))),
-        (of_everything(), parts),
+        (of_everything(), parts), (rest_of_a_pooling(), Folding()),
+        (two_layers(hidden=17), Folding(layers=(("fc1", LayerFolding(lanes=17, units=17)),))),
         *((two_layers(), Folding(default=LayerFolding(lanes=4, protect=protect)))
           for protect in (Protection.PARITY, Protection.ECC)),
     ):
-        yield rtlil.convert(Network(spec, folding, watchdog=True), emit_src=False)
+        yield Network(spec, folding, watchdog=True), None
     for folding in (Folding(), Folding(default=loaded)):
-        yield rtlil.convert(AxiNetwork(two_layers(), folding), emit_src=False)
+        yield AxiNetwork(two_layers(), folding), None
     network = Network(two_layers(), Folding(default=loaded))
     signals = {port.name: Signal(port.width, name=port.name) for port in verilog.ports(network)}
-    yield rtlil.convert(FlatNetwork(network, signals), ports=list(signals.values()),
-                        emit_src=False)
+    yield FlatNetwork(network, signals), list(signals.values())

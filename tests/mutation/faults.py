@@ -13,8 +13,8 @@ from .kinds import KINDS
 from .places import Place, places
 
 #: Hardware outside ``gen/rtl``.
-BOARDS = ("uart", "hostlink", "command_decoder", "reply_encoder", "cobs", "frames", "buffer",
-          "stage", "top")
+BOARDS = ("uart", "spi", "hostlink", "command_decoder", "reply_encoder", "cobs", "frames", "buffer",
+          "recovery", "stage", "top")
 
 
 @dataclass(frozen=True)

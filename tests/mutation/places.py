@@ -8,7 +8,7 @@ from functools import partial
 #: Functions among the components that run on the host and describe no hardware.
 SOFTWARE = {
     "baud_divisor", "_checked", "load_image", "network_image", "large_memories", "answer_latency",
-    "image", "sprams",
+    "image", "sprams", "feed",
 }
 
 

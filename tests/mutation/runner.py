@@ -59,9 +59,10 @@ class Results:
             self.rows = {row["fault"]: row for row in json.loads(path.read_text("utf-8"))}
 
     def knows(self, fault: Fault, source: str) -> bool:
-        """The fault was tried, in the same file, and killed."""
+        """The fault was tried, in the same file, and killed, or is explained."""
         row = self.rows.get(fault.key, {})
-        return row.get("source") == digest(source) and row.get("verdict") == "killed"
+        return row.get("source") == digest(source) and (
+            row.get("verdict") == "killed" or "explanation" in row)
 
     def add(self, fault: Fault, source: str, verdict: Verdict):
         explanation = self.rows.get(fault.key, {}).get("explanation")

@@ -6,6 +6,10 @@ _EACH_RESET = "gen/test_network.py::test_equals_golden_for_every_reset_timing_an
 _WHOLE = (f"{_EACH_RESET}[Reset.SUBTRACT-True-4]",
           "gen/test_network.py::test_equals_golden_on_a_net_of_everything", _EACH_RESET)
 _CONVOLUTION = ("gen/test_conv.py", _WHOLE[1], "formal/test_conv_places.py")
+_LEFT_OVER = "gen/test_counters.py::test_a_pixel_that_no_window_holds"
+_WAITING = ("gen/test_network.py"
+            "::test_inferences_that_wait_for_their_results_are_all_under_way")
+_CYCLES = tuple(f"gen/test_cycles.py::test_equals_hardware[{seed}]" for seed in range(8))
 _TALK = ("boards/test_top.py::test_ping_is_answered_in_turn",
          "boards/test_top.py::test_results_and_all_counters_equal_the_simulated_network")
 
@@ -13,8 +17,10 @@ _BATCH = "boards/test_batch.py"
 
 #: Of each component the tests that know it best: seconds for each.
 NEAREST: Mapping[str, tuple[str, ...]] = {
-    "gen/rtl/activity.py": ("gen/test_linear.py", "gen/test_conv.py"),
-    "gen/rtl/array.py": (*_WHOLE, "formal/test_array.py"),
+    "gen/rtl/activity.py": ("gen/test_protection.py", "gen/test_linear.py", "gen/test_conv.py"),
+    "gen/rtl/array.py": (
+        "gen/test_exit.py::test_a_held_input_is_swept_no_more_once_decided", *_WHOLE,
+        "formal/test_array.py"),
     **dict.fromkeys((f"gen/rtl/{name}.py" for name in (
         "axi", "axi_events", "axi_lite", "axi_registers", "axi_restart", "axi_results",
         "axi_streams", "register_slice")), ("gen/test_axi.py", "formal/test_axi.py")),
@@ -27,9 +33,10 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
                             "formal/test_counters.py"),
     "gen/rtl/exit.py": ("formal/test_exit.py", "gen/test_exit.py"),
     "gen/rtl/flat.py": ("gen/test_verilog.py",),
-    "gen/rtl/layer.py": _WHOLE,
-    "gen/rtl/linear.py": ("gen/test_linear.py", *_WHOLE),
-    "gen/rtl/network.py": (*_WHOLE, "gen/test_counters.py"),
+    "gen/rtl/layer.py": (
+        *_WHOLE[:2], "gen/test_testbench.py::test_passes_in_icarus[loaded]", _EACH_RESET),
+    "gen/rtl/linear.py": (_LEFT_OVER, "gen/test_linear.py", *_WHOLE),
+    "gen/rtl/network.py": (_WHOLE[0], *_CYCLES, "gen/test_watchdog.py", _WAITING, *_WHOLE[1:]),
     "gen/rtl/neurons.py": (*_WHOLE, "gen/test_neurons.py"),
     "gen/rtl/parameters.py": (*_WHOLE, "gen/test_neurons.py"),
     "gen/rtl/places.py": ("gen/test_router.py", _WHOLE[1], "formal/test_places.py"),
@@ -39,7 +46,7 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     "gen/rtl/recurrence.py": (_WHOLE[1], "formal/test_recurrence.py"),
     "gen/rtl/router.py": (_WHOLE[0], "gen/test_router.py", "formal/test_splitter.py",
                           "formal/test_way_join.py"),
-    "gen/rtl/streams.py": _WHOLE,
+    "gen/rtl/streams.py": ("gen/test_streams.py", *_WHOLE),
     "gen/rtl/sums.py": _WHOLE,
     "gen/rtl/tables.py": ("gen/test_tables.py",),
     "gen/rtl/weights.py": ("gen/test_weights.py", "gen/test_large_memories.py",
@@ -56,8 +63,10 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     "boards/buffer.py": ("boards/test_buffer.py", "formal/test_buffer.py", _BATCH),
     "boards/observer.py": ("boards/test_observer.py",),
     "boards/spi.py": ("boards/test_spi.py", "formal/test_spi.py"),
+    "boards/recovery.py": ("boards/test_watchdog.py", "formal/test_watchdog.py"),
     "boards/stage.py": ("formal/test_stage.py",),
-    "boards/top.py": ("boards/test_lights.py", *_TALK, _BATCH, "boards/test_observer.py"),
+    "boards/top.py": ("boards/test_lights.py", *_TALK, "boards/test_watchdog.py", _BATCH,
+                      "boards/test_observer.py"),
 }
 
 #: Whole designs, in all their forms.

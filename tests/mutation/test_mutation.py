@@ -172,5 +172,10 @@ def test_results_are_kept_for_as_long_as_the_file_is_the_same(tmp_path):
     assert not results.knows(second, TOY)
     results.add(second, TOY, {"verdict": "survived", "how": "", "test": "", "seconds": 1})
     assert not Results(path).knows(second, TOY)
+    results.rows[second.key]["explanation"] = "nobody looks"
+    assert results.knows(second, TOY)
+    assert not results.knows(second, TOY + " ")
+    results.add(second, TOY + " ", {"verdict": "survived", "how": "", "test": "", "seconds": 1})
+    assert Results(path).rows[second.key]["explanation"] == "nobody looks"
     results.keep([second])
     assert list(Results(path).rows) == [second.key]

@@ -4,11 +4,14 @@ import contextlib
 import json
 import os
 import signal
+import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from spikewright.model.study.cluster import Workers
@@ -102,6 +105,23 @@ class Processes:
         wait(lambda: len(self.results()) > len(before))
         return self.results()
 
+    def open_attempts(self, at: str = "") -> set[str]:
+        """Trials that somebody works on; only the process ``at``, HOST:PID, if given."""
+        with contextlib.closing(sqlite3.connect(self.out / "study.db", timeout=PATIENCE)) as store:
+            return {key for key, worker in store.execute(
+                "SELECT key, worker FROM attempts WHERE outcome IS NULL") if at in ("", worker)}
+
+    def killed_at_work(self, worker: subprocess.Popen) -> set[str]:
+        """Kills ``worker`` in the middle of a trial; that trial."""
+        at = f"{socket.gethostname()}:{worker.pid}"
+        while True:
+            wait(lambda: self.open_attempts(at))
+            worker.send_signal(signal.SIGSTOP)
+            if cut := self.open_attempts(at):  # it may have ended just now
+                kill(worker)
+                return cut
+            worker.send_signal(signal.SIGCONT)
+
     def end(self) -> None:
         for process in self.all:
             with contextlib.suppress(ProcessLookupError):
@@ -116,15 +136,23 @@ def wait(happened) -> None:
         time.sleep(0.2)
 
 
+def kill(process: subprocess.Popen) -> None:
+    """Without a warning, and for good."""
+    assert process.poll() is None, "it had ended before"
+    process.send_signal(signal.SIGKILL)
+    assert process.wait(PATIENCE) == -signal.SIGKILL
+
+
 @pytest.fixture
 def processes(tmp_path):
-    (tmp_path / "tiny.toml").write_text(TINY)
+    (tmp_path / "tiny.toml").write_text(TINY.replace("seed = [0, 1, 2]", "seed = [0, 1, 2, 3, 4]"))
     made = Processes(tmp_path)
     yield made
     made.end()
 
 
 def kept(before: dict, now: dict) -> bool:
+    # Figures hold the seconds that they took, so a trial that was run again would differ.
     return all(now.get(key) == figures for key, figures in before.items())
 
 
@@ -134,11 +162,11 @@ def test_killing_worker_scheduler_and_client_in_turn_loses_nothing(processes):
     first, _ = processes.worker(), processes.worker()
     client = processes.client("--scheduler", processes.address)
     after_worker = processes.more({})
-    first.kill()
+    cut = processes.killed_at_work(first)
     before_scheduler = processes.more(after_worker)
     assert kept(after_worker, before_scheduler)
 
-    scheduler.kill()
+    kill(scheduler)
     assert client.wait(PATIENCE) == 2
     assert "has gone" in (processes.folder / "processes.log").read_text()
     assert kept(before_scheduler, processes.results())
@@ -147,13 +175,22 @@ def test_killing_worker_scheduler_and_client_in_turn_loses_nothing(processes):
     processes.worker()
     client = processes.client("--scheduler", processes.address, "--resume")
     before_client = processes.more(processes.results())
-    client.kill()
+    kill(client)
     assert kept(before_client, processes.results())
 
-    # And the cluster that it brings along finishes what another one began.
+    # The cluster that a client brings along goes with it, and another one finishes.
+    client = processes.client("--workers", "2", "--resume")
+    before_all = processes.more(processes.results())
+    workers = psutil.Process(client.pid).children(recursive=True)
+    kill(client)
+    assert workers
+    assert not psutil.wait_procs(workers, PATIENCE)[1]
+    assert kept(before_client, before_all)
     assert processes.client("--workers", "1", "--resume").wait(PATIENCE) == 0
     results = processes.results()
-    assert kept(before_client, results)
-    print(f"{len(results)} trials; kept {len(before_scheduler)} when the scheduler was killed, "
-          f"{len(before_client)} when the client was")
-    assert len(results) == 12
+    assert kept(before_all, results)
+    assert cut <= set(results)
+    assert len(results) == 20
+    print(f"\n{len(results)} trials; kept {len(after_worker)} when a worker was killed, "
+          f"{len(before_scheduler)} when the scheduler was, {len(before_client)} when the client "
+          f"was, {len(before_all)} when a client went with its workers")

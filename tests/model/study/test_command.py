@@ -56,8 +56,9 @@ def test_from_settings_to_report(folder, capsys):
     assert (result["finished"], result["failed"]) == (3, 0)
     page = (out / "report.html").read_text()
     assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", page)
-    links = re.findall(r'<a href="([^"]*)"', page)
+    links = re.findall(r'<a href="([^"]*\.json)"', page)
     assert links
+    assert set(re.findall(r'<a href="([^"]*)"', page)) == {*links, "study.db"}
     for link in links:
         found = json.loads((out / link).read_text())
         run_folder = RunFolder.open((out / link).parents[1])

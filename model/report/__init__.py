@@ -1,0 +1,1 @@
+"""``spikewright report``: one self-contained page about a run, for people."""
