@@ -82,7 +82,7 @@ def run_batch(board: Connection, spec: NetworkSpec, folding: Folding,
     plans = layer_plans(spec, folding)
     trace = simulate(spec, samples, engine="cycles", folding=folding)
     assert trace.cycles is not None
-    results, counted = board.run_batch(spec, samples, passes)
+    results, counted = board.run_batch(spec, list(samples), passes)
     words, of_network = decode(np.append(counted.layers, counted.network), counters_of(plans))
     cycles = int(of_network["cycles"])
     clocked = has_model(spec)

@@ -83,7 +83,8 @@ class LinkedAccelerator(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         identity = self.identity
-        m.submodules.carrier = carrier = self.carrier
+        # Each kind of carrier can be elaborated, the abstract one cannot.
+        m.submodules.carrier = carrier = self.carrier  # pyright: ignore[reportArgumentType]
         for name, line in carrier.lines.items():
             inside, outside = getattr(carrier, name), getattr(self, name)
             m.d.comb += inside.eq(outside) if line.flow is In else outside.eq(inside)
@@ -227,7 +228,8 @@ class BoardTop(Elaboratable):
         pins = platform.request(self.board.link, 0, dir="-")
         for name, line in lines.items():
             into = line.flow is In
-            m.submodules[name] = pin = io.Buffer("i" if into else "o", getattr(pins, name))
+            m.submodules[name] = pin = io.Buffer(
+                io.Direction.Input if into else io.Direction.Output, getattr(pins, name))
             inside = getattr(accelerator, name)
             m.d.comb += inside.eq(pin.i) if into else pin.o.eq(inside)
 

@@ -149,7 +149,10 @@ def test_an_image_is_loaded_in_counted_pieces(image):
 
 @pytest.mark.parametrize("valued", [False, True])
 @given(st.lists(st.one_of(
-    st.sampled_from([bytes([command]) for command in Command if command != Command.LOAD]),
+    st.sampled_from([bytes([command]) for command in Command
+                     if command not in (Command.LOAD, Command.RUN, Command.OBSERVE)]),
+    st.integers(0, 255).map(lambda count: bytes([Command.RUN, count])),
+    st.binary(min_size=3, max_size=3).map(lambda data: bytes([Command.OBSERVE]) + data),
     st.integers(0, 31).map(lambda count: bytes([0x20 | count])),
     st.integers(0, (1 << 19) - 1).map(encode_event),
     st.binary(min_size=1, max_size=40).map(
@@ -158,7 +161,7 @@ def test_an_image_is_loaded_in_counted_pieces(image):
 def test_commands_are_cut_between_two_of_them(valued, commands, size):
     """So that a PING can follow each piece; and no piece is longer than it must be."""
     if valued:
-        commands = [each + b"\x05" if each[-1] & 0x80 and each[0] != Command.LOAD else each
+        commands = [each + b"\x05" if each[-1] & 0x80 and each[0] >= 0x20 else each
                     for each in commands]
     left = list(commands)
     for piece in split(b"".join(commands), size, valued=valued):
