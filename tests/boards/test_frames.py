@@ -161,7 +161,8 @@ def test_numbers_go_on_at_0_behind_255():
 
 @pytest.mark.parametrize("stalls", [(0.0, 0.0), (0.4, 0.4)])
 def test_replies_are_numbered_and_have_a_crc(stalls):
-    bodies = [b"\x44", b"\x41\1\2\3", b"\x45\0"]
+    bodies = [bytes([VERSION << 4 | 4]), bytes([VERSION << 4 | 1, 1, 2, 3]),
+              bytes([VERSION << 4 | 5, 0])]
     sent = [{"byte": byte, "last": int(n == len(body) - 1)}
             for body in bodies for n, byte in enumerate(body)]
     expected = []
@@ -179,7 +180,7 @@ def test_a_reply_says_what_was_taken():
     async def bench(ctx):
         ctx.set(dut.o.ready, 1)
         ctx.set(dut.taken, 0x1234)
-        ctx.set(dut.i.payload, {"byte": 0x44, "last": 1})
+        ctx.set(dut.i.payload, {"byte": VERSION << 4 | 4, "last": 1})
         ctx.set(dut.i.valid, 1)
         for _ in range(12):
             _, _, valid, byte, taken = await ctx.tick().sample(
