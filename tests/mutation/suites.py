@@ -85,7 +85,7 @@ BOARD = ("boards/test_top.py", "formal/test_hostlink.py", "boards/test_host.py",
 WHOLE_DESIGNS = ("test_network.py", "test_exit.py", "test_cycles.py", "test_reset.py",
                  "test_axi.py", "test_watchdog.py", "test_protection.py", "test_verilog.py",
                  "test_large_memories.py", "test_slices.py",
-                 "test_top.py", "test_build.py")
+                 "test_top.py", "test_build.py", "test_batch.py", "test_observer.py")
 #: Tests that give resets; no other can find what a reset leaves behind.
 RESETS = ("gen/test_reset.py", "boards/test_reset.py")
 
