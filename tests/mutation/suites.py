@@ -8,6 +8,8 @@ _WHOLE = (f"{_EACH_RESET}[Reset.SUBTRACT-True-4]",
 _CONVOLUTION = ("gen/test_conv.py", _WHOLE[1], "formal/test_conv_places.py")
 _LEFT_OUT = ("gen/test_network.py"
              "::test_a_read_of_counters_that_are_left_out_is_answered_at_once")
+_NO_ANSWER = ("gen/test_watchdog.py"
+              "::test_a_network_that_took_everything_and_does_not_answer_is_wedged")
 _OVERLAP = "boards/test_batch.py::test_the_cycle_model_knows_inferences_that_overlap"
 _LEFT_OVER = "gen/test_counters.py::test_a_pixel_that_no_window_holds"
 _WAITING = ("gen/test_network.py"
@@ -38,7 +40,8 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
         *_WHOLE[:2], "gen/test_testbench.py::test_passes_in_icarus[loaded]", _EACH_RESET),
     "gen/rtl/linear.py": (_LEFT_OVER, "gen/test_linear.py", *_WHOLE),
     "gen/rtl/network.py": (
-        _WHOLE[0], _LEFT_OUT, *_CYCLES, _OVERLAP, "gen/test_watchdog.py", _WAITING, *_WHOLE[1:]),
+        _WHOLE[0], _LEFT_OUT, *_CYCLES, _OVERLAP, _NO_ANSWER, "gen/test_watchdog.py", _WAITING,
+        *_WHOLE[1:]),
     "gen/rtl/neurons.py": (*_WHOLE, "gen/test_neurons.py"),
     "gen/rtl/parameters.py": (*_WHOLE, "gen/test_neurons.py"),
     "gen/rtl/places.py": ("gen/test_router.py", _WHOLE[1], "formal/test_places.py"),
@@ -66,7 +69,9 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     "boards/buffer.py": ("boards/test_buffer.py", "formal/test_buffer.py", "boards/test_batch.py"),
     "boards/recovery.py": ("boards/test_watchdog.py", "formal/test_watchdog.py"),
     "boards/observer.py": (
-        "boards/test_observer.py::test_spikes_and_membranes_are_golden",),
+        "boards/test_observer.py::test_a_word_is_a_membrane_above_a_spike",
+        "boards/test_observer.py::test_membranes_that_are_too_wide_are_refused",
+        "boards/test_observer.py::test_spikes_and_membranes_are_golden"),
     "boards/stage.py": ("formal/test_stage.py",),
     "boards/top.py": ("boards/test_lights.py", *_TALK, "boards/test_watchdog.py",
                       "boards/test_observer.py"),
