@@ -40,7 +40,7 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
         *_WHOLE[:2], "gen/test_testbench.py::test_passes_in_icarus[loaded]", _EACH_RESET),
     "gen/rtl/linear.py": (_LEFT_OVER, "gen/test_linear.py", *_WHOLE),
     "gen/rtl/network.py": (
-        _WHOLE[0], _LEFT_OUT, *_CYCLES, _OVERLAP, _NO_ANSWER, "gen/test_watchdog.py", _WAITING,
+        _WHOLE[0], _LEFT_OUT, _OVERLAP, _NO_ANSWER, *_CYCLES, "gen/test_watchdog.py", _WAITING,
         *_WHOLE[1:]),
     "gen/rtl/neurons.py": (*_WHOLE, "gen/test_neurons.py"),
     "gen/rtl/parameters.py": (*_WHOLE, "gen/test_neurons.py"),
@@ -63,8 +63,12 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     "boards/cobs.py": ("boards/test_cobs.py", "formal/test_frames.py"),
     "boards/frames.py": ("boards/test_frames.py", "formal/test_frames.py"),
     "boards/command_decoder.py": (
-        _TALK[0], "boards/test_command_decoder.py::test_faults", "boards/test_command_decoder.py",
-        _TALK[1], "boards/test_batch.py"),
+        *(f"boards/test_command_decoder.py::test_{name}" for name in (
+            "runs_of_ticks", "distances_have_as_many_bytes_as_they_need", "faults",
+            "reset_ends_the_inference_with_the_event_it_holds",
+            "decoder_makes_the_beats_of_the_signals")),
+        _TALK[0], "boards/test_command_decoder.py", _TALK[1], "boards/test_batch.py",
+        "boards/test_observer.py"),
     "boards/reply_encoder.py": ("boards/test_reply_encoder.py", *_TALK, "boards/test_observer.py"),
     "boards/buffer.py": ("boards/test_buffer.py", "formal/test_buffer.py", "boards/test_batch.py"),
     "boards/recovery.py": ("boards/test_watchdog.py", "formal/test_watchdog.py"),
