@@ -3,12 +3,13 @@
 
 import numpy as np
 import pytest
+from amaranth.sim import Simulator
 
 from spikewright.boards import connect
 from spikewright.boards.inside import inside
 from spikewright.boards.link_simulated import SimulatedLink
 from spikewright.boards.observer import Observer
-from spikewright.boards.protocol import LinkError, WrongBitstreamError
+from spikewright.boards.protocol import MEMBRANE_BITS, LinkError, WrongBitstreamError
 from spikewright.gen import Folding, simulate
 from spikewright.gen.folding import LayerFolding
 from spikewright.gen.plan import layer_plans
@@ -62,3 +63,58 @@ def test_membranes_that_are_too_wide_are_refused():
     plans[0].membrane_bits = 32
     with pytest.raises(LinkError, match="without --observe"):
         Observer(plans)
+    plans[0].membrane_bits = MEMBRANE_BITS
+    assert Observer(plans).bits == 32
+
+
+@pytest.mark.parametrize(("layer", "timestep"), [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_a_word_is_a_membrane_above_a_spike(layer, timestep):
+    """Of the layer and timestep that were chosen, in the first inference as in the second."""
+    folding = Folding.each(LayerFolding(lanes=6, units=3), LayerFolding(lanes=1), spec=SPEC)
+    plans = layer_plans(SPEC, folding)
+    dut, rng = Observer(plans), np.random.default_rng(0)
+
+    async def sweep(ctx, timesteps):
+        """Of both layers, step by step; the words of the chosen one."""
+        words = {}
+        for n, plan in enumerate(plans):
+            did, half = getattr(dut, f"layer_{n}"), 1 << (plan.membrane_bits - 1)
+            for now, step in np.ndindex(timesteps, plan.steps):
+                spikes = rng.integers(0, 2, plan.units).tolist()
+                membranes = rng.integers(-half, half, plan.units).tolist()
+                for name, value in (
+                    ("valid", 1), ("step", step), ("end", step == plan.steps - 1),
+                    ("last", now == timesteps - 1), ("membranes", membranes),
+                    ("spikes", sum(spike << unit for unit, spike in enumerate(spikes))),
+                ):
+                    ctx.set(getattr(did, name), value)
+                await ctx.tick()
+                if (n, now) == (layer, timestep):
+                    words |= {step * dut.units + unit: (membrane << 1 | spike) % (1 << 32)
+                              for unit, (spike, membrane) in enumerate(
+                                  zip(spikes, membranes, strict=True))}
+            ctx.set(did.valid, 0)
+        return words
+
+    async def bench(ctx):
+        ctx.set(dut.layer, layer)
+        ctx.set(dut.timestep, timestep)
+        for timesteps in (2, 3):
+            ctx.set(dut.choose, 1)
+            await ctx.tick()
+            ctx.set(dut.choose, 0)
+            assert not ctx.get(dut.seen)
+            words = await sweep(ctx, timesteps)
+            assert ctx.get(dut.seen)
+            for address, word in words.items():
+                ctx.set(dut.address, address)
+                ctx.set(dut.read, 1)
+                data, = await ctx.tick().sample(dut.data).until(dut.valid)
+                ctx.set(dut.read, 0)
+                assert data == word
+                await ctx.tick()
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()

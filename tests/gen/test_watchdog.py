@@ -86,15 +86,44 @@ def test_silence_stays_within_its_bound_long(seed):
     assert most <= limit
 
 
-def test_a_simulation_ends_with_an_error(monkeypatch):
+@pytest.fixture
+def forgetful(monkeypatch):
     """A queue that forgets a tick stops everything."""
     genuine = SpikeQueue.elaborate
 
-    def forgetful(self, platform):
+    def forget(self, platform):
         self.valid = self.valid & ~self.row.tick
         return genuine(self, platform)
 
-    monkeypatch.setattr(SpikeQueue, "elaborate", forgetful)
+    monkeypatch.setattr(SpikeQueue, "elaborate", forget)
+
+
+@pytest.mark.usefixtures("forgetful")
+@pytest.mark.parametrize("ready", [0, 1])
+def test_a_network_that_took_everything_and_does_not_answer_is_wedged(ready):
+    """Though it would take more, and whether or not somebody would take a result; and not while
+    nobody asked for anything."""
+    network = Network(two_layers(timesteps=1), Folding(), watchdog=True)
+    limit = network.watchdog.limit
+
+    async def bench(ctx):
+        ctx.set(network.o.ready, ready)
+        await ctx.tick().repeat(limit + 2)
+        assert not ctx.get(network.wedged)
+        await send(ctx, network, np.ones((1, 20), bool))
+        assert ctx.get(network.i.ready)
+        await ctx.tick().repeat(2 * limit)
+        assert ctx.get(network.i.ready)
+        assert ctx.get(network.wedged)
+
+    simulator = Simulator(network)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_a_simulation_ends_with_an_error():
     spec = two_layers(timesteps=3)
     with pytest.raises(WedgedError, match="sample 0: the network did not answer within"):
         simulate(spec, np.ones((1, 3, 20), bool), engine="amaranth", folding=Folding())

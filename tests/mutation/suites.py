@@ -8,6 +8,8 @@ _WHOLE = (f"{_EACH_RESET}[Reset.SUBTRACT-True-4]",
 _CONVOLUTION = ("gen/test_conv.py", _WHOLE[1], "formal/test_conv_places.py")
 _LEFT_OUT = ("gen/test_network.py"
              "::test_a_read_of_counters_that_are_left_out_is_answered_at_once")
+_NO_ANSWER = ("gen/test_watchdog.py"
+              "::test_a_network_that_took_everything_and_does_not_answer_is_wedged")
 _OVERLAP = "boards/test_batch.py::test_the_cycle_model_knows_inferences_that_overlap"
 _LEFT_OVER = "gen/test_counters.py::test_a_pixel_that_no_window_holds"
 _WAITING = ("gen/test_network.py"
@@ -15,8 +17,6 @@ _WAITING = ("gen/test_network.py"
 _CYCLES = tuple(f"gen/test_cycles.py::test_equals_hardware[{seed}]" for seed in range(8))
 _TALK = ("boards/test_top.py::test_ping_is_answered_in_turn",
          "boards/test_top.py::test_results_and_all_counters_equal_the_simulated_network")
-
-_BATCH = "boards/test_batch.py"
 
 #: Of each component the tests that know it best: seconds for each.
 NEAREST: Mapping[str, tuple[str, ...]] = {
@@ -40,7 +40,8 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
         *_WHOLE[:2], "gen/test_testbench.py::test_passes_in_icarus[loaded]", _EACH_RESET),
     "gen/rtl/linear.py": (_LEFT_OVER, "gen/test_linear.py", *_WHOLE),
     "gen/rtl/network.py": (
-        _WHOLE[0], _LEFT_OUT, *_CYCLES, _OVERLAP, "gen/test_watchdog.py", _WAITING, *_WHOLE[1:]),
+        _WHOLE[0], _LEFT_OUT, _OVERLAP, _NO_ANSWER, *_CYCLES, "gen/test_watchdog.py", _WAITING,
+        *_WHOLE[1:]),
     "gen/rtl/neurons.py": (*_WHOLE, "gen/test_neurons.py"),
     "gen/rtl/parameters.py": (*_WHOLE, "gen/test_neurons.py"),
     "gen/rtl/places.py": ("gen/test_router.py", _WHOLE[1], "formal/test_places.py"),
@@ -58,19 +59,25 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     "gen/rtl/watchdog.py": ("gen/test_watchdog.py", "formal/test_watchdog.py"),
     "boards/uart.py": ("boards/test_uart.py", "formal/test_uart.py"),
     "boards/spi.py": ("boards/test_spi.py", "formal/test_spi.py"),
-    "boards/hostlink.py": (*_TALK, _BATCH, "boards/test_observer.py"),
+    "boards/hostlink.py": (*_TALK, "boards/test_batch.py"),
     "boards/cobs.py": ("boards/test_cobs.py", "formal/test_frames.py"),
     "boards/frames.py": ("boards/test_frames.py", "formal/test_frames.py"),
     "boards/command_decoder.py": (
-        _TALK[0], "boards/test_command_decoder.py::test_faults", "boards/test_command_decoder.py",
-        _TALK[1], _BATCH, "boards/test_observer.py"),
+        *(f"boards/test_command_decoder.py::test_{name}" for name in (
+            "runs_of_ticks", "distances_have_as_many_bytes_as_they_need", "faults",
+            "reset_ends_the_inference_with_the_event_it_holds",
+            "decoder_makes_the_beats_of_the_signals")),
+        _TALK[0], "boards/test_command_decoder.py", _TALK[1], "boards/test_batch.py",
+        "boards/test_observer.py"),
     "boards/reply_encoder.py": ("boards/test_reply_encoder.py", *_TALK, "boards/test_observer.py"),
-    "boards/buffer.py": ("boards/test_buffer.py", "formal/test_buffer.py", _BATCH),
+    "boards/buffer.py": ("boards/test_buffer.py", "formal/test_buffer.py", "boards/test_batch.py"),
     "boards/recovery.py": ("boards/test_watchdog.py", "formal/test_watchdog.py"),
     "boards/observer.py": (
-        "boards/test_observer.py::test_spikes_and_membranes_are_golden",),
+        "boards/test_observer.py::test_a_word_is_a_membrane_above_a_spike",
+        "boards/test_observer.py::test_membranes_that_are_too_wide_are_refused",
+        "boards/test_observer.py::test_spikes_and_membranes_are_golden"),
     "boards/stage.py": ("formal/test_stage.py",),
-    "boards/top.py": ("boards/test_lights.py", *_TALK, _BATCH, "boards/test_watchdog.py",
+    "boards/top.py": ("boards/test_lights.py", *_TALK, "boards/test_watchdog.py",
                       "boards/test_observer.py"),
 }
 
@@ -87,7 +94,7 @@ BOARD = ("boards/test_top.py", "formal/test_hostlink.py", "boards/test_host.py",
 WHOLE_DESIGNS = ("test_network.py", "test_exit.py", "test_cycles.py", "test_reset.py",
                  "test_axi.py", "test_watchdog.py", "test_protection.py", "test_verilog.py",
                  "test_large_memories.py", "test_slices.py",
-                 "test_top.py", "test_build.py")
+                 "test_top.py", "test_build.py", "test_batch.py", "test_observer.py")
 #: Tests that give resets; no other can find what a reset leaves behind.
 RESETS = ("gen/test_reset.py", "boards/test_reset.py")
 
