@@ -10,6 +10,7 @@ from spikewright.model.study.space import settings
 from spikewright.model.study.store import Store
 
 STUDY = Study.load("surrogates")
+SPACE = {name: axis for name, axis in STUDY.space.items() if isinstance(axis, tuple)}
 
 #: The data sets by number, each with another neuron, surrogate, decay and threshold.
 KINDS = {"digits": (0, 1, 12, 0.75, 0.5), "nmnist": (1, 0, 0, 0.9375, 1.0),
@@ -22,12 +23,11 @@ def test_a_trial_of_each_kind_goes_the_whole_way(name, tmp_path):
     if name != "digits" and "SPIKEWRIGHT_DATA" not in os.environ:
         pytest.skip("set SPIKEWRIGHT_DATA to a folder with nmnist and dvs_objects")
     data, neuron, surrogate, beta, theta = KINDS[name]
-    space = STUDY.space
     trials = [STUDY.trial(settings({
-        "data": space["data"][data], "surrogate": space["surrogate"][surrogate],
-        "neuron": space["neuron"][neuron], "beta": beta, "theta": theta, "seed": 0,
+        "data": SPACE["data"][data], "surrogate": SPACE["surrogate"][surrogate],
+        "neuron": SPACE["neuron"][neuron], "beta": beta, "theta": theta, "seed": 0,
         "board": board, "lanes": lanes}) | {"epochs": 1, "quantisation.epochs": 1})
-        for board in space["board"] for lanes in space["lanes"]]
+        for board in SPACE["board"] for lanes in SPACE["lanes"]]
     with Store(tmp_path / "study.db") as store:
         store.add(*trials)
         work(Job(str(tmp_path), tuple(trials)))
