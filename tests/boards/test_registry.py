@@ -1,5 +1,6 @@
 """The registry: boards as their platforms say they are, and the page about them."""
 
+import json
 import re
 
 import pytest
@@ -10,6 +11,7 @@ from spikewright.boards.fit import smallest_folding
 from spikewright.boards.registry import BOARDS, UnknownBoardError, find_board
 from spikewright.boards.top import BoardTop
 
+from ..bench import boards
 from ..gen.examples import one_layer
 
 LOOP = r"^  cell \\(SB_PLL40_\w+|EHXPLLL) "
@@ -65,3 +67,9 @@ def test_boards_come_smallest_part_first():
 def test_an_unknown_board_lists_all():
     with pytest.raises(UnknownBoardError, match="'arty' is unknown; available are icestick, ic"):
         find_board("arty")
+
+
+def test_the_page_of_boards_shows_what_was_measured():
+    rows = json.loads(boards.RESULTS.read_text(encoding="utf-8"))["boards"]
+    assert len(rows) == len(BOARDS)
+    assert f"{boards.BEGIN}{boards.table(rows)}{boards.END}" in boards.PAGE.read_text("utf-8")
