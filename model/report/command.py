@@ -40,11 +40,12 @@ def report(
         for part in parts:
             sections.append(part(data))
             advance()
-    sections.append(Section("Files", tables=[Table(
-        ("file", "written by"),
-        [(name, f"spikewright {folder.written_by(name)}")
-         for name in folder.names() if name != PAGE], "run.json")]))
-    html = render(f"{data.spec.name}: {data.architecture}", data.subtitle, cards(data), sections)
+        sections.append(Section("Files", tables=[Table(
+            ("file", "written by"),
+            [(name, f"spikewright {folder.written_by(name)}")
+             for name in folder.names() if name != PAGE], "run.json")]))
+        html = render(f"{data.spec.name}: {data.architecture}", data.subtitle, cards(data),
+                      sections)
     with folder.writing("report") as staging:
         (staging / PAGE).write_text(html, encoding="utf-8")
     result = {

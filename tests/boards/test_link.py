@@ -14,6 +14,7 @@ from spikewright.boards.link import Connection, Link
 from spikewright.boards.link_serial import SerialLink
 from spikewright.boards.link_simulated import SimulatedLink
 from spikewright.boards.protocol import (
+    VERSION,
     BoardFaultError,
     Command,
     DamagedFrameError,
@@ -154,7 +155,7 @@ def test_a_silent_board_is_an_error_in_time_and_the_port_is_given_back():
     (frame(Tag.PONG, 5, b"\0\0"), LostReplyError),
     (frame(Tag.PONG, 4, b"\0\0"), UnexpectedReplyError),
     (frame(Tag.ERROR, 4, b"\0\0" + Fault.DAMAGED.to_bytes(2, "little")), BoardFaultError),
-    (frame(Tag.COUNTERS, 4, b"\0\0", version=5), WrongBitstreamError),
+    (frame(Tag.COUNTERS, 4, b"\0\0", version=VERSION + 1), WrongBitstreamError),
 ])
 def test_wrong_answers_have_names_and_a_reset_helps(wire, error):
     link = Echo(identity(counter_words=1))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,7 +55,8 @@ def test_what_lies_in_the_folder(demo):
     recorded = run.read_json("results.json", "demo")["demo"]
     assert recorded.items() <= result.items()
     page = (path / "report.html").read_text()
-    assert "Nothing here yet" not in page
+    assert re.findall(r"Nothing here yet. Run: <code>(.*?) \S+</code>", page) == [
+        "spikewright energy run"]
 
 
 def test_cycles_are_those_of_the_bitstream(demo):

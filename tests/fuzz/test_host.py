@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikewright.boards.frames import frame
-from spikewright.boards.host import CounterWords, Pong, Ready, ReplyParser, Result
+from spikewright.boards.host import CounterWords, Observed, Pong, Ready, ReplyParser, Result
 from spikewright.boards.protocol import VERSION, BoardFaultError, Identity, LinkError, Tag
 from spikewright.gen.counters import COUNTERS, NETWORK_COUNTERS
 
@@ -19,9 +19,9 @@ from .mutations import accidents, after
 
 pytestmark = pytest.mark.usefixtures("little_memory")
 
-KNOWN = identity(classes=3, score_bits=12)
+KNOWN = dataclasses.replace(identity(classes=3, score_bits=12), rows=3, units=2)
 BODIES = {Tag.RESULT: 7, Tag.COUNTERS: 4 * KNOWN.counter_words + 1, Tag.IDENTITY: Identity.BYTES,
-          Tag.PONG: 0, Tag.READY: 1, Tag.ERROR: 2}
+          Tag.OBSERVED: 4 * KNOWN.observed_words + 1, Tag.PONG: 0, Tag.READY: 1, Tag.ERROR: 2}
 
 
 def reply(tag: int, body: bytes, number: int = 0) -> bytes:
@@ -68,6 +68,8 @@ def test_any_bytes(sent, data):
         elif isinstance(reply, CounterWords):
             assert reply.layers.shape == (2, len(COUNTERS))
             assert len(reply.network) == len(NETWORK_COUNTERS)
+        elif isinstance(reply, Observed):
+            assert reply.spikes.shape == reply.membranes.shape == (3, 2)
         else:
             assert isinstance(reply, (Identity, Pong, Ready, BoardFaultError))
 
