@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
@@ -174,3 +176,30 @@ def test_runs_of_ticks(count):
     sent, faults = decode(identity(timesteps=100), encode_ticks(count) + bytes([Command.LAST]))
     assert sent == [(0, 0, 1, 0)] * count + [(0, 0, 1, 1)]
     assert not faults
+
+
+@pytest.mark.parametrize("count", [0, 127, 128, 255])
+def test_a_load_has_as_many_bytes_as_it_says(count):
+    """One more than the count; none of them is a command."""
+    loaded = bytes([0xFF] * (count + 1))
+    data = bytes([Command.LOAD, count]) + loaded + bytes([Command.LAST])
+    assert decode(identity(), data) == ([(0, 0, 1, 1)], Fault(0))
+
+
+def test_what_is_observed_is_said_in_three_bytes():
+    known = replace(identity(), rows=2, units=4)
+    data = bytes([Command.OBSERVE, 0x93, 0x41, 0x20, Command.LAST])
+    assert decode(known, data) == ([(0, 0, 1, 1)], Fault(0))
+    dut = CommandDecoder(known)
+
+    async def bench(ctx):
+        for byte in data[:4]:
+            ctx.set(dut.i.payload, byte)
+            ctx.set(dut.i.valid, 1)
+            await ctx.tick().until(dut.i.ready)
+        assert ctx.get(dut.chosen) == 0x204193
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()

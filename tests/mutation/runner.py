@@ -111,8 +111,8 @@ class Bench:
 
     def run(self, faults: Iterable[Fault], jobs: int):
         """Tries ``faults``, ``jobs`` at a time."""
-        def suite(fault: Fault) -> tuple[bool, str]:
-            return fault.kind == "reset" or "decoder" in fault.file, fault.file
+        def suite(fault: Fault) -> tuple[bool, bool, str]:
+            return "decoder" in fault.file, fault.kind == "reset", fault.file
 
         groups = [list(group) for _, group in groupby(sorted(faults, key=suite), suite)]
         with ThreadPoolExecutor(jobs) as pool:

@@ -66,6 +66,7 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
         *(f"boards/test_command_decoder.py::test_{name}" for name in (
             "runs_of_ticks", "distances_have_as_many_bytes_as_they_need", "faults",
             "reset_ends_the_inference_with_the_event_it_holds",
+            "a_load_has_as_many_bytes_as_it_says", "what_is_observed_is_said_in_three_bytes",
             "decoder_makes_the_beats_of_the_signals")),
         _TALK[0], "boards/test_command_decoder.py", _TALK[1], "boards/test_batch.py",
         "boards/test_observer.py"),
