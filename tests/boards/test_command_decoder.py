@@ -203,3 +203,43 @@ def test_what_is_observed_is_said_in_three_bytes():
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()
+
+
+@pytest.mark.parametrize("passes", [0, 1, 2, 3, 4, 255])
+def test_a_batch_runs_as_often_as_it_says(passes):
+    """Once with results if that is 0; and a reset forgets it, and zeroes the counters."""
+    dut = CommandDecoder(identity())
+    gathers = ran = clears = releases = 0
+
+    async def bench(ctx):
+        nonlocal gathers, ran, clears, releases
+        ctx.set(dut.gathered, 1)
+        ctx.set(dut.request.ready, 1)
+        ctx.set(dut.o.ready, 1)
+        for byte in (Command.GATHER, Command.RUN, passes, Command.PING):
+            ctx.set(dut.i.payload, byte)
+            ctx.set(dut.i.valid, 1)
+            taken = False
+            while not taken:
+                # Two cycles of every three are in the middle of a pass.
+                ctx.set(dut.passed, ctx.get(dut.run) and ran % 3 == 2)
+                running, gathered, taken, silent = (
+                    ctx.get(port) for port in (dut.run, dut.gather, dut.i.ready, dut.silent))
+                await ctx.tick()
+                ran, gathers = ran + running, gathers + gathered
+                if running:
+                    assert silent == (passes > 0)
+        assert (gathers, ran) == (1, 3 * max(1, passes))
+        ctx.set(dut.i.valid, 0)
+        ctx.set(dut.reset, 1)
+        for _ in range(20):
+            cleared, released = ctx.get(dut.clear), ctx.get(dut.release)
+            await ctx.tick()
+            ctx.set(dut.reset, 0)
+            clears, releases = clears + cleared, releases + released
+        assert (clears, releases, ctx.get(dut.silent)) == (1, 1, 0)
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()

@@ -67,6 +67,7 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
             "runs_of_ticks", "distances_have_as_many_bytes_as_they_need", "faults",
             "reset_ends_the_inference_with_the_event_it_holds",
             "a_load_has_as_many_bytes_as_it_says", "what_is_observed_is_said_in_three_bytes",
+            "a_batch_runs_as_often_as_it_says",
             "decoder_makes_the_beats_of_the_signals")),
         _TALK[0], "boards/test_command_decoder.py", _TALK[1], "boards/test_batch.py",
         "boards/test_observer.py"),
