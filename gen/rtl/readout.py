@@ -94,7 +94,7 @@ class ScoreReadout(wiring.Component):
 
         words = {int(neuron): scores[step][unit] for step, row in enumerate(plan.order)
                  for unit, neuron in enumerate(row) if neuron >= 0}
-        word, fetched, taken, finished = Signal(signed(self.bits)), Signal(), Signal(), Signal()
+        word, fetched, taken = Signal(signed(self.bits)), Signal(), Signal()
         neuron = Signal(range(plan.layer.neurons + 1))
         with m.If(self.answering & (~fetched | taken)):
             with m.Switch(neuron):
@@ -102,8 +102,7 @@ class ScoreReadout(wiring.Component):
                     with m.Case(number):
                         m.d.sync += word.eq(value)
             m.d.sync += [fetched.eq(neuron != plan.layer.neurons), neuron.eq(neuron + 1)]
-        self._answer(m, word, fetched, taken, finished)
-        with m.If(finished):
+        with m.If(self._answer(m, word, fetched, taken)):
             m.d.sync += [scores.eq(0), answering.eq(0), closing.eq(0), neuron.eq(0), fetched.eq(0),
                          self.decided.eq(0)]
         return m
@@ -138,8 +137,9 @@ class ScoreReadout(wiring.Component):
                 m.d.sync += frozen.eq(spiked & ~self.i.last)
         return frozen
 
-    def _answer(self, m: Module, word: Value, fetched: Value, taken: Signal, finished: Signal):
-        """Turns neurons' words into classes' scores and the best of them."""
+    def _answer(self, m: Module, word: Value, fetched: Value, taken: Signal) -> Value:
+        """Turns neurons' words into classes' scores and the best of them; whether the last of these
+        is taken."""
         payload = self.o.payload
         population = self.readout.population
         member = Signal(range(max(2, population)))
@@ -160,7 +160,6 @@ class ScoreReadout(wiring.Component):
             payload.winner.eq(Mux(better, index, winner)),
             payload.last.eq(index == self.classes - 1),
             taken.eq(fetched & (~complete | self.o.ready)),
-            finished.eq(self.o.valid & self.o.ready & payload.last),
         ]
         with m.If(taken):
             m.d.sync += [group.eq(score), member.eq(member + 1)]
@@ -169,3 +168,4 @@ class ScoreReadout(wiring.Component):
                     member.eq(0), winner.eq(payload.winner), most.eq(Mux(better, score, most)),
                     index.eq(Mux(payload.last, 0, index + 1)),
                 ]
+        return self.o.valid & self.o.ready & payload.last
