@@ -62,7 +62,7 @@ def check_networks(data, samples, **how):
     assert (trace.timesteps[deciding == spec.timesteps] == spec.timesteps).all()
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=10, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_computes_what_golden_does_in_the_timesteps_that_were_begun(data):
     check_networks(data, 2)

@@ -44,7 +44,7 @@ def assert_equal(spec, spikes, folding=None):
     return hardware
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_equals_golden_on_any_network(data):
     spec = data.draw(networks(features=BUILT))
