@@ -1,5 +1,6 @@
 """The links of `spikewright play`: a window of events goes to a board, its answer comes back."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from . import connect
 from .host import Result
 from .link import Connection
 from .play import prepare
-from .protocol import Identity, WrongBitstreamError
+from .protocol import WrongBitstreamError
 from .target import Target, built_for
 
 
@@ -49,17 +50,18 @@ def serial(where: str, run: RunFolder) -> PlayedBoard:
     board = connect(where)
     board.identity.expect(spec)
     if board.identity.load_bytes:
-        prepare(board, spec, _built(run, spec, board.identity).folding)
+        _load(board, run, spec)
     return PlayedBoard(board, spec)
 
 
-def _built(run: RunFolder, spec: NetworkSpec, said: Identity) -> Target:
-    """The build in ``run`` that a board that said so may be."""
-    targets = [Target.of(run, spec, name) for name in built_for(run)]
-    for target in targets:
-        if target.loads(spec) == (said.ways, said.load_bytes):
-            return target
-    known = ", ".join(target.board.name for target in targets) or "no board"
+def _load(board: Connection, run: RunFolder, spec: NetworkSpec) -> None:
+    """Loads the weights as the first build in ``run`` lays them out that the board may be."""
+    names = built_for(run)
+    for name in names:
+        with suppress(WrongBitstreamError):
+            prepare(board, spec, Target.of(run, spec, name).folding)
+            return
+    said, known = board.identity, ", ".join(names) or "no board"
     raise WrongBitstreamError(
         f"the board loads {said.load_bytes} bytes of weights into {said.ways} ways; {run.path} has "
         f"builds for {known}, and none that does; run spikewright build, and program what it made"

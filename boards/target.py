@@ -4,8 +4,6 @@ from dataclasses import dataclass, replace
 
 from ..gen.folding import Folding
 from ..gen.folding_options import from_json
-from ..gen.plan import layer_plans
-from ..gen.rtl.weights import network_image
 from ..gen.runfolder import RunFolder
 from ..gen.spec import NetworkSpec
 from .fit import default_folding
@@ -63,8 +61,3 @@ class Target:
             figures.get("link", "uart"))
         return cls(board, from_json(spec, figures["folding"]), True,
                    bool(figures.get("observe", False)))
-
-    def loads(self, spec: NetworkSpec) -> tuple[int, int]:
-        """Ways of the first layer, and the bytes of weights that a host has to load."""
-        plans = layer_plans(spec, self.folding)
-        return plans[0].synapses.ways, len(network_image(plans))
