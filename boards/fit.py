@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from functools import lru_cache
 from operator import lt
 from types import SimpleNamespace
@@ -15,6 +15,7 @@ from ..gen.errors import DoesNotFitError
 from ..gen.folding import Folding, LayerFolding, Storage
 from ..gen.layers import Layer
 from ..gen.plan import LayerPlan, layer_plans
+from ..gen.rtl.structure import structure
 from ..gen.rtl.weights import SPRAMS, large_memories
 from ..gen.spec import NetworkSpec
 from ..gen.synapses import Linear
@@ -96,10 +97,21 @@ def _large_memories(plan: LayerPlan) -> int:
                for each in (part.synapses for part in plan.slices))
 
 
-@lru_cache(maxsize=256)
-def _needs(spec: NetworkSpec, board: Board, folding: Folding) -> Estimate:
+@dataclass(frozen=True)
+class _Design:
+    """``spec`` on ``board``; another training with the same ``structure`` needs as much."""
+
+    structure: str
+    board: Board
+    folding: Folding
+    spec: NetworkSpec = field(compare=False)
+
+
+@lru_cache(maxsize=1024)
+def _needs(design: _Design) -> Estimate:
+    board = design.board
     top = Pins(LinkedAccelerator(
-        spec, folding, carrier(board), window=board.window, buffer=board.buffer
+        design.spec, design.folding, carrier(board), window=board.window, buffer=board.buffer
     ))
     # What the design asks of a platform.
     platform = SimpleNamespace(device=board.part.device, table_cell=board.family.table)
@@ -118,7 +130,8 @@ class Candidate:
     @property
     def needs(self) -> Estimate:
         """Of the whole design, serial line included."""
-        return _needs(self.spec, self.board, self.folding)
+        key = structure(self.spec, layer_plans(self.spec, self.folding))
+        return _needs(_Design(key, self.board, self.folding, self.spec))
 
     @property
     def fits(self) -> bool:
@@ -152,11 +165,14 @@ def choices(layer: Layer, storage: Storage) -> list[LayerFolding]:
 
 
 def storages(spec: NetworkSpec, board: Board) -> list[Storage]:
-    """Where each layer's weights go: the largest into large memories, if block memories cannot
-    hold them all and the part has large ones."""
+    """Where each layer's weights go: the largest into large memories, if the part has any, and
+    block memories cannot hold them all, or not even the smallest hardware around them."""
     found = [Storage.FIXED] * len(spec.layers)
+    if not board.part.large:
+        return found
     bits = [layer.weights * layer.synapse.weight_bits for layer in spec.layers]
-    if sum(bits) > board.part.blocks * board.family.block_bits * 2 // 3 and board.part.large:
+    if (sum(bits) > board.part.blocks * board.family.block_bits * 2 // 3
+            or not Candidate(spec, board, _one_lane(spec, found)).fits):
         layer = spec.layers[index := int(np.argmax(bits))]
         if isinstance(layer.synapse, Linear) and choices(layer, Storage.SPRAM):
             found[index] = Storage.SPRAM
@@ -173,8 +189,12 @@ def stored(folding: Folding, spec: NetworkSpec, board: Board) -> Folding:
 
 def smallest_folding(spec: NetworkSpec, board: Board) -> Folding:
     """One lane a layer."""
-    return Folding.each(*(choices(*each)[0] for each in zip(
-        spec.layers, storages(spec, board), strict=True)), spec=spec)
+    return _one_lane(spec, storages(spec, board))
+
+
+def _one_lane(spec: NetworkSpec, stores: list[Storage]) -> Folding:
+    return Folding.each(*(choices(*each)[0] for each in zip(spec.layers, stores, strict=True)),
+                        spec=spec)
 
 
 def explore(

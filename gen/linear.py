@@ -141,7 +141,9 @@ class LinearPlan:
         weight = synapse.weight
         # A max pooling is done before: the source's signals are pooled ones.
         if isinstance(layer.pool, SumPool2d):
-            weight = weight @ layer.pool.apply(np.eye(layer.inputs, dtype=np.int64)).T
+            rows, columns = (layer.pool.windows(axis).astype(np.int64) for axis in (0, 1))
+            maps = weight.reshape(-1, *layer.pool.output_shape)
+            weight = (rows.T @ maps @ columns).reshape(layer.neurons, layer.inputs)
         matrix = np.where(source.order >= 0, weight[:, source.order], 0)
         shift = synapse.weight_shift
         if isinstance(recurrent, Linear):

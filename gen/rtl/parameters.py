@@ -52,6 +52,17 @@ def parameter_layout(plan: LayerPlan, exchanged: bool = False) -> data.StructLay
     })
 
 
+def steady_layouts(plan: LayerPlan) -> dict[str, data.ArrayLayout]:
+    """Of the parameters that are in tables of their own where contents are exchanged: one value, or
+    one for each unit, for all steps."""
+    found = {}
+    for name, column in parameters(plan).items():
+        if name in TRAINED and column.any() and (column == column[0]).all():
+            count = 1 if (column == column[0, 0]).all() else plan.units
+            found[name] = data.ArrayLayout(_shape(name, column, True), count)
+    return found
+
+
 def _shape(name: str, column: npt.NDArray[np.int64], exchanged: bool) -> Shape:
     bits = signed_bits(int(column.min()), int(column.max()))
     return signed(bits + (-bits % _GRAIN if exchanged and name in TRAINED else 0))
@@ -82,13 +93,8 @@ class LayerParameters(wiring.Component):
         self._stored = list(self._shape.members)
         self._word = Signal(self._shape)
         #: What is in tables, and the same in every step: one value, or one for each unit.
-        self._steady = {
-            name: Signal(data.ArrayLayout(_shape(name, column, True),
-                                          1 if (column == column[0, 0]).all() else plan.units),
-                         name=name)
-            for name, column in self._columns.items()
-            if exchanged and name in TRAINED and name not in self._stored and column.any()
-        }
+        self._steady = {name: Signal(layout, name=name)
+                        for name, layout in steady_layouts(plan).items() if exchanged}
         super().__init__({"step": In(range(plan.steps))})
 
     def constant(self, name: str, unit: int) -> int | None:

@@ -13,6 +13,7 @@ anything else      where it has one entry for every sample, a grouping of them, 
 """
 
 import hashlib
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -30,16 +31,26 @@ NEEDED = ("x", "y", "p", "t", "offsets", "labels", "sensor_size")
 
 
 def from_npz(path: Path | str) -> EventDataset:
-    """An event file; DataError if it is missing, damaged or breaks a rule of the format."""
+    """An event file; DataError if it is missing, damaged or breaks a rule of the format. One that
+    was read before, and has not been written since, is not read again."""
     try:
-        content = Path(path).read_bytes()
+        state = Path(path).stat()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
+    return _read(Path(path), (state.st_mtime_ns, state.st_size, state.st_ino))
+
+
+@lru_cache(maxsize=2)
+def _read(path: Path, state: tuple[int, ...]) -> EventDataset:
+    try:
+        content = path.read_bytes()
         arrays = npzfile.read(BytesIO(content))
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
     except ValueError as error:
         raise DataError(f"{path} is no event file ({error}); give an npz with x, y, p, t, offsets, "
                         f"labels and sensor_size") from error
-    return _dataset(Path(path), arrays, hashlib.sha256(content).hexdigest())
+    return _dataset(path, arrays, hashlib.sha256(content).hexdigest())
 
 
 def _dataset(path: Path, arrays: dict[str, npt.NDArray[Any]], digest: str) -> EventDataset:
@@ -87,6 +98,7 @@ def _dataset(path: Path, arrays: dict[str, npt.NDArray[Any]], digest: str) -> Ev
     if late.any():
         sample = np.repeat(np.arange(len(labels)), np.diff(offsets))
         events = events[np.lexsort((events["t"], sample))]
+    events.setflags(write=False)
     return EventDataset(
         name=path.stem, sensor_size=size, classes=int(labels.max()) + 1, labels=labels,
         read=lambda i: events[offsets[i] : offsets[i + 1]],

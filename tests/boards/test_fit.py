@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from spikewright.boards import fit
 from spikewright.boards.fit import (
     FILL,
     Candidate,
@@ -18,6 +19,7 @@ from spikewright.boards.fit import (
     nothing_fits,
     require_memory,
     storages,
+    stored,
 )
 from spikewright.boards.registry import find_board
 from spikewright.gen.coding import Input, InputKind
@@ -26,6 +28,7 @@ from spikewright.gen.folding import Folding, LayerFolding, Storage
 from spikewright.gen.plan import layer_plans
 
 from ..gen.examples import one_layer, two_layers
+from .trainings import FOLDING, training
 
 ICEBREAKER, ULX3S = find_board("icebreaker"), find_board("ulx3s-85f")
 SPEC = two_layers(inputs=40, hidden=16, classes=4)
@@ -82,6 +85,23 @@ def test_weights_too_large_for_block_memory_go_to_large_ones():
     require_memory(spec, layer_plans(spec, folding), ICEBREAKER)
     with pytest.raises(DoesNotFitError, match="has no large memories"):
         require_memory(spec, layer_plans(spec, folding), ULX3S)
+
+
+def test_weights_leave_block_memories_that_the_smallest_hardware_does_not_fit_in_with_them():
+    """20 of 30 blocks of weights, and more than 10 for sums, membranes and the host link."""
+    spec = two_layers(inputs=300, hidden=64)
+    folding = stored(Folding.lanes(4, 2, spec=spec), spec, ICEBREAKER)
+    assert [layer.storage for layer in folding.of(spec)] == [Storage.SPRAM, Storage.FIXED]
+    assert Candidate(spec, ICEBREAKER, folding).fits
+
+
+def test_another_training_is_not_elaborated_again(monkeypatch):
+    first = Candidate(training(1), ICEBREAKER, FOLDING).needs
+    monkeypatch.setattr(fit, "estimate", pytest.fail)
+    assert Candidate(training(2, threshold=20), ICEBREAKER, FOLDING).needs is first
+    monkeypatch.undo()
+    fit._needs.cache_clear()
+    assert Candidate(training(2, threshold=20), ICEBREAKER, FOLDING).needs == first
 
 
 def test_values_take_no_more_multipliers_than_the_part_has():

@@ -91,6 +91,15 @@ def test_missing_truncated_and_foreign_files(tmp_path, event_file):
         from_npz(event_file)
 
 
+def test_a_file_that_was_written_again_is_read_again(event_file):
+    before = from_npz(event_file)
+    assert from_npz(event_file) is before
+    with np.load(event_file) as file:
+        arrays = dict(file)
+    np.savez(event_file, **{**arrays, "labels": arrays["labels"][::-1]})
+    np.testing.assert_array_equal(from_npz(event_file).labels, before.labels[::-1])
+
+
 def test_event_files_are_split_in_order(event_file, event_arrays):
     splits = load(Data(source=f"events:{event_file}", train=25))
     assert splits.train.labels.tolist() == event_arrays["labels"][:25].tolist()
