@@ -43,7 +43,7 @@ class SimulatedSpiLink(SpiLink):
         if self._closed:
             raise LinkError("this link was closed; connect again")
         self._bits.clear()
-        self._levels.extend(_levels(data))
+        self._levels.extend(levels(data))
         self._run()
         return bytes(sum(bit << 7 - n for n, bit in enumerate(self._bits[at : at + 8]))
                      for at in range(0, len(self._bits), 8))
@@ -76,7 +76,8 @@ class SimulatedSpiLink(SpiLink):
                 self._levels.popleft()
 
 
-def _levels(data: bytes) -> Iterator[tuple[int, int, int, bool]]:
+def levels(data: bytes) -> Iterator[tuple[int, int, int, bool]]:
+    """A transfer, cycle by cycle: cs_n, sck and copi, and whether CIPO is sampled before."""
     half = MIN_RATIO // 2
     yield from [(0, 0, 0, False)] * MIN_RATIO
     for byte in data:

@@ -8,7 +8,7 @@ pairs of one seed are averaged, and the interval is Student's t over seeds. A cl
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,9 @@ from .store import Row
 #: Accuracy is a poor predictor if it explains less than this part of the variance of ranks.
 POOR = 0.5
 
+#: Choices that are as accurate as the best, but for this, could be had instead of it.
+NEAR = 0.05
+
 #: Fewest choices, each with all seeds, that are worth choosing among.
 FEWEST = 5
 
@@ -36,6 +39,9 @@ FEWEST = 5
 BASELINE: dict[str, Any] = {"surrogate": "fast_sigmoid", "slope": 25, "neuron": "leaky"}
 
 _SURROGATE = ("surrogate", "slope")
+
+#: A neuron, and what makes up for the gain of its input.
+_NEURON = ("neuron", "training.gain", "training.learning_rate", "training.weight_decay")
 
 
 @dataclass(frozen=True)
@@ -54,19 +60,28 @@ class Verdict:
 
 def judged(rows: Sequence[Row]) -> list[Verdict]:
     """The verdicts that ``rows``, of one task on one piece of hardware, allow."""
-    found = [accuracy_tells_little(choices(rows)), escape_is_faster(rows), lapicque_is_faster(rows),
-             choosing_pays(rows)]
+    found = [accuracy_tells_little(choices(rows)), *of_the_best(choices(rows)),
+             escape_is_faster(rows), lapicque_is_faster(rows), choosing_pays(rows)]
     return [each for each in found if each is not None]
 
 
-def accuracy_tells_little(found: Sequence[Choice]) -> Verdict | None:
+def of_the_best(found: Sequence[Choice]) -> Iterator[Verdict | None]:
+    """Whether accuracy tells little among choices that are :data:`NEAR` the most accurate, if some
+    are not: nets that hardly learnt, and hardly spike, say much of the others' correlation."""
+    means = [float(np.mean(choice.values("accuracy"))) for choice in found]
+    near = [choice for choice, mean in zip(found, means, strict=True) if mean >= max(means) - NEAR]
+    if len(near) < len(found):
+        yield accuracy_tells_little(near, f", within {100 * NEAR:g} points of the most accurate")
+
+
+def accuracy_tells_little(found: Sequence[Choice], which: str = "") -> Verdict | None:
     """Accuracy is a poor predictor of latency; None for too few choices."""
     each = correlation(found, "accuracy", "cycles")
     if each is None:
         return None
     least, most = _squares(each.low, each.high)
     return Verdict(
-        "accuracy is a poor predictor of latency",
+        f"accuracy is a poor predictor of latency{which}",
         f"over {each.n} choices the rank correlation is {each.spearman:+.2f} "
         f"({each.low:+.2f} to {each.high:+.2f}): accuracy explains {each.spearman**2:.0%} of the "
         f"variance of ranks ({least:.0%} to {most:.0%})",
@@ -87,7 +102,7 @@ def escape_is_faster(rows: Sequence[Row]) -> Verdict | None:
 def lapicque_is_faster(rows: Sequence[Row]) -> Verdict | None:
     """Lapicque lowers latency against Leaky."""
     return _compared(rows, "Lapicque takes fewer cycles than Leaky",
-                     {"neuron": "leaky"}, {"neuron": "lapicque"}, ("neuron", "training.gain"))
+                     {"neuron": "leaky"}, {"neuron": "lapicque"}, _NEURON)
 
 
 def _compared(rows: Sequence[Row], claim: str, first: Mapping[str, Any], second: Mapping[str, Any],

@@ -156,11 +156,12 @@ def _latest(row: Row) -> str:
 
 def _results(study: Study, folder: Path, rows: list[Row]) -> tuple[dict[str, Any], list[Any]]:
     from .figures import UNITS
+    from .findings import findings
     from .statistics import by_task, choices, front, shown, varying
 
     objectives, found, names = study.search.objectives, choices(rows), varying(rows)
     best = [each for part in by_task(rows).values() for each in front(choices(part), objectives)]
-    verdicts, foretold = _verdicts(rows)
+    verdicts, foretold = findings(rows)
     failed = [row for row in rows if row.state == "failed"]
 
     def one(choice: Any) -> dict[str, Any]:
@@ -195,25 +196,6 @@ def _results(study: Study, folder: Path, rows: list[Row]) -> tuple[dict[str, Any
                   ("on", "known", "mean error", "worst", "explained", "runs"), foretold)) if part]
     said += [f"trial {row.number} failed: {row.error} ({row.settings})" for row in failed]
     return result, said
-
-
-def _verdicts(rows: list[Row]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Verdicts on claims, and how well cycles are foretold, by task and hardware."""
-    from .claims import judged
-    from .predictor import predictions
-    from .statistics import by_hardware, by_task, choices
-
-    verdicts, foretold = list[dict[str, Any]](), list[dict[str, Any]]()
-    for task, part in by_task(rows).items():
-        for hardware, found in by_hardware(choices(part)).items():
-            where = ", ".join(filter(None, (task, hardware)))
-            of = [row for choice in found for row in choice.rows]
-            verdicts += [{"on": where, "claim": each.claim, "verdict": each.word,
-                          "measured": each.measured} for each in judged(of)]
-            foretold += [{"on": where, "known": each.knowing, "error": each.error,
-                          "worst": each.worst, "explained": each.explained, "runs": each.runs}
-                         for each in predictions(of)]
-    return verdicts, foretold
 
 
 def _cell(name: str, interval: Any) -> str | None:

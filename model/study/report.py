@@ -16,6 +16,7 @@ from ..figures import svg
 from ..report.page import Card, Figure, Section, Table, render
 from . import figures
 from .claims import judged
+from .findings import extent
 from .predictor import FEWEST, predictions
 from .settings import OBJECTIVES, Study
 from .statistics import (
@@ -107,7 +108,7 @@ class Part:
         if not self.finished:
             return [Section("Results", "No trial has finished yet.", [self._failures()])]
         found = [self._front(), self._sensitivity(), self._correlation(), self._claims(),
-                 self._foretold(), self._layers(), self._trials()]
+                 self._foretold(), self._hardware(), self._layers(), self._trials()]
         if len(self.finished) < len(self.rows):
             found.append(Section("Trials without a result", tables=[self._failures()]))
         return found
@@ -211,6 +212,16 @@ class Part:
         section.tables.append(Table(("hardware", "known", "mean error", "worst", "explained",
                                      "runs held back"), rows, STORE))
         return section
+
+    def _hardware(self) -> Section:
+        rows = extent(self.finished)
+        text = "Cycles are exact; what the design takes of a part is an estimate."
+        if any(row["fit"].partition(" of ")[0] != row["fit"].partition(" of ")[2]
+               for row in rows if row["fit"] != "–"):
+            text += (" The latency of a trial that does not fit is that of a part which could hold "
+                     "it.")
+        return Section("What the hardware takes", text,
+                       [Table(tuple(rows[0]), [tuple(row.values()) for row in rows], STORE)])
 
     def _layers(self) -> Section:
         rows = []

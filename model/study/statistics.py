@@ -225,10 +225,15 @@ def by_hardware(found: Iterable[Choice]) -> dict[str, list[Choice]]:
     """Choices on the same hardware together, under its name."""
     parts: dict[str, list[Choice]] = defaultdict(list)
     for each in found:
-        given = [f"{name} {shown(each.settings[name])}" for name in HARDWARE
-                 if each.settings.get(name) is not None]
-        parts[", ".join(given) or "a lane for each neuron"].append(each)
+        parts[hardware_of(each.settings)].append(each)
     return dict(parts)
+
+
+def hardware_of(settings: dict[str, Any]) -> str:
+    """The name of the hardware that ``settings`` ask for."""
+    given = [f"{name} {shown(settings[name])}" for name in HARDWARE
+             if settings.get(name) is not None]
+    return ", ".join(given) or "a lane for each neuron"
 
 
 def shown(value: Any) -> str:
