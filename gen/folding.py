@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from .errors import FoldingError
 from .spec import NetworkSpec
+from .widths import Widths
 
 
 class Storage(enum.Enum):
@@ -59,6 +60,8 @@ class LayerFolding:
     protect
         Linear layers only: a code for the words of weights, which costs memory for its check bits
         and a cycle of latency. :class:`Protection` or its name.
+    widths
+        Of the layer's words, at least as wide as is proven to be needed; None is just that wide.
     """
 
     lanes: int | None = None
@@ -69,6 +72,7 @@ class LayerFolding:
     storage: Storage = Storage.FIXED
     slices: int = 1
     protect: Protection | str = Protection.NONE
+    widths: Widths | None = None
 
     def __post_init__(self) -> None:
         try:
