@@ -76,6 +76,8 @@ def build(
         folding = default_folding(spec, target)
     else:
         folding = stored(folding_of(lanes, spec, ways, slices, protect), spec, target)
+    if no_patch:
+        folding = folding.with_widths([None] * len(spec.layers), spec=spec)
 
     build_one = partial(
         building.build if clock != "fastest" else build_fastest, spec, _clocked(target, clock),

@@ -18,6 +18,7 @@ from ..gen.plan import LayerPlan, layer_plans
 from ..gen.rtl.weights import SPRAMS, large_memories
 from ..gen.spec import NetworkSpec
 from ..gen.synapses import Linear
+from ..gen.widths import spare_widths
 from .estimate import Estimate, estimate
 from .pins import Pins
 from .registry import BOARDS, Board
@@ -102,9 +103,10 @@ def _needs(spec: NetworkSpec, board: Board, folding: Folding) -> Estimate:
         spec, folding, carrier(board), window=board.window, buffer=board.buffer
     ))
     # What the design asks of a platform.
-    platform = SimpleNamespace(device=board.part.device, table_cell=board.family.table)
+    platform = SimpleNamespace(device=board.part.device, table_cell=board.family.table,
+                               in_tables=board.family.in_tables)
     text = rtlil.convert(top, ports=top.ports, platform=platform, emit_src=False)
-    return estimate(text, board.family)
+    return estimate(text, board.family, board.part.blocks)
 
 
 @dataclass(frozen=True)
@@ -164,17 +166,19 @@ def storages(spec: NetworkSpec, board: Board) -> list[Storage]:
 
 
 def stored(folding: Folding, spec: NetworkSpec, board: Board) -> Folding:
-    """``folding`` with each layer's weights where :func:`storages` puts them."""
+    """``folding`` with each layer's weights where :func:`storages` puts them, and words that hold
+    the contents of other trainings, too."""
     return Folding.each(*(
         replace(layer, storage=storage)
         for layer, storage in zip(folding.of(spec), storages(spec, board), strict=True)
-    ), spec=spec)
+    ), spec=spec).with_widths(spare_widths(spec), spec=spec)
 
 
 def smallest_folding(spec: NetworkSpec, board: Board) -> Folding:
     """One lane a layer."""
     return Folding.each(*(choices(*each)[0] for each in zip(
-        spec.layers, storages(spec, board), strict=True)), spec=spec)
+        spec.layers, storages(spec, board), strict=True)), spec=spec).with_widths(
+            spare_widths(spec), spec=spec)
 
 
 def explore(
@@ -190,8 +194,9 @@ def explore(
     rungs = [0] * len(ladders)
 
     def at(rungs: list[int]) -> Folding:
-        return Folding.each(*(ladder[rung] for ladder, rung in zip(ladders, rungs, strict=True)),
-                            spec=spec)
+        return Folding.each(
+            *(ladder[rung] for ladder, rung in zip(ladders, rungs, strict=True)), spec=spec,
+        ).with_widths(spare_widths(spec), spec=spec)
 
     smallest = Candidate(spec, board, at(rungs))
     if not smallest.fits:

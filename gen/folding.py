@@ -1,7 +1,8 @@
 """How much hardware each layer gets. A user's choice; what follows from it stands in plan.py."""
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from .errors import FoldingError
 from .spec import NetworkSpec
@@ -106,6 +107,11 @@ class Folding:
         return cls(layers=tuple(
             (layer.name, folding) for layer, folding in zip(spec.layers, foldings, strict=True)
         ))
+
+    def with_widths(self, widths: Sequence[Widths | None], *, spec: NetworkSpec) -> "Folding":
+        """The same with words so wide, of each layer of ``spec``, in order."""
+        return Folding.each(*(replace(layer, widths=each) for layer, each in zip(
+            self.of(spec), widths, strict=True)), spec=spec)
 
     def of(self, spec: NetworkSpec) -> tuple[LayerFolding, ...]:
         """The folding of each layer of ``spec``.

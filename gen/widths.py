@@ -5,6 +5,7 @@ differ by a bit. Those of :func:`spare_widths` follow from what training does no
 the hardware of one training holds the next one's contents. A wider word never changes a value.
 """
 
+import math
 from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 
@@ -18,6 +19,10 @@ from .layers import Layer
 from .pooling import SumPool2d
 from .spec import NetworkSpec
 from .synapses import Conv2d, Linear, OneToOne
+
+#: Of the highest sum that weights of so many bits could reach, what a sum is taken for. Of 1166
+#: layers that were trained, with all kinds of surrogates, three had more, the most 0.71.
+_SHARE = 5 / 8
 
 #: Parameters that are wider than any training is expected to need are multiples of this.
 _GRAIN = 4
@@ -84,8 +89,8 @@ def spare_widths(spec: NetworkSpec) -> tuple[Widths, ...]:
     """Words for every training of ``spec``'s network, of each layer: shapes, widths of weights,
     shifts, decays that neurons share, and timesteps decide.
 
-    The sum of a timestep is taken for half of what the synapses can reach with the largest weights:
-    a neuron's positive and negative weights share this, and its sums lie between their totals.
+    The sum of a timestep is taken for 5/8 of what the synapses can reach with the largest weights:
+    a neuron's positive and negative weights share that, and its sums lie between their totals.
     (Two-bit weights have one magnitude, of which it is all.) Membranes are what is left of so large
     sums in every timestep. A bias is taken for four times the largest weight, and a threshold for
     no more than a membrane. What is proven is more than this for hardly any training, but then it
@@ -133,9 +138,9 @@ def _spare(layer: Layer, proven: Widths, timesteps: int, most: int) -> Widths:
     neuron = layer.neuron
     q = _largest(layer.synapse)
     bias = 4 * q << layer.synapse.weight_shift
-    reach = _half(layer.synapse, most if layer.pool is None else most * layer.pool.most)
+    reach = _reach(layer.synapse, most if layer.pool is None else most * layer.pool.most)
     if isinstance(layer.recurrent, Linear):
-        reach += _half(layer.recurrent, 1)
+        reach += _reach(layer.recurrent, 1)
     parameters = {}
     for name, value in trained(layer).items():
         if name != "threshold" and (isinstance(value, np.ndarray) or value):
@@ -203,12 +208,12 @@ def _largest(synapse: Linear | Conv2d) -> int:
     return (1 << synapse.weight_bits - 1) - 1
 
 
-def _half(synapse: Linear | Conv2d, most: int) -> int:
-    """Half of the highest sum that weights of so many bits could reach."""
+def _reach(synapse: Linear | Conv2d, most: int) -> int:
+    """What a sum is taken for, of signals up to ``most``."""
     largest = _largest(synapse)
     full = replace(synapse, weight=np.full_like(synapse.weight, largest))
     reach = int(full.apply(np.full(synapse.inputs, most)).max())
-    return reach if largest == 1 else -(-reach // 2)
+    return reach if largest == 1 else math.ceil(_SHARE * reach)
 
 
 def _parts(layer: Layer) -> list[tuple[npt.NDArray[np.int64], int, int]]:
