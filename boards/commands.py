@@ -66,14 +66,15 @@ def build(
     Example: `spikewright build runs/demo --board icebreaker`
     """
     from . import build as building
+    from .defaults import default_folding
     from .fastest import build_fastest
-    from .fit import default_folding, stored
+    from .fit import stored
 
     target = find_board(board).over(link)
     folder = RunFolder.open(run)
     spec = folder.spec()
     if lanes is None and ways is None and slices is None and protect is None:
-        folding = default_folding(spec, target)
+        folding = default_folding(spec, target, use_cache=not no_cache)
     else:
         folding = stored(folding_of(lanes, spec, ways, slices, protect), spec, target)
     if no_patch:

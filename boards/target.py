@@ -6,7 +6,7 @@ from ..gen.folding import Folding
 from ..gen.folding_options import from_json
 from ..gen.runfolder import RunFolder
 from ..gen.spec import NetworkSpec
-from .fit import default_folding
+from .defaults import default_folding
 from .protocol import WrongBitstreamError
 from .registry import Board, find_board
 
