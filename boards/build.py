@@ -136,6 +136,7 @@ def build(
             "folding": to_json(spec, folding),
             "link": "spi" if board.link == SPI else "uart",
             "observe": observe,
+            "watchdog": watchdog,
             **placed,
             **read_report(working / REPORT, board),
             "tools": {tool.name: tool.version for tool in tools},

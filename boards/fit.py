@@ -15,10 +15,11 @@ from ..gen.errors import DoesNotFitError
 from ..gen.folding import Folding, LayerFolding, Storage
 from ..gen.layers import Layer
 from ..gen.plan import LayerPlan, layer_plans
-from ..gen.rtl.structure import structure
 from ..gen.rtl.weights import SPRAMS, large_memories
 from ..gen.spec import NetworkSpec
 from ..gen.synapses import Linear
+from ..gen.template import template
+from ..gen.widths import Widths, spare_widths
 from .estimate import Estimate, estimate
 from .pins import Pins
 from .registry import BOARDS, Board
@@ -99,9 +100,11 @@ def _large_memories(plan: LayerPlan) -> int:
 
 @dataclass(frozen=True)
 class _Design:
-    """``spec`` on ``board``; another training with the same ``structure`` needs as much."""
+    """``spec`` on ``board``; another training with the same template, and words as wide, needs as
+    much."""
 
-    structure: str
+    template: NetworkSpec
+    widths: tuple[Widths, ...]
     board: Board
     folding: Folding
     spec: NetworkSpec = field(compare=False)
@@ -114,9 +117,10 @@ def _needs(design: _Design) -> Estimate:
         design.spec, design.folding, carrier(board), window=board.window, buffer=board.buffer
     ))
     # What the design asks of a platform.
-    platform = SimpleNamespace(device=board.part.device, table_cell=board.family.table)
+    platform = SimpleNamespace(device=board.part.device, table_cell=board.family.table,
+                               in_tables=board.family.in_tables)
     text = rtlil.convert(top, ports=top.ports, platform=platform, emit_src=False)
-    return estimate(text, board.family)
+    return estimate(text, board.family, board.part.blocks)
 
 
 @dataclass(frozen=True)
@@ -130,8 +134,8 @@ class Candidate:
     @property
     def needs(self) -> Estimate:
         """Of the whole design, serial line included."""
-        key = structure(self.spec, layer_plans(self.spec, self.folding))
-        return _needs(_Design(key, self.board, self.folding, self.spec))
+        widths = tuple(plan.widths for plan in layer_plans(self.spec, self.folding))
+        return _needs(_Design(template(self.spec), widths, self.board, self.folding, self.spec))
 
     @property
     def fits(self) -> bool:
@@ -164,15 +168,19 @@ def choices(layer: Layer, storage: Storage) -> list[LayerFolding]:
     return [*found, replace(found[-1], overlap=True)]
 
 
-def storages(spec: NetworkSpec, board: Board) -> list[Storage]:
+def storages(
+    spec: NetworkSpec, board: Board, widths: tuple[Widths, ...] | None = None,
+) -> list[Storage]:
     """Where each layer's weights go: the largest into large memories, if the part has any, and
-    block memories cannot hold them all, or not even the smallest hardware around them."""
+    block memories cannot hold them all, or not even the smallest hardware around them; ``widths``
+    are as of :func:`explore`."""
+    widths = widths or spare_widths(spec)
     found = [Storage.FIXED] * len(spec.layers)
     if not board.part.large:
         return found
     bits = [layer.weights * layer.synapse.weight_bits for layer in spec.layers]
     if (sum(bits) > board.part.blocks * board.family.block_bits * 2 // 3
-            or not Candidate(spec, board, _one_lane(spec, found)).fits):
+            or not Candidate(spec, board, _one_lane(spec, found, widths)).fits):
         layer = spec.layers[index := int(np.argmax(bits))]
         if isinstance(layer.synapse, Linear) and choices(layer, Storage.SPRAM):
             found[index] = Storage.SPRAM
@@ -180,38 +188,49 @@ def storages(spec: NetworkSpec, board: Board) -> list[Storage]:
 
 
 def stored(folding: Folding, spec: NetworkSpec, board: Board) -> Folding:
-    """``folding`` with each layer's weights where :func:`storages` puts them."""
+    """``folding`` with each layer's weights where :func:`storages` puts them, and words that hold
+    the contents of other trainings, too."""
     return Folding.each(*(
         replace(layer, storage=storage)
         for layer, storage in zip(folding.of(spec), storages(spec, board), strict=True)
-    ), spec=spec)
+    ), spec=spec).with_widths(spare_widths(spec), spec=spec)
 
 
-def smallest_folding(spec: NetworkSpec, board: Board) -> Folding:
-    """One lane a layer."""
-    return _one_lane(spec, storages(spec, board))
+def smallest_folding(
+    spec: NetworkSpec, board: Board, widths: tuple[Widths, ...] | None = None,
+) -> Folding:
+    """One lane a layer; ``widths`` are as of :func:`explore`."""
+    widths = widths or spare_widths(spec)
+    return _one_lane(spec, storages(spec, board, widths), widths)
 
 
-def _one_lane(spec: NetworkSpec, stores: list[Storage]) -> Folding:
+def _one_lane(
+    spec: NetworkSpec, stores: list[Storage], widths: tuple[Widths, ...],
+) -> Folding:
     return Folding.each(*(choices(*each)[0] for each in zip(spec.layers, stores, strict=True)),
-                        spec=spec)
+                        spec=spec).with_widths(widths, spec=spec)
 
 
 def explore(
     spec: NetworkSpec, board: Board, cost: Callable[[Folding], float],
+    widths: tuple[Widths, ...] | None = None,
 ) -> Iterator[Candidate]:
     """Candidates that fit, each with a lower ``cost`` than the one before.
 
     From the smallest hardware on, the layer that lowers the cost most goes one step up
     (:func:`choices`), as long as something fits. A layer that did not is looked at again when
-    another one's step freed something: sums and weights of many lanes leave block memories.
+    another one's step freed something: sums and weights of many lanes leave block memories. Words
+    have ``widths``, else those that hold other trainings, too.
     """
-    ladders = [choices(*each) for each in zip(spec.layers, storages(spec, board), strict=True)]
+    widths = widths or spare_widths(spec)
+    ladders = [choices(*each) for each in zip(
+        spec.layers, storages(spec, board, widths), strict=True)]
     rungs = [0] * len(ladders)
 
     def at(rungs: list[int]) -> Folding:
-        return Folding.each(*(ladder[rung] for ladder, rung in zip(ladders, rungs, strict=True)),
-                            spec=spec)
+        return Folding.each(
+            *(ladder[rung] for ladder, rung in zip(ladders, rungs, strict=True)), spec=spec,
+        ).with_widths(widths, spec=spec)
 
     smallest = Candidate(spec, board, at(rungs))
     if not smallest.fits:
@@ -255,16 +274,18 @@ def dense_cycles(spec: NetworkSpec, folding: Folding) -> float:
     return each[-1] + 1e-6 * sum(each)
 
 
-def default_folding(spec: NetworkSpec, board: Board) -> Folding:
+def fastest_folding(
+    spec: NetworkSpec, board: Board, widths: tuple[Widths, ...] | None = None,
+) -> Folding:
     """The fastest hardware that the estimates say ``board`` holds, for layers whose inputs all
     spike equally often, without what makes no more than a hundredth of difference; the smallest,
-    if not even that is said to fit."""
+    if not even that is said to fit. ``widths`` are as of :func:`explore`."""
     def cost(folding: Folding) -> float:
         return dense_cycles(spec, folding)
 
-    found = [candidate.folding for candidate in explore(spec, board, cost)]
+    found = [candidate.folding for candidate in explore(spec, board, cost, widths)]
     if not found:
-        return smallest_folding(spec, board)
+        return smallest_folding(spec, board, widths)
     enough = 1.01 * cost(found[-1])
     return next(folding for folding in found if cost(folding) <= enough)
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy.typing as npt
 
-from ..gen.arithmetic import signed_bits
 from ..gen.compiled.engine import cycle_limit
 from ..gen.compiled.tools import cores
 from ..gen.counters import NETWORK_COUNTERS
@@ -106,7 +105,7 @@ class _SimulatedBoard:
         self._hardware, self._spec, self._plans = hardware, spec, plans
         self._board = board = built.board
         self._identity = Identity.of(
-            spec, ways=plans[0].synapses.ways, score_bits=signed_bits(*spec.score_range),
+            spec, ways=plans[0].synapses.ways, score_bits=plans[-1].widths.score,
             counter_words=len(plans) * len(counters_of(plans)) + len(NETWORK_COUNTERS),
             window=board.window - CRC_BYTES, buffer=board.buffer,
             load_bytes=len(network_image(plans)), clock_hz=round(board.clock_hz),

@@ -1,10 +1,12 @@
 """How much hardware each layer gets. A user's choice; what follows from it stands in plan.py."""
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from .errors import FoldingError
 from .spec import NetworkSpec
+from .widths import Widths
 
 
 class Storage(enum.Enum):
@@ -59,6 +61,8 @@ class LayerFolding:
     protect
         Linear layers only: a code for the words of weights, which costs memory for its check bits
         and a cycle of latency. :class:`Protection` or its name.
+    widths
+        Of the layer's words, at least as wide as is proven to be needed; None is just that wide.
     """
 
     lanes: int | None = None
@@ -69,6 +73,7 @@ class LayerFolding:
     storage: Storage = Storage.FIXED
     slices: int = 1
     protect: Protection | str = Protection.NONE
+    widths: Widths | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -102,6 +107,11 @@ class Folding:
         return cls(layers=tuple(
             (layer.name, folding) for layer, folding in zip(spec.layers, foldings, strict=True)
         ))
+
+    def with_widths(self, widths: Sequence[Widths | None], *, spec: NetworkSpec) -> "Folding":
+        """The same with words so wide, of each layer of ``spec``, in order."""
+        return Folding.each(*(replace(layer, widths=each) for layer, each in zip(
+            self.of(spec), widths, strict=True)), spec=spec)
 
     def of(self, spec: NetworkSpec) -> tuple[LayerFolding, ...]:
         """The folding of each layer of ``spec``.

@@ -15,13 +15,10 @@ from amaranth.lib.wiring import In
 from ..arithmetic import signed_bits
 from ..plan import LayerPlan
 from ..synapses import OneToOne
-from .tables import Tables
+from .tables import Tables, in_tables
 
 #: Parameters that training changes, and no more of the hardware than the others.
 TRAINED = ("threshold", "bias", "recurrent")
-
-#: Their widths are multiples of this, so that most trainings of a network have the same.
-_GRAIN = 4
 
 #: A ROM of more bits is a memory everywhere.
 _TABLE_BITS = 1024
@@ -43,29 +40,18 @@ def parameters(plan: LayerPlan) -> dict[str, npt.NDArray[np.int64]]:
 
 def parameter_layout(plan: LayerPlan, exchanged: bool = False) -> data.StructLayout:
     """A word of the ROM: the parameters that some unit has in more than one value, unit by unit;
-    nothing if there are none. ``exchanged``: wide enough for most trainings of the network."""
+    nothing if there are none. ``exchanged``: as wide as ``plan.widths`` says."""
     varying = {name: column for name, column in parameters(plan).items()
                if (column != column[0]).any()}
     return data.StructLayout({
-        name: data.ArrayLayout(_shape(name, column, exchanged), plan.units)
+        name: data.ArrayLayout(_shape(plan, name, column, exchanged), plan.units)
         for name, column in varying.items()
     })
 
 
-def steady_layouts(plan: LayerPlan) -> dict[str, data.ArrayLayout]:
-    """Of the parameters that are in tables of their own where contents are exchanged: one value, or
-    one for each unit, for all steps."""
-    found = {}
-    for name, column in parameters(plan).items():
-        if name in TRAINED and column.any() and (column == column[0]).all():
-            count = 1 if (column == column[0, 0]).all() else plan.units
-            found[name] = data.ArrayLayout(_shape(name, column, True), count)
-    return found
-
-
-def _shape(name: str, column: npt.NDArray[np.int64], exchanged: bool) -> Shape:
+def _shape(plan: LayerPlan, name: str, column: npt.NDArray[np.int64], exchanged: bool) -> Shape:
     bits = signed_bits(int(column.min()), int(column.max()))
-    return signed(bits + (-bits % _GRAIN if exchanged and name in TRAINED else 0))
+    return signed(max(bits, getattr(plan.widths, name)) if exchanged else bits)
 
 
 class LayerParameters(wiring.Component):
@@ -79,7 +65,7 @@ class LayerParameters(wiring.Component):
     plan : LayerPlan
     exchanged : bool
         Those of :data:`TRAINED` are in tables of the chip instead of constants, and a small ROM is,
-        too. A parameter that is 0 everywhere stays a constant.
+        too. What ``plan.widths`` has no bits for is 0 everywhere, and stays a constant.
 
     Members
     -------
@@ -93,8 +79,14 @@ class LayerParameters(wiring.Component):
         self._stored = list(self._shape.members)
         self._word = Signal(self._shape)
         #: What is in tables, and the same in every step: one value, or one for each unit.
-        self._steady = {name: Signal(layout, name=name)
-                        for name, layout in steady_layouts(plan).items() if exchanged}
+        self._steady = {
+            name: Signal(data.ArrayLayout(_shape(plan, name, column, True),
+                                          1 if (column == column[0, 0]).all() else plan.units),
+                         name=name)
+            for name, column in self._columns.items()
+            if exchanged and name in TRAINED and name not in self._stored
+            and getattr(plan.widths, name)
+        }
         super().__init__({"step": In(range(plan.steps))})
 
     def constant(self, name: str, unit: int) -> int | None:
@@ -124,7 +116,8 @@ class LayerParameters(wiring.Component):
                 {name: self._columns[name][step].tolist() for name in self._stored}
                 for step in range(self.plan.steps)
             ]
-            if self.exchanged and self._shape.size * len(words) <= _TABLE_BITS:
+            if self.exchanged and (self._shape.size * len(words) <= _TABLE_BITS
+                                   or in_tables(platform, self._shape.size, len(words))):
                 self._tables(m, words)
             else:
                 self._memory(m, words)
