@@ -26,7 +26,7 @@ def _layer(layer: Layer) -> Layer:
     if isinstance(recurrent, Linear):
         recurrent = replace(recurrent, weight=np.ones_like(recurrent.weight))
     elif isinstance(recurrent, OneToOne):
-        recurrent = OneToOne(_values(recurrent.weight, layer))
+        recurrent = replace(recurrent, weight=_values(recurrent.weight, layer))
     return replace(
         layer, synapse=replace(synapse, weight=np.ones_like(synapse.weight)), recurrent=recurrent,
         neuron=replace(

@@ -9,6 +9,7 @@ from spikewright.boards import defaults
 from spikewright.boards.defaults import default_folding
 from spikewright.boards.fit import fastest_folding, smallest_folding
 from spikewright.boards.registry import find_board
+from spikewright.gen.synapses import OneToOne
 from spikewright.gen.template import template
 from spikewright.gen.widths import spare_widths
 
@@ -71,7 +72,14 @@ def test_the_template_gets_the_folding_that_the_network_gets(cache):
     assert default_folding(spec, BOARD) == fastest_folding(spec, BOARD)
 
 
-@pytest.mark.parametrize("spec", [of_everything(), training(1)], ids=["everything", "linear"])
+def own_weights(spec):
+    """``spec`` with a weight of each neuron on itself."""
+    return replace(spec, layers=tuple(replace(layer, recurrent=OneToOne(
+        weight=-np.arange(layer.neurons))) for layer in spec.layers))
+
+
+@pytest.mark.parametrize("spec", [of_everything(), training(1), own_weights(training(1))],
+                         ids=["everything", "linear", "own weights"])
 def test_a_template_tells_nothing_of_training(spec):
     stands = template(spec)
     assert template(stands) == stands
