@@ -9,7 +9,16 @@ import typer
 
 from ..gen.commands import Run
 from ..gen.console import Json, finish, progress, say, table
-from ..gen.folding_options import Lanes, Protect, Slices, Ways, folding_of
+from ..gen.folding_options import (
+    AllLoadable,
+    Lanes,
+    Protect,
+    Slices,
+    Ways,
+    WeightsLoadable,
+    folding_of,
+    loadable_of,
+)
 from ..gen.runfolder import RunFolder
 from .limits import limits
 from .pll import ClockError
@@ -23,6 +32,8 @@ def build(
     ways: Ways = None,
     slices: Slices = None,
     protect: Protect = None,
+    loadable: AllLoadable = False,
+    loadable_weights: WeightsLoadable = False,
     watchdog: Annotated[
         bool, typer.Option("--watchdog", help="Let the board report a network that has come to a "
                                               "standstill, and reset it.")
@@ -69,13 +80,13 @@ def build(
     from .fastest import build_fastest
     from .fit import default_folding, stored
 
-    target = find_board(board).over(link)
+    target, what = find_board(board).over(link), loadable_of(loadable, loadable_weights)
     folder = RunFolder.open(run)
     spec = folder.spec()
     if lanes is None and ways is None and slices is None and protect is None:
-        folding = default_folding(spec, target)
+        folding = default_folding(spec, target, what)
     else:
-        folding = stored(folding_of(lanes, spec, ways, slices, protect), spec, target)
+        folding = stored(folding_of(lanes, spec, ways, slices, protect), spec, target, what)
 
     build_one = partial(
         building.build if clock != "fastest" else build_fastest, spec, _clocked(target, clock),

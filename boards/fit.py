@@ -12,7 +12,7 @@ import numpy.typing as npt
 from amaranth.back import rtlil
 
 from ..gen.errors import DoesNotFitError
-from ..gen.folding import Folding, LayerFolding, Storage
+from ..gen.folding import Folding, LayerFolding, Loadable, Storage
 from ..gen.layers import Layer
 from ..gen.plan import LayerPlan, layer_plans
 from ..gen.rtl.weights import SPRAMS, large_memories
@@ -45,9 +45,10 @@ def does_not_fit(spec: NetworkSpec, board: Board, needs: str) -> DoesNotFitError
     )
 
 
-def nothing_fits(spec: NetworkSpec, board: Board) -> DoesNotFitError:
+def nothing_fits(spec: NetworkSpec, board: Board,
+                 loadable: Loadable = Loadable.NOTHING) -> DoesNotFitError:
     """The error for a network of which not even the smallest hardware fits."""
-    smallest = Candidate(spec, board, smallest_folding(spec, board))
+    smallest = Candidate(spec, board, smallest_folding(spec, board, loadable))
     needs, part = smallest.needs, board.part
     return does_not_fit(
         spec, board,
@@ -163,24 +164,27 @@ def storages(spec: NetworkSpec, board: Board) -> list[Storage]:
     return found
 
 
-def stored(folding: Folding, spec: NetworkSpec, board: Board) -> Folding:
-    """``folding`` with each layer's weights where :func:`storages` puts them."""
+def stored(folding: Folding, spec: NetworkSpec, board: Board,
+           loadable: Loadable = Loadable.NOTHING) -> Folding:
+    """``folding`` with each layer's weights where :func:`storages` puts them, and ``loadable``."""
     return Folding.each(*(
-        replace(layer, storage=storage)
+        loadable.of(replace(layer, storage=storage))
         for layer, storage in zip(folding.of(spec), storages(spec, board), strict=True)
     ), spec=spec)
 
 
-def smallest_folding(spec: NetworkSpec, board: Board) -> Folding:
+def smallest_folding(spec: NetworkSpec, board: Board,
+                     loadable: Loadable = Loadable.NOTHING) -> Folding:
     """One lane a layer."""
-    return Folding.each(*(choices(*each)[0] for each in zip(
+    return Folding.each(*(loadable.of(choices(*each)[0]) for each in zip(
         spec.layers, storages(spec, board), strict=True)), spec=spec)
 
 
 def explore(
     spec: NetworkSpec, board: Board, cost: Callable[[Folding], float],
+    loadable: Loadable = Loadable.NOTHING,
 ) -> Iterator[Candidate]:
-    """Candidates that fit, each with a lower ``cost`` than the one before.
+    """Candidates that fit, each with a lower ``cost`` than the one before; ``loadable`` in all.
 
     From the smallest hardware on, the layer that lowers the cost most goes one step up
     (:func:`choices`), as long as something fits. A layer that did not is looked at again when
@@ -190,8 +194,8 @@ def explore(
     rungs = [0] * len(ladders)
 
     def at(rungs: list[int]) -> Folding:
-        return Folding.each(*(ladder[rung] for ladder, rung in zip(ladders, rungs, strict=True)),
-                            spec=spec)
+        return Folding.each(*(loadable.of(ladder[rung])
+                              for ladder, rung in zip(ladders, rungs, strict=True)), spec=spec)
 
     smallest = Candidate(spec, board, at(rungs))
     if not smallest.fits:
@@ -235,16 +239,17 @@ def dense_cycles(spec: NetworkSpec, folding: Folding) -> float:
     return each[-1] + 1e-6 * sum(each)
 
 
-def default_folding(spec: NetworkSpec, board: Board) -> Folding:
+def default_folding(spec: NetworkSpec, board: Board,
+                    loadable: Loadable = Loadable.NOTHING) -> Folding:
     """The fastest hardware that the estimates say ``board`` holds, for layers whose inputs all
     spike equally often, without what makes no more than a hundredth of difference; the smallest,
     if not even that is said to fit."""
     def cost(folding: Folding) -> float:
         return dense_cycles(spec, folding)
 
-    found = [candidate.folding for candidate in explore(spec, board, cost)]
+    found = [candidate.folding for candidate in explore(spec, board, cost, loadable)]
     if not found:
-        return smallest_folding(spec, board)
+        return smallest_folding(spec, board, loadable)
     enough = 1.01 * cost(found[-1])
     return next(folding for folding in found if cost(folding) <= enough)
 

@@ -8,7 +8,9 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..convolution import Conv2dPlan
+from ..folding import Storage
 from .block_memory import BlockMemory
+from .loading import LoadedWord
 
 
 class SumBank(wiring.Component):
@@ -48,6 +50,9 @@ class SumBank(wiring.Component):
         As ``sum``.
     taken : Out, lanes × signed
         Cycle 2.
+    load : In(LoadedWord)
+        A word of weights to be written, not during an inference; present only if they can be
+        loaded.
     """
 
     def __init__(self, plan: Conv2dPlan):
@@ -60,6 +65,9 @@ class SumBank(wiring.Component):
         }
         if plan.value_bits:
             members["value"] = In(plan.value_bits)
+        if plan.storage is not Storage.FIXED:
+            members["load"] = In(LoadedWord(range(max(plan.weight_words, 2)),
+                                            plan.lanes * plan.weight_bits))
         super().__init__(members)
 
     def elaborate(self, platform):
@@ -166,17 +174,29 @@ class SumBank(wiring.Component):
         plan = self.plan
         bits = plan.synapse.weight_bits
         words: list[Any] = list(plan.weights())
+        fixed = plan.storage is Storage.FIXED
         m.submodules.weights = self.weights = weights = memory.Memory(
-            shape=data.ArrayLayout(signed(bits), plan.lanes), depth=len(words), init=words)
-        read = weights.read_port()
+            shape=data.ArrayLayout(signed(bits), plan.lanes), depth=len(words), init=words,
+            # Nothing that is read while a word is written is used.
+            attrs={} if fixed else {"no_rw_check": 1})
+        if fixed:
+            read = weights.read_port()
+            fetched = read.data
+            if plan.value_bits:
+                m.d.comb += read.en.eq(self.fetch)
+        else:
+            read, write = weights.read_port(domain="comb"), weights.write_port()
+            fetched = Signal.like(read.data, reset_less=True)
+            with m.If(self.fetch if plan.value_bits else C(1)):
+                m.d.sync += fetched.eq(read.data)
+            m.d.comb += [write.addr.eq(self.load.address), write.en.eq(self.load.enable),
+                         Value.cast(write.data).eq(self.load.word)]
         m.d.comb += read.addr.eq(self.weight_address)
-        arrived = read.data
-        value = C(1, 1)
+        arrived, value = fetched, C(1, 1)
         if plan.value_bits:
-            arrived = Signal.like(read.data, reset_less=True)
+            arrived = Signal.like(fetched, reset_less=True)
             value = Signal(plan.value_bits)
-            m.d.comb += read.en.eq(self.fetch)
-            m.d.sync += [arrived.eq(read.data), value.eq(self.value)]
+            m.d.sync += [arrived.eq(fetched), value.eq(self.value)]
         operand = Signal(data.ArrayLayout(signed(bits + plan.value_bits), plan.lanes),
                          reset_less=True)
         for lane in range(plan.lanes):
