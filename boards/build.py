@@ -134,10 +134,13 @@ def build(
             "network": spec.digest,
             **{name: list(folded(spec, folding)[name].values())
                for name in ("lanes", "ways", "slices")},
-            "folding": to_json(spec, folding),
+            # With the words that were built, so that others can be told whether they fit.
+            "folding": to_json(spec, folding.with_widths(
+                [plan.widths for plan in plans], spec=spec)),
             "shape": shape_digest(spec, folding),
             "link": "spi" if board.link == SPI else "uart",
             "observe": observe,
+            "watchdog": watchdog,
             **placed,
             **read_report(working / REPORT, board),
             "tools": {tool.name: tool.version for tool in tools},

@@ -2,13 +2,17 @@
 
 import json as json_module
 import math
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ..gen.commands import Run
 from ..gen.console import Json, finish, progress, say, table
+from ..gen.errors import FoldingError
+from ..gen.folding import Loadable
 from ..gen.folding_options import (
     AllLoadable,
     Lanes,
@@ -46,6 +50,11 @@ def build(
         bool, typer.Option("--observe", help="Let the host read every layer's spikes and "
                                              "membranes.")
     ] = False,
+    like: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Build what was built of another training's run for this "
+                                         "board: its hardware, clock, link and seeds.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the (first) placement.")] = 1,
     seeds: Annotated[
         int, typer.Option(min=1, help="Placements tried side by side; the fastest is kept.")
@@ -66,7 +75,9 @@ def build(
 ) -> None:
     """Build a bitstream with Yosys and nextpnr.
 
-    Without --lanes, --ways, --slices and --protect, the hardware is as large as is likely to fit.
+    Without --lanes, --ways, --slices and --protect, the hardware is as large as is likely to fit;
+    every training of a network gets the same. --like makes what was built of another run, whatever
+    it was built with, and says which of its words are too narrow, if any.
 
     The part's loop makes the highest clock that the design's own timing allows, which takes two or
     three placements; none where a network was built before that differs in weights, thresholds and
@@ -77,23 +88,41 @@ def build(
     Example: `spikewright build runs/demo --board icebreaker`
     """
     from . import build as building
+    from .defaults import default_folding
     from .fastest import build_fastest
-    from .fit import default_folding, stored
+    from .fit import stored
+    from .target import Target
 
     target, what = find_board(board).over(link), loadable_of(loadable, loadable_weights)
     folder = RunFolder.open(run)
     spec = folder.spec()
-    if lanes is None and ways is None and slices is None and protect is None:
-        folding = default_folding(spec, target, what)
+    chosen_seeds: Sequence[int] = range(seed, seed + seeds)
+    if like is not None:
+        if (given := [name for name, value in (
+                ("--lanes", lanes), ("--ways", ways), ("--slices", slices), ("--protect", protect),
+                ("--loadable", None if what is Loadable.NOTHING else what))
+                if value is not None]) or no_patch:
+            raise FoldingError(
+                f"--like says what to build, and so does {', '.join(given) or '--no-patch'}; give "
+                f"one of them")
+        other = Target.like(RunFolder.open(like), spec, board)
+        target, folding, chosen_seeds = other.board, other.folding, other.seeds
+        watchdog, observe = other.watchdog, other.observe
+    elif lanes is None and ways is None and slices is None and protect is None:
+        folding = default_folding(spec, target, what, use_cache=not no_cache)
     else:
         folding = stored(folding_of(lanes, spec, ways, slices, protect), spec, target, what)
+    if no_patch:
+        folding = folding.with_widths([None] * len(spec.layers), spec=spec)
 
+    # What is like another build has its clock.
+    fastest = clock == "fastest" and like is None
     build_one = partial(
-        building.build if clock != "fastest" else build_fastest, spec, _clocked(target, clock),
-        folding, seeds=range(seed, seed + seeds), use_cache=not no_cache,
-        watchdog=watchdog, observe=observe, exchange=not no_patch)
+        build_fastest if fastest else building.build, spec,
+        target if like is not None else _clocked(target, clock), folding, seeds=chosen_seeds,
+        use_cache=not no_cache, watchdog=watchdog, observe=observe, exchange=not no_patch)
     # For the fastest clock, a second build is the rule and a third the exception.
-    stages = len(building.STAGES) * (2 if clock == "fastest" else 1)
+    stages = len(building.STAGES) * (2 if fastest else 1)
     with progress(f"building for {target.name}", stages) as advance:
         begun = 0
 

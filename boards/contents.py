@@ -8,6 +8,7 @@ tools make of it, and the contents that belong there.
 """
 
 import hashlib
+import itertools
 import re
 from dataclasses import dataclass, field
 from itertools import permutations
@@ -17,17 +18,15 @@ import numpy.typing as npt
 
 from ..gen.rtl.tables import CELLS
 from .block_bits import digits, text_of
-from .estimate import Memory
+from .estimate import Memory, memories, module_memories, spilled
 from .registry import Family
 
 #: Rows in which the columns of a placeholder differ; of the shallowest block memory, or all.
 _ROWS = 256
 
-_MEMORY = re.compile(r"^  memory width (\d+) size (\d+) \\(\S+)$", re.M)
 _INITIAL = re.compile(
     r'cell \$meminit_v2 \S+\n    parameter \\MEMID "\\\\([^"]+)"\n(?:    parameter .*\n)*'
     r"    connect \\ADDR \{  \}\n    connect \\DATA \d+'([01]+)\n")
-_WRITTEN = re.compile(r'cell \$memwr_v2 .*\n(?:    .*\n)*?    parameter \\MEMID "\\\\([^"]+)"')
 
 
 @dataclass(frozen=True)
@@ -62,31 +61,34 @@ class Separated:
 def separate(rtlil: str, family: Family, blocks: int) -> Separated:
     """Takes contents out of a design for a part of ``family`` with so many block memories.
 
-    A memory that would become logic is made a block memory as long as there are any to spare; what
-    is left in logic stays with the structure, as does what is nothing but zeros.
+    A memory that would become logic is made a block memory as long as there are any to spare, and
+    small ones that begin with nothing become logic where there are too few; what is left in logic
+    stays with the structure, as does what is nothing but zeros.
     """
     cell = re.compile(rf"cell \\{family.table} \\(\S+)\n    parameter "
                       rf"\\{CELLS[family.table][0]} 16'([01]{{16}})\n((?:    connect .*\n)*)")
     own, placeholders = Contents(), Contents()
     modules = rtlil.split("\nmodule ")
-    left = blocks - sum(memory.blocks(family) for module in modules[1:]
-                        for memory, _ in _memories(module))
+    found = list(memories(rtlil))
+    logic = spilled(found, family, blocks)
+    left = blocks - sum(memory.blocks(family) for n, memory in enumerate(found) if n not in logic)
+    count = itertools.count()
     for number, module in enumerate(modules[1:], 1):
         path = _path(module.partition("\n")[0])
-        for memory, name in _memories(module):
+        for name, memory in module_memories(module):
+            if next(count) in logic:
+                module = _styled(module, name, memory, "registers")
             initial = next((text for of, text in _INITIAL.findall(module) if of == name), "")
             bits = _bits(initial, memory)
             if not bits.any():
                 continue
             made = memory.blocks(family)
             if not made and left > 0:
-                needed = min(-(-memory.width // w) * -(-memory.depth // d)
-                             for w, d in family.blocks)
+                needed = family.blocks_of(memory.width, memory.depth)
                 if needed <= left:
                     left -= needed
                     made = needed
-                    line = f"  memory width {memory.width} size {memory.depth} \\{name}\n"
-                    module = module.replace(line, f'  attribute \\ram_style "block"\n{line}')
+                    module = _styled(module, name, memory, "block")
             full = f"{path}.{name}"
             filler = _placeholder(full, memory) if made else None
             if filler is not None:
@@ -108,10 +110,10 @@ def _path(module: str) -> str:
     return module.lstrip("\\").removeprefix("top").lstrip(".")
 
 
-def _memories(module: str) -> list[tuple[Memory, str]]:
-    written = set(_WRITTEN.findall(module))
-    return [(Memory(int(width), int(depth), name in written), name)
-            for width, depth, name in _MEMORY.findall(module)]
+def _styled(module: str, name: str, memory: Memory, style: str) -> str:
+    """``module`` with what Yosys is to make of a memory."""
+    line = f"  memory width {memory.width} size {memory.depth} \\{name}\n"
+    return module.replace(line, f'  attribute \\ram_style "{style}"\n{line}')
 
 
 def _bits(text: str, memory: Memory) -> npt.NDArray[np.bool_]:

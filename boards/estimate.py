@@ -7,10 +7,11 @@ off on average over the designs it was fitted to and 7 to 9 % over designs it ha
 32 %), as `make bench` measures.
 """
 
+import math
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from .registry import ECP5, ICE40, Family
 
@@ -27,35 +28,30 @@ class Estimate:
     multipliers: int
 
 
-@dataclass(frozen=True)
-class _Cost:
-    """What a family's logic is made of, in its own cells.
-
-    ``block``: what Yosys holds a block memory to be worth, in bits of other memory; in ROM, a LUT
-    holds 16 bits. ``coefficients``: fitted to the designs of tests/bench.
-    """
-
-    block: int
-    coefficients: dict[str, float]
-
-
+#: What a family's logic is made of, in its own cells: fitted to the designs of tests/bench.
 _COSTS = {
-    ECP5.name: _Cost(128, {
+    ECP5.name: {
         "registers": 0.416, "chains": 5.76, "choices": 0.203, "products": 0.0125,
         "memory": 0.0958, "rom": 0.0685,
-    }),
-    ICE40.name: _Cost(64, {
+    },
+    ICE40.name: {
         "one": 134, "registers": 0.947, "arithmetic": 0.228, "choices": 0.0832, "products": 1.14,
         "memory": 1.69, "rom": 0.135,
-    }),
+    },
 }
 
 _MEMORY = re.compile(r"^  memory width (\d+) size (\d+) \\(\S+)$", re.M)
+_HELD = re.compile(
+    r'cell \$meminit_v2 \S+\n    parameter \\MEMID "\\\\([^"]+)"\n(?:    parameter .*\n)*'
+    r"    connect \\ADDR \{  \}\n    connect \\DATA \d+'0*1")
 _WRITTEN = re.compile(r'cell \$memwr_v2 .*\n(?:    .*\n)*?    parameter \\MEMID "\\\\([^"]+)"')
 _CELL = re.compile(r"^  cell (\S+) \S+\n((?:    .*\n)*)", re.M)
 _MUL = re.compile(r"^  cell \$mul \S+\n((?:    .*\n)*)", re.M)
 _OPERAND = re.compile(r"parameter \\[AB]_WIDTH (\d+)")
 _WIDTH = re.compile(r"parameter \\(?:Y_WIDTH|WIDTH) (\d+)")
+
+#: Largest memory, in bits, that is made of logic where block memories are short.
+_SPILLED = 256
 
 #: Width of an operand of an ECP5's multiplier.
 _MULTIPLIER_BITS = 18
@@ -71,25 +67,26 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Memory:
-    """A memory of a design. ``written``: it is no ROM."""
+    """A memory of a design. ``written``: it is no ROM. ``held``: it begins with contents."""
 
     width: int
     depth: int
     written: bool
+    held: bool = field(default=False, compare=False)
 
     def blocks(self, family: Family) -> int:
         """Block memories that Yosys makes of it; 0 if it prefers logic."""
-        needed = min(-(-self.width // w) * -(-self.depth // d) for w, d in family.blocks)
-        price = _COSTS[family.name].block * needed
-        if family is ICE40 and self.written:
+        needed = family.blocks_of(self.width, self.depth)
+        if not self.written:
+            return 0 if family.in_tables(self.width, self.depth) else needed
+        price = family.block_price * needed
+        if family is ICE40:
             # Reading a word that is being written takes logic beside the memory.
             price += min(self.width, 16)
         return needed if self._elsewhere(family) > price else 0
 
     def _elsewhere(self, family: Family) -> float:
-        """What it costs outside of block memories, by Yosys' measure."""
-        if not self.written:
-            return self.width * self.depth / 16
+        """What a written memory costs outside of block memories, by Yosys' measure."""
         if family is ECP5:
             # LUTs of 16 × 4 bits, and multiplexers where it is deeper.
             words = -(-self.depth // 16)
@@ -100,9 +97,31 @@ class Memory:
 def memories(rtlil: str) -> Iterator[Memory]:
     """Every memory of a design in RTLIL."""
     for module in rtlil.split("\nmodule ")[1:]:
-        written = set(_WRITTEN.findall(module))
-        for width, depth, name in _MEMORY.findall(module):
-            yield Memory(int(width), int(depth), name in written)
+        for _, memory in module_memories(module):
+            yield memory
+
+
+def module_memories(module: str) -> Iterator[tuple[str, Memory]]:
+    """Every memory of a module, and its name."""
+    written, held = set(_WRITTEN.findall(module)), set(_HELD.findall(module))
+    for width, depth, name in _MEMORY.findall(module):
+        yield name, Memory(int(width), int(depth), name in written, name in held)
+
+
+def spilled(found: Sequence[Memory], family: Family, blocks: float) -> set[int]:
+    """Which of the memories of a design are made of logic because they are more than so many
+    ``blocks``: small ones, and none that begins with contents, which are to be exchanged."""
+    needed = [memory.blocks(family) for memory in found]
+    short = sum(needed) - blocks
+    gone: set[int] = set()
+    for n in sorted(range(len(found)), key=lambda n: found[n].width * found[n].depth):
+        memory = found[n]
+        if short <= 0 or memory.width * memory.depth > _SPILLED:
+            break
+        if needed[n] and memory.written and not memory.held:
+            gone.add(n)
+            short -= needed[n]
+    return gone if short <= 0 else set()
 
 
 def _multiplications(rtlil: str) -> Iterator[tuple[int, int]]:
@@ -120,7 +139,7 @@ def multipliers(rtlil: str, family: Family) -> int:
                for a, b in _multiplications(rtlil) if min(a, b) > 1)
 
 
-def features(rtlil: str, family: Family) -> dict[str, float]:
+def features(rtlil: str, family: Family, blocks: float = math.inf) -> dict[str, float]:
     """What the logic of a design is estimated from: bits of each kind of operator, of the partial
     products of multiplications, and of memories that become logic."""
     found: Counter[str] = Counter()
@@ -131,22 +150,26 @@ def features(rtlil: str, family: Family) -> dict[str, float]:
             if _KINDS[kind] == "arithmetic":
                 found["chains"] += 1
     found["products"] = sum(a * b for a, b in _multiplications(rtlil) if min(a, b) > 1)
-    for memory in memories(rtlil):
-        if not memory.blocks(family):
+    listed = list(memories(rtlil))
+    logic = spilled(listed, family, blocks)
+    for n, memory in enumerate(listed):
+        if n in logic or not memory.blocks(family):
             found["memory" if memory.written else "rom"] += memory.width * memory.depth
     return {"one": 1, **found}
 
 
-def estimate(rtlil: str, family: Family) -> Estimate:
-    """What ``rtlil`` needs of a part of ``family``."""
-    coefficients = _COSTS[family.name].coefficients
-    found = features(rtlil, family)
+def estimate(rtlil: str, family: Family, blocks: float = math.inf) -> Estimate:
+    """What ``rtlil`` needs of a part of ``family`` with so many block memories."""
+    coefficients = _COSTS[family.name]
+    found = features(rtlil, family, blocks)
+    listed = list(memories(rtlil))
+    logic = spilled(listed, family, blocks)
     # What was asked for by name is built as it is.
     tables = rtlil.count(f"cell \\{family.table} ")
     return Estimate(
         logic=tables + round(sum(coefficients[name] * found.get(name, 0)
                                  for name in coefficients)),
-        blocks=sum(memory.blocks(family) for memory in memories(rtlil)),
+        blocks=sum(memory.blocks(family) for n, memory in enumerate(listed) if n not in logic),
         large=rtlil.count("cell \\SB_SPRAM256KA "),
         multipliers=multipliers(rtlil, family),
     )

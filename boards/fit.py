@@ -18,6 +18,7 @@ from ..gen.plan import LayerPlan, layer_plans
 from ..gen.rtl.weights import SPRAMS, large_memories
 from ..gen.spec import NetworkSpec
 from ..gen.synapses import Linear
+from ..gen.widths import Widths, spare_widths
 from .estimate import Estimate, estimate
 from .pins import Pins
 from .registry import BOARDS, Board
@@ -103,9 +104,10 @@ def _needs(spec: NetworkSpec, board: Board, folding: Folding) -> Estimate:
         spec, folding, carrier(board), window=board.window, buffer=board.buffer
     ))
     # What the design asks of a platform.
-    platform = SimpleNamespace(device=board.part.device, table_cell=board.family.table)
+    platform = SimpleNamespace(device=board.part.device, table_cell=board.family.table,
+                               in_tables=board.family.in_tables)
     text = rtlil.convert(top, ports=top.ports, platform=platform, emit_src=False)
-    return estimate(text, board.family)
+    return estimate(text, board.family, board.part.blocks)
 
 
 @dataclass(frozen=True)
@@ -166,36 +168,43 @@ def storages(spec: NetworkSpec, board: Board) -> list[Storage]:
 
 def stored(folding: Folding, spec: NetworkSpec, board: Board,
            loadable: Loadable = Loadable.NOTHING) -> Folding:
-    """``folding`` with each layer's weights where :func:`storages` puts them, and ``loadable``."""
+    """``folding`` with each layer's weights where :func:`storages` puts them, ``loadable``, and
+    words that hold the contents of other trainings, too."""
     return Folding.each(*(
         loadable.of(replace(layer, storage=storage))
         for layer, storage in zip(folding.of(spec), storages(spec, board), strict=True)
-    ), spec=spec)
+    ), spec=spec).with_widths(spare_widths(spec), spec=spec)
 
 
-def smallest_folding(spec: NetworkSpec, board: Board,
-                     loadable: Loadable = Loadable.NOTHING) -> Folding:
-    """One lane a layer."""
+def smallest_folding(
+    spec: NetworkSpec, board: Board, loadable: Loadable = Loadable.NOTHING,
+    widths: tuple[Widths, ...] | None = None,
+) -> Folding:
+    """One lane a layer; ``widths`` are as of :func:`explore`."""
     return Folding.each(*(loadable.of(choices(*each)[0]) for each in zip(
-        spec.layers, storages(spec, board), strict=True)), spec=spec)
+        spec.layers, storages(spec, board), strict=True)), spec=spec).with_widths(
+            widths or spare_widths(spec), spec=spec)
 
 
 def explore(
     spec: NetworkSpec, board: Board, cost: Callable[[Folding], float],
-    loadable: Loadable = Loadable.NOTHING,
+    loadable: Loadable = Loadable.NOTHING, widths: tuple[Widths, ...] | None = None,
 ) -> Iterator[Candidate]:
     """Candidates that fit, each with a lower ``cost`` than the one before; ``loadable`` in all.
 
     From the smallest hardware on, the layer that lowers the cost most goes one step up
     (:func:`choices`), as long as something fits. A layer that did not is looked at again when
-    another one's step freed something: sums and weights of many lanes leave block memories.
+    another one's step freed something: sums and weights of many lanes leave block memories. Words
+    have ``widths``, else those that hold other trainings, too.
     """
+    widths = widths or spare_widths(spec)
     ladders = [choices(*each) for each in zip(spec.layers, storages(spec, board), strict=True)]
     rungs = [0] * len(ladders)
 
     def at(rungs: list[int]) -> Folding:
-        return Folding.each(*(loadable.of(ladder[rung])
-                              for ladder, rung in zip(ladders, rungs, strict=True)), spec=spec)
+        return Folding.each(
+            *(loadable.of(ladder[rung]) for ladder, rung in zip(ladders, rungs, strict=True)),
+            spec=spec).with_widths(widths, spec=spec)
 
     smallest = Candidate(spec, board, at(rungs))
     if not smallest.fits:
@@ -239,17 +248,19 @@ def dense_cycles(spec: NetworkSpec, folding: Folding) -> float:
     return each[-1] + 1e-6 * sum(each)
 
 
-def default_folding(spec: NetworkSpec, board: Board,
-                    loadable: Loadable = Loadable.NOTHING) -> Folding:
+def fastest_folding(
+    spec: NetworkSpec, board: Board, loadable: Loadable = Loadable.NOTHING,
+    widths: tuple[Widths, ...] | None = None,
+) -> Folding:
     """The fastest hardware that the estimates say ``board`` holds, for layers whose inputs all
     spike equally often, without what makes no more than a hundredth of difference; the smallest,
-    if not even that is said to fit."""
+    if not even that is said to fit. ``widths`` are as of :func:`explore`."""
     def cost(folding: Folding) -> float:
         return dense_cycles(spec, folding)
 
-    found = [candidate.folding for candidate in explore(spec, board, cost, loadable)]
+    found = [candidate.folding for candidate in explore(spec, board, cost, loadable, widths)]
     if not found:
-        return smallest_folding(spec, board, loadable)
+        return smallest_folding(spec, board, loadable, widths)
     enough = 1.01 * cost(found[-1])
     return next(folding for folding in found if cost(folding) <= enough)
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy.typing as npt
 
-from ..gen.arithmetic import signed_bits
 from ..gen.compiled.engine import cycle_limit
 from ..gen.compiled.tools import cores
 from ..gen.counters import NETWORK_COUNTERS
@@ -108,7 +107,7 @@ class _SimulatedBoard:
         self._board = board = built.board
         self._image = board_image(spec, built.folding(spec), spec)
         self._identity = Identity.of(
-            spec, ways=plans[0].synapses.ways, score_bits=signed_bits(*spec.score_range),
+            spec, ways=plans[0].synapses.ways, score_bits=plans[-1].widths.score,
             counter_words=len(plans) * len(counters_of(plans)) + len(NETWORK_COUNTERS),
             window=board.window - CRC_BYTES, buffer=board.buffer,
             shape=shape_digest(spec, built.folding(spec)), load_bytes=len(self._image),

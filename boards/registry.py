@@ -42,15 +42,16 @@ class Part:
 class Family:
     """Tools of a family of parts, what makes its clocks, and what its cells are called.
 
-    ``blocks``: the shapes (width in bits, depth) that a block memory can take. ``table``: what
-    netlists call a truth table. ``cells``: nextpnr's name of a resource → our name, for those worth
-    showing.
+    ``blocks``: the shapes (width in bits, depth) that a block memory can take. ``block_price``:
+    what Yosys holds one to be worth, in LUTs. ``table``: what netlists call a truth table.
+    ``cells``: nextpnr's name of a resource → our name, for those worth showing.
     """
 
     name: str
     tools: tuple[str, ...]
     bitstream: str
     blocks: tuple[tuple[int, int], ...]
+    block_price: int
     loop: Ice40Loop | Ecp5Loop
     table: str
     cells: dict[str, str] = field(hash=False)
@@ -60,18 +61,26 @@ class Family:
         """Most bits that one block memory holds."""
         return max(width * depth for width, depth in self.blocks)
 
+    def blocks_of(self, width: int, depth: int) -> int:
+        """Block memories of a memory, in the shape that needs the fewest."""
+        return min(-(-width // w) * -(-depth // d) for w, d in self.blocks)
+
+    def in_tables(self, width: int, depth: int) -> bool:
+        """Whether Yosys makes tables, 16 bits each, of a read-only memory."""
+        return width * depth <= 16 * self.block_price * self.blocks_of(width, depth)
+
 
 ICE40 = Family(
     name="ice40", tools=("yosys", "nextpnr-ice40", "icepack"), bitstream="top.bin",
-    blocks=((2, 2048), (4, 1024), (8, 512), (16, 256)), loop=Ice40Loop(),
+    blocks=((2, 2048), (4, 1024), (8, 512), (16, 256)), block_price=64, loop=Ice40Loop(),
     table="SB_LUT4",
     cells={"ICESTORM_LC": "logic cells", "ICESTORM_RAM": "block memories",
            "ICESTORM_SPRAM": "large memories", "ICESTORM_DSP": "multipliers"},
 )
 ECP5 = Family(
     name="ecp5", tools=("yosys", "nextpnr-ecp5", "ecppack"), bitstream="top.bit",
-    blocks=((1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512)), loop=Ecp5Loop(),
-    table="LUT4",
+    blocks=((1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512)), block_price=128,
+    loop=Ecp5Loop(), table="LUT4",
     cells={"TRELLIS_COMB": "LUTs", "TRELLIS_FF": "flip-flops", "DP16KD": "block memories",
            "MULT18X18D": "multipliers"},
 )
@@ -193,7 +202,7 @@ class Board:
         exchanged in a finished bitstream; one is needed for every build."""
         module, name = self.platform.split(":")
         platform = getattr(importlib.import_module(module), name)()
-        platform.table_cell = self.family.table
+        platform.table_cell, platform.in_tables = self.family.table, self.family.in_tables
         standard = ({"IO_TYPE": "LVCMOS33"} if self.family is ECP5
                     else {"IO_STANDARD": "SB_LVCMOS"})
         for wires in (self.wires, self.spi if self.link == SPI else None):

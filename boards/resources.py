@@ -5,7 +5,8 @@ from typing import Any
 
 from ..gen.folding import Folding
 from ..gen.spec import NetworkSpec
-from .fit import Candidate, default_folding, stored
+from .defaults import default_folding
+from .fit import Candidate, stored
 from .registry import find_board
 
 

@@ -4,13 +4,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from ..gen.errors import MALFORMED
+from ..gen.errors import MALFORMED, FoldingError
 from ..gen.folding import Folding, Loadable
 from ..gen.folding_options import from_json
+from ..gen.plan import layer_plans
 from ..gen.runfolder import RunFolder
 from ..gen.spec import NetworkSpec
-from .fit import default_folding
+from .defaults import default_folding
 from .protocol import WrongBitstreamError
 from .registry import Board, find_board
 
@@ -61,6 +63,8 @@ class Target:
     folding: Folding
     built: bool
     observe: bool = False
+    watchdog: bool = False
+    seeds: tuple[int, ...] = (1,)
 
     @classmethod
     def of(cls, folder: RunFolder, spec: NetworkSpec, name: str,
@@ -84,7 +88,34 @@ class Target:
                 f"{folder.path / file} is of another network than the run holds now; run: "
                 f"spikewright {again} {folder.path}"
             )
+        return cls._built(board, spec, figures)
+
+    @classmethod
+    def like(cls, folder: RunFolder, spec: NetworkSpec, name: str) -> "Target":
+        """What was built for the board called ``name`` of another training of ``spec``'s network,
+        in ``folder``.
+
+        Raises
+        ------
+        SpikewrightError
+            If there is no such board or no build, or it is damaged.
+        FoldingError
+            If ``spec`` is of another shape, or its values need wider words than were built, which
+            are named.
+        """
+        board, file = find_board(name), _file(name)
+        try:
+            target = cls._built(board, spec, folder.read_json(file, f"build --board {name}"))
+            layer_plans(spec, target.folding)
+        except FoldingError as error:
+            raise FoldingError(f"{folder.path / file} does not hold this training: {error}") \
+                from error
+        return target
+
+    @classmethod
+    def _built(cls, board: Board, spec: NetworkSpec, figures: dict[str, Any]) -> "Target":
         board = replace(board, clock_hz=figures["clock_mhz"] * 1e6).over(
             figures.get("link", "uart"))
         return cls(board, from_json(spec, figures["folding"]), True,
-                   bool(figures.get("observe", False)))
+                   bool(figures.get("observe", False)), bool(figures.get("watchdog", False)),
+                   tuple(map(int, figures.get("fmax_mhz_of_seeds", ["1"]))))

@@ -1,10 +1,12 @@
 """How much hardware each layer gets. A user's choice; what follows from it stands in plan.py."""
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from .errors import FoldingError
 from .spec import NetworkSpec
+from .widths import Widths
 
 
 class Storage(enum.Enum):
@@ -82,6 +84,8 @@ class LayerFolding:
     protect
         Linear layers only: a code for the words of weights, which costs memory for its check bits
         and a cycle of latency. :class:`Protection` or its name.
+    widths
+        Of the layer's words, at least as wide as is proven to be needed; None is just that wide.
     """
 
     lanes: int | None = None
@@ -93,6 +97,7 @@ class LayerFolding:
     slices: int = 1
     protect: Protection | str = Protection.NONE
     parameters: Storage = Storage.FIXED
+    widths: Widths | None = None
 
     def __post_init__(self) -> None:
         if self.parameters is Storage.SPRAM:
@@ -135,6 +140,11 @@ class Folding:
         return cls(layers=tuple(
             (layer.name, folding) for layer, folding in zip(spec.layers, foldings, strict=True)
         ))
+
+    def with_widths(self, widths: Sequence[Widths | None], *, spec: NetworkSpec) -> "Folding":
+        """The same with words so wide, of each layer of ``spec``, in order."""
+        return Folding.each(*(replace(layer, widths=each) for layer, each in zip(
+            self.of(spec), widths, strict=True)), spec=spec)
 
     def of(self, spec: NetworkSpec) -> tuple[LayerFolding, ...]:
         """The folding of each layer of ``spec``.

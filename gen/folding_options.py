@@ -12,6 +12,7 @@ from .errors import FoldingError
 from .folding import Folding, LayerFolding, Loadable, Protection, Storage
 from .plan import layer_plans
 from .spec import Conv2d, Layer, NetworkSpec
+from .widths import Widths
 
 Lanes = Annotated[
     str | None,
@@ -172,7 +173,8 @@ def from_json(spec: NetworkSpec, layers: Sequence[dict[str, Any]]) -> Folding:
             LayerFolding(**{**each, "storage": Storage(each["storage"]),
                             "protect": Protection(each["protect"]),
                             "parameters": Storage(each.get("parameters", Storage.FIXED)),
-                            "banks": each["banks"] and tuple(each["banks"])})
+                            "banks": each["banks"] and tuple(each["banks"]),
+                            "widths": each["widths"] and Widths(**each["widths"])})
             for each in layers
         ), spec=spec)
     except (TypeError, KeyError, ValueError) as error:

@@ -80,7 +80,7 @@ class LinearPlan:
     """
 
     def __init__(self, layer: Layer, folding: LayerFolding, source: Source, *, units: int,
-                 sum_bits: int):
+                 sum_bits: int, weight_bits: int = 0):
         assert isinstance(layer.synapse, Linear)
         if folding.banks is not None:
             raise FoldingError(
@@ -114,7 +114,7 @@ class LinearPlan:
         self.bank_words = self.rows * self.bank_inputs
         self._columns = matrix
         self.most_synops = self.ways * self.lanes
-        self.weight_bits = max(2, signed_bits(int(matrix.min()), int(matrix.max())))
+        self.weight_bits = max(2, weight_bits, signed_bits(int(matrix.min()), int(matrix.max())))
         if not isinstance(layer.pool, SumPool2d) and not isinstance(layer.recurrent, Linear):
             self.weight_bits = layer.synapse.weight_bits
         self.sum_bits = max(sum_bits - self.sum_shift, self.weight_bits)

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .arithmetic import signed_bits
-from .bounds import MembraneBounds
 from .coding import InputKind
 from .convolution import Conv2dPlan
 from .errors import FoldingError
@@ -21,6 +19,7 @@ from .slices import cut, linear_units
 from .spec import NetworkSpec
 from .spike_pooling import SpikePoolingPlan
 from .synapses import Conv2d, Linear
+from .widths import Widths, proven_widths
 
 #: Events whose lanes share one neuron unit, if the folding does not say otherwise.
 LANES_PER_UNIT = 8
@@ -95,15 +94,18 @@ class LayerPlan:
         Of the layer's units, and of ``synapses``: what is built; see :mod:`~.slices`.
     members
         int64 (units,): which of the layer's units these are. All, but in a slice.
+    widths
+        :class:`~.widths.Widths` of all words: the folding's, else those that are proven.
     accumulator_bits, membrane_bits, leaked_bits
         Widths of the stored word, of u and m, and of the decayed membrane.
     current_bits, leaked_current_bits
         Widths of i and of the decayed i; 0 without synapse_decay.
     """
 
-    def __init__(self, layer: Layer, folding: LayerFolding, bounds: MembraneBounds,
-                 source: Source, *, above: Layer | None, ways_out: int, sweeps: int):
+    def __init__(self, layer: Layer, folding: LayerFolding, proven: Widths, source: Source, *,
+                 above: Layer | None, ways_out: int, sweeps: int):
         self.layer = layer
+        self.widths = self._checked(folding.widths, proven)
         self.source = source
         self.ways_out = ways_out
         self.spatial_out = above is not None and isinstance(above.synapse, Conv2d)
@@ -117,14 +119,13 @@ class LayerPlan:
         if folding.units is not None and folding.units < 1:
             raise FoldingError(f"layer {layer.name}: {folding.units} units; at least 1 is needed")
         if isinstance(layer.synapse, Conv2d):
-            self.synapses = self._convolution(layer, folding, bounds, source)
+            self.synapses = self._convolution(layer, folding, source)
         else:
-            self.synapses = self._linear(layer, folding, bounds, source)
+            self.synapses = self._linear(layer, folding, source)
         self.units = self.synapses.units
         self.steps = self.synapses.steps
         self.order = self._order()
         self.members = np.arange(self.units)
-        self._widths(bounds)
         self.pooling = None
         if above is not None and isinstance(above.pool, MaxPool2d):
             if not isinstance(self.synapses, Conv2dPlan):
@@ -142,8 +143,19 @@ class LayerPlan:
             )
         self.slices = cut(self, folding.slices)
 
-    def _linear(self, layer: Layer, folding: LayerFolding, bounds: MembraneBounds,
-                source: Source) -> LinearPlan:
+    def _checked(self, chosen: Widths | None, proven: Widths) -> Widths:
+        if chosen is None:
+            return proven
+        if short := chosen.short(proven):
+            each = ", ".join(f"{name} {needed} bits (given: {bits})"
+                             for name, (bits, needed) in short.items())
+            raise FoldingError(
+                f"layer {self.layer.name}: words of the given widths do not hold its values, which "
+                f"need {each}; give wider ones, or none"
+            )
+        return chosen
+
+    def _linear(self, layer: Layer, folding: LayerFolding, source: Source) -> LinearPlan:
         lanes = layer.neurons if folding.lanes is None else folding.lanes
         units = -(-lanes // LANES_PER_UNIT) if folding.units is None else folding.units
         if units > lanes:
@@ -161,10 +173,10 @@ class LayerPlan:
         if isinstance(layer.recurrent, Linear):
             ways = math.lcm(ways, folding.ways)
         units = linear_units(layer, units, lanes=lanes, ways=ways, slices=folding.slices)
-        return LinearPlan(layer, folding, source, units=units, sum_bits=bounds.sum_bits)
+        return LinearPlan(layer, folding, source, units=units,
+                          sum_bits=self.widths.sums, weight_bits=self.widths.weights)
 
-    def _convolution(self, layer: Layer, folding: LayerFolding, bounds: MembraneBounds,
-                     source: Source) -> Conv2dPlan:
+    def _convolution(self, layer: Layer, folding: LayerFolding, source: Source) -> Conv2dPlan:
         assert isinstance(layer.synapse, Conv2d)
         if isinstance(layer.recurrent, Linear):
             raise FoldingError(
@@ -190,7 +202,7 @@ class LayerPlan:
             )
         pool = None if isinstance(layer.pool, MaxPool2d) else layer.pool
         return Conv2dPlan(
-            layer.name, layer.synapse, sum_bits=bounds.sum_bits, lanes=folding.lanes,
+            layer.name, layer.synapse, sum_bits=self.widths.sums, lanes=folding.lanes,
             banks=folding.banks, units=folding.units, overlap=folding.overlap,
             value_bits=source.value_bits, pool=pool, storage=folding.storage,
         )
@@ -215,23 +227,25 @@ class LayerPlan:
         return SpikeRows(pooling.order, pooling.last_step, pooling.pool.output_shape, pooling.xs,
                          pooling.blocks, pooling.lanes, latency=1)
 
-    def _widths(self, bounds: MembraneBounds) -> None:
-        neuron, neurons = self.layer.neuron, self.layer.neurons
+    @property
+    def accumulator_bits(self) -> int:
+        return self.widths.accumulated
 
-        def leaked(name: str, ends: tuple[int, int], fraction: int) -> int:
-            factors = neuron.per_neuron(name, neurons)
-            products = [int(end) * int(factor) for end in ends
-                        for factor in (factors.min(), factors.max())]
-            return signed_bits(min(products) >> fraction, -(-max(products) >> fraction))
+    @property
+    def membrane_bits(self) -> int:
+        return self.widths.membrane
 
-        self.accumulator_bits = bounds.accumulator_bits
-        self.membrane_bits = bounds.membrane_bits
-        self.leaked_bits = leaked("decay", bounds.membrane, neuron.decay_fraction)
-        self.current_bits = bounds.current_bits
-        self.leaked_current_bits = 0
-        if bounds.currents is not None:
-            self.leaked_current_bits = leaked(
-                "synapse_decay", bounds.currents, neuron.synapse_decay_fraction)
+    @property
+    def leaked_bits(self) -> int:
+        return self.widths.leaked
+
+    @property
+    def current_bits(self) -> int:
+        return self.widths.currents
+
+    @property
+    def leaked_current_bits(self) -> int:
+        return self.widths.leaked_current
 
     @property
     def loads(self) -> bool:
@@ -287,11 +301,11 @@ def layer_plans(spec: NetworkSpec, folding: Folding) -> tuple[LayerPlan, ...]:
     held = spec.input.kind is InputKind.CURRENT
     source = input_source(spec)
     plans: list[LayerPlan] = []
-    for n, (layer, chosen, bounds) in enumerate(
-            zip(spec.layers, foldings, spec.bounds, strict=True)):
+    for n, (layer, chosen, proven) in enumerate(
+            zip(spec.layers, foldings, proven_widths(spec), strict=True)):
         above = spec.layers[n + 1] if n + 1 < len(spec.layers) else None
         plans.append(LayerPlan(
-            layer, chosen, bounds, source, above=above,
+            layer, chosen, proven, source, above=above,
             ways_out=1 if above is None else foldings[n + 1].ways,
             sweeps=spec.timesteps if held and n == 0 else 1,
         ))

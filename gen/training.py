@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -22,15 +23,22 @@ from .convolution import Conv2dPlan
 from .description import describe
 from .errors import ShapeError
 from .folding import Folding, Storage
+from .layers import Layer
 from .neuron import Neuron
 from .plan import LayerPlan, layer_plans
 from .rtl.image import network_image
 from .rtl.parameters import loaded_shape, loaded_value, parameters
 from .spec import NetworkSpec
 from .synapses import OneToOne
+from .widths import proven_widths
 
 #: What a layer's neurons have of a parameter that can be loaded.
 _NONE, _ONE, _EACH = "none", "one for all neurons", "one for each neuron"
+
+#: Words as messages call them, and those whose own widths count where they can be loaded.
+_WORDS = {"accumulated": "membranes", "membrane": "membranes behind the clamp",
+          "leaked": "decayed membranes", "leaked_current": "decayed currents", "score": "scores"}
+_PARAMETERS = (*Neuron.PER_NEURON, "recurrent")
 
 _REMEDY = "build a bitstream of this run"
 
@@ -39,7 +47,7 @@ def shape_digest(spec: NetworkSpec, folding: Folding) -> str:
     """SHA-256, in hexadecimal, of all of ``spec``'s hardware that cannot be loaded."""
     plans = layer_plans(spec, folding)
     described = [_frozen(spec, plans), [_hardware(plan) for plan in plans],
-                 [dict(_widths(plan)) for plan in plans], _score_bits(spec)]
+                 [_widths(plan) for plan in plans]]
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 
@@ -55,23 +63,27 @@ def training_image(built: NetworkSpec, folding: Folding, spec: NetworkSpec) -> b
     plans = layer_plans(built, folding)
     mine, theirs = _frozen(spec, plans, strict=False), _frozen(built, plans, strict=False)
     _compare(mine, theirs)
-    trained = layer_plans(spec, folding)
-    for own, there in zip(trained, plans, strict=True):
-        _require_kinds(own, there)
-        for (what, needed), (_, has) in zip(_widths(own, there), _widths(there), strict=True):
-            if needed > has:
-                raise ShapeError(
-                    f"layer {own.layer.name}: {what} of {spec.name} may need {needed} bits, the "
-                    f"hardware has {has}, which is what {built.name} was proven to need; {_REMEDY}")
-    if _score_bits(spec) > _score_bits(built):
-        raise ShapeError(
-            f"scores of {spec.name} may need {_score_bits(spec)} bits, the hardware has "
-            f"{_score_bits(built)}; {_REMEDY}")
+    for plan, layer, needed in zip(plans, spec.layers, proven_widths(spec), strict=True):
+        _require_kinds(layer, plan)
+        for word, (has, needs) in plan.widths.short(needed).items():
+            if word not in _PARAMETERS:
+                raise _narrow(layer, _WORDS.get(word, word), has, needs)
+    # Weights and parameters that the words hold, whatever the words of their own hardware are.
+    trained = layer_plans(spec, folding.with_widths([None] * len(plans), spec=spec))
+    for plan, own in zip(plans, trained, strict=True):
+        if not plan.loads_parameters:
+            continue
+        for name, column in parameters(own).items():
+            values, has = loaded_value(plan, name, column), loaded_shape(plan, name).width
+            needs = signed_bits(int(values.min()), int(values.max()))
+            if needs > has:
+                raise _narrow(own.layer, name, has, needs)
     return network_image(plans, trained)
 
 
-def _score_bits(spec: NetworkSpec) -> int:
-    return signed_bits(*spec.score_range)
+def _narrow(layer: Layer, what: str, has: int, needs: int) -> ShapeError:
+    return ShapeError(f"layer {layer.name}: its {what} may need {needs} bits, the hardware has "
+                      f"{has}; {_REMEDY}")
 
 
 def _frozen(spec: NetworkSpec, plans: Sequence[LayerPlan], strict: bool = True) -> dict[str, Any]:
@@ -153,20 +165,20 @@ def _short(value: Any) -> str:
     return f"{value.get('type', value)}" if isinstance(value, dict) else f"{value!s:.80}"
 
 
-def _require_kinds(own: LayerPlan, there: LayerPlan) -> None:
+def _require_kinds(layer: Layer, there: LayerPlan) -> None:
     if not there.loads_parameters:
         return
-    for name, value in _parameters(own).items():
-        mine, theirs = _kind(value), _kind(_parameters(there)[name])
+    has = _parameters(there.layer)
+    for name, value in _parameters(layer).items():
+        mine, theirs = _kind(value), _kind(has[name])
         shared = name not in ("bias", "recurrent")
         if mine == _EACH != theirs or (mine == _ONE and theirs == _NONE and not shared):
             raise ShapeError(
-                f"layer {own.layer.name}: {name} is {mine}, the hardware was built for "
+                f"layer {layer.name}: {name} is {mine}, the hardware was built for "
                 f"{_ONE if shared and theirs == _NONE else theirs}; {_REMEDY}")
 
 
-def _parameters(plan: LayerPlan) -> dict[str, Any]:
-    layer = plan.layer
+def _parameters(layer: Layer) -> dict[str, Any]:
     values = {name: getattr(layer.neuron, name) for name in Neuron.PER_NEURON}
     if isinstance(layer.recurrent, OneToOne):
         values["recurrent"] = layer.recurrent.weight
@@ -187,20 +199,8 @@ def _hardware(plan: LayerPlan) -> dict[str, Any]:
     return {**chosen, "protect": synapses.code.protect.value}
 
 
-def _widths(plan: LayerPlan, there: LayerPlan | None = None) -> Iterator[tuple[str, int]]:
-    """Bits of each kind of word of a layer: those that hardware of ``plan`` has, or that it needs
-    on hardware of ``there``."""
-    yield "its weights", plan.synapses.weight_bits
-    yield "its sums", plan.synapses.sum_bits
-    yield "its membranes", plan.accumulator_bits
-    yield "its membranes behind the clamp", plan.membrane_bits
-    yield "its decayed membranes", plan.leaked_bits
-    yield "its currents", plan.current_bits
-    yield "its decayed currents", plan.leaked_current_bits
-    if plan.loads_parameters:
-        for name, column in parameters(plan).items():
-            if there is None:
-                yield f"its {name}", loaded_shape(plan, name).width
-            else:
-                values = loaded_value(there, name, column)
-                yield f"its {name}", signed_bits(int(values.min()), int(values.max()))
+def _widths(plan: LayerPlan) -> dict[str, int]:
+    """Bits of each kind of word."""
+    own = {name: loaded_shape(plan, name).width for name in parameters(plan)} \
+        if plan.loads_parameters else {}
+    return {**asdict(plan.widths), **own}

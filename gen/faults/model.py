@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from ..arithmetic import signed_bits
 from ..coding import ReadoutKind
 from ..counters import PROTECTION_COUNTERS, functional
 from ..engines.golden import concatenate
@@ -47,7 +46,7 @@ class FaultyNetwork:
         self.plans = layer_plans(spec, folding)
         self.memories = memories(self.plans)
         self.flips = flips or Flips()
-        self.score_bits = signed_bits(*spec.score_range)
+        self.score_bits = self.plans[-1].widths.score
         by_memory: dict[int, list[tuple[int, int]]] = {}
         for memory, word, bit in self.flips.stored.tolist():
             by_memory.setdefault(memory, []).append((word, bit))

@@ -11,6 +11,7 @@ from ..convolution import Conv2dPlan
 from ..folding import Storage
 from .block_memory import BlockMemory
 from .loading import LoadedWord
+from .tables import Tables, in_tables
 
 
 class SumBank(wiring.Component):
@@ -72,6 +73,7 @@ class SumBank(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        self._platform = platform
         if self.plan.overlap:
             self._apart(m)
         else:
@@ -169,34 +171,52 @@ class SumBank(wiring.Component):
             m.d.sync += last.eq(total)
         return last
 
+    def _weights(self, m: Module):
+        """Those of ``weight_address``, a cycle later."""
+        plan = self.plan
+        words: list[Any] = list(plan.weights())
+        shape = data.ArrayLayout(signed(plan.synapse.weight_bits), plan.lanes)
+        enable = self.fetch if plan.value_bits else C(1)
+        if plan.storage is Storage.FIXED and in_tables(
+                self._platform, shape.size, len(words)):
+            m.submodules.weights = tables = Tables(
+                [shape.const(word).as_bits() for word in words], shape.size)
+            read = Signal(shape, reset_less=True)
+            m.d.comb += tables.address.eq(self.weight_address)
+            with m.If(enable):
+                m.d.sync += read.as_value().eq(tables.data)
+            return read
+        fixed = plan.storage is Storage.FIXED
+        # Kept as an attribute so that simulations can look inside.
+        m.submodules.weights = self.weights = weights = memory.Memory(
+            shape=shape, depth=len(words), init=words,
+            # Nothing that is read while a word is written is used.
+            attrs={} if fixed else {"no_rw_check": 1})
+        if fixed:
+            port = weights.read_port()
+            m.d.comb += [port.addr.eq(self.weight_address), port.en.eq(enable)]
+            return port.data
+        port, write = weights.read_port(domain="comb"), weights.write_port()
+        read = Signal(shape, reset_less=True)
+        with m.If(enable):
+            m.d.sync += read.eq(port.data)
+        m.d.comb += [
+            port.addr.eq(self.weight_address), write.addr.eq(self.load.address),
+            write.en.eq(self.load.enable), Value.cast(write.data).eq(self.load.word),
+        ]
+        return read
+
     def _operand(self, m: Module):
         """What is added in cycle 2: the weights, times the event's value."""
         plan = self.plan
         bits = plan.synapse.weight_bits
-        words: list[Any] = list(plan.weights())
-        fixed = plan.storage is Storage.FIXED
-        m.submodules.weights = self.weights = weights = memory.Memory(
-            shape=data.ArrayLayout(signed(bits), plan.lanes), depth=len(words), init=words,
-            # Nothing that is read while a word is written is used.
-            attrs={} if fixed else {"no_rw_check": 1})
-        if fixed:
-            read = weights.read_port()
-            fetched = read.data
-            if plan.value_bits:
-                m.d.comb += read.en.eq(self.fetch)
-        else:
-            read, write = weights.read_port(domain="comb"), weights.write_port()
-            fetched = Signal.like(read.data, reset_less=True)
-            with m.If(self.fetch if plan.value_bits else C(1)):
-                m.d.sync += fetched.eq(read.data)
-            m.d.comb += [write.addr.eq(self.load.address), write.en.eq(self.load.enable),
-                         Value.cast(write.data).eq(self.load.word)]
-        m.d.comb += read.addr.eq(self.weight_address)
-        arrived, value = fetched, C(1, 1)
+        read = self._weights(m)
+        arrived = read
+        value = C(1, 1)
         if plan.value_bits:
-            arrived = Signal.like(fetched, reset_less=True)
+            arrived = Signal.like(read, reset_less=True)
             value = Signal(plan.value_bits)
-            m.d.sync += [arrived.eq(fetched), value.eq(self.value)]
+            m.d.sync += [arrived.eq(read), value.eq(self.value)]
         operand = Signal(data.ArrayLayout(signed(bits + plan.value_bits), plan.lanes),
                          reset_less=True)
         for lane in range(plan.lanes):

@@ -20,12 +20,12 @@ from ..plan import LayerPlan
 from ..synapses import OneToOne
 from .block_memory import LEAST_ROWS
 from .loading import LoadSignature, assembled, word_bytes
-from .tables import Tables
+from .tables import Tables, in_tables
 
 #: Parameters that training changes, and no more of the hardware than the others.
 TRAINED = ("threshold", "bias", "recurrent")
 
-#: Their widths are multiples of this, so that most trainings of a network have the same.
+#: Widths of loaded parameters are multiples of this, or what the plan says.
 _GRAIN = 4
 
 #: A ROM of more bits is a memory everywhere.
@@ -54,8 +54,8 @@ def _values(plan: LayerPlan) -> dict[str, int | _Column]:
 
 def parameter_layout(plan: LayerPlan, exchanged: bool = False) -> data.StructLayout:
     """A word of the ROM: the parameters that some unit has in more than one value, unit by unit;
-    nothing if there are none. ``exchanged``: wide enough for most trainings of the network. If
-    parameters are loaded, those that neurons do not share."""
+    nothing if there are none. ``exchanged``: as wide as ``plan.widths`` says. If parameters are
+    loaded, those that neurons do not share."""
     columns = parameters(plan)
     if plan.loads_parameters:
         return data.StructLayout({
@@ -65,7 +65,7 @@ def parameter_layout(plan: LayerPlan, exchanged: bool = False) -> data.StructLay
     varying = {name: column for name, column in columns.items()
                if (column != column[0]).any()}
     return data.StructLayout({
-        name: data.ArrayLayout(_shape(name, column, exchanged), plan.units)
+        name: data.ArrayLayout(_shape(plan, name, column, exchanged), plan.units)
         for name, column in varying.items()
     })
 
@@ -81,9 +81,9 @@ def shared_layout(plan: LayerPlan) -> data.StructLayout:
     })
 
 
-def _shape(name: str, column: _Column, exchanged: bool) -> Shape:
+def _shape(plan: LayerPlan, name: str, column: _Column, exchanged: bool) -> Shape:
     bits = signed_bits(int(column.min()), int(column.max()))
-    return signed(bits + (-bits % _GRAIN if exchanged and name in TRAINED else 0))
+    return signed(max(bits, getattr(plan.widths, name)) if exchanged else bits)
 
 
 def loaded_shape(plan: LayerPlan, name: str) -> Shape:
@@ -102,7 +102,8 @@ def loaded_shape(plan: LayerPlan, name: str) -> Shape:
             return signed(max(bits, neuron.decay_fraction + 2))
         case "synapse_decay":
             return signed(neuron.synapse_decay_fraction + 2)
-    return signed(-(-(bits + 1) // _GRAIN) * _GRAIN)
+    spare = getattr(plan.widths, name)
+    return signed(max(spare, -(-(bits + 1) // _GRAIN) * _GRAIN))
 
 
 def loaded_value(plan: LayerPlan, name: str, value: npt.ArrayLike) -> _Column:
@@ -158,7 +159,7 @@ class LayerParameters(wiring.Component):
     plan : LayerPlan
     exchanged : bool
         Those of :data:`TRAINED` are in tables of the chip instead of constants, and a small ROM is,
-        too. A parameter that is 0 everywhere stays a constant.
+        too. What ``plan.widths`` has no bits for is 0 everywhere, and stays a constant.
 
     Members
     -------
@@ -180,17 +181,19 @@ class LayerParameters(wiring.Component):
         self._shape = parameter_layout(plan, exchanged)
         self._stored = list(self._shape.members)
         self._word = Signal(self._shape)
-        self._shared = Signal(shared_layout(plan), init={
+        # Where contents are exchanged, its first value comes from tables.
+        self._shared = Signal(shared_layout(plan), init={} if exchanged else {
             name: int(self._columns[name][0, 0]) for name in shared_layout(plan).members
         }, reset_less=True)
         #: What is in tables, and the same in every step: one value, or one for each unit.
         self._steady = {
-            name: Signal(data.ArrayLayout(_shape(name, column, True),
+            name: Signal(data.ArrayLayout(_shape(plan, name, column, True),
                                           1 if (column == column[0, 0]).all() else plan.units),
                          name=name)
             for name, column in self._columns.items()
-            if exchanged and name in TRAINED and name not in self._stored and column.any()
-        } if not plan.loads_parameters else {}
+            if exchanged and name in TRAINED and name not in self._stored
+            and getattr(plan.widths, name) and not plan.loads_parameters
+        }
         super().__init__({
             "step": In(range(plan.steps)), "load": In(LoadSignature()),
             "full": Out(1, init=1),  # pyright: ignore[reportCallIssue]
@@ -229,7 +232,8 @@ class LayerParameters(wiring.Component):
         m.d.comb += self.full.eq(1)
         if self._stored:
             words = self._words()
-            if self.exchanged and self._shape.size * len(words) <= _TABLE_BITS:
+            if self.exchanged and (self._shape.size * len(words) <= _TABLE_BITS
+                                   or in_tables(platform, self._shape.size, len(words))):
                 self._tables(m, words)
             else:
                 self._memory(m, words)

@@ -4,7 +4,6 @@ from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..arithmetic import signed_bits
 from ..coding import ReadoutKind
 from ..plan import LayerPlan
 from ..spec import NetworkSpec
@@ -58,7 +57,7 @@ class ScoreReadout(wiring.Component):
     Attributes
     ----------
     bits
-        Width of a score, signed: it holds all of ``spec.score_range``.
+        Width of a score, signed: ``plan.widths.score``.
     """
 
     def __init__(self, plan: LayerPlan, spec: NetworkSpec):
@@ -66,7 +65,7 @@ class ScoreReadout(wiring.Component):
         self.readout = spec.readout
         self.timesteps = spec.timesteps
         self.classes = spec.classes
-        self.bits = signed_bits(*spec.score_range)
+        self.bits = plan.widths.score
         super().__init__({
             "i": In(SpikesSignature(plan)),
             "begin": In(1), "begin_last": In(1), "room": Out(1), "answering": Out(1),

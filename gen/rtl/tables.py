@@ -23,6 +23,12 @@ def table_cell(platform: Any) -> str | None:
     return getattr(platform, "table_cell", None)
 
 
+def in_tables(platform: Any, width: int, depth: int) -> bool:
+    """Whether a read-only memory is made of :class:`Tables` on ``platform``: where its tools would
+    make logic of it, in which its contents could not be exchanged."""
+    return table_cell(platform) is not None and platform.in_tables(width, depth)
+
+
 class Tables(wiring.Component):
     """``words`` in tables of the chip: a table for each bit of sixteen words, and multiplexers.
 

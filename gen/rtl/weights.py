@@ -12,6 +12,7 @@ from ..folding import Protection, Storage
 from ..protection import WordCode
 from .loading import LoadSignature, assembled, word_bytes
 from .protection import encoded
+from .tables import Tables, in_tables
 
 #: Large memories of an iCE40 UltraPlus, and their shape.
 SPRAMS, SPRAM_WIDTH, SPRAM_DEPTH = 4, 16, 1 << 14
@@ -119,7 +120,10 @@ class WeightStore(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         if self.storage is Storage.FIXED:
-            self._block_memory(m, None)
+            if in_tables(platform, self.code.width, self.depth):
+                self._tables(m)
+            else:
+                self._block_memory(m, None)
             m.d.comb += self.full.eq(1)
             return m
         write = self._loader(m)
@@ -143,11 +147,23 @@ class WeightStore(wiring.Component):
                      coded.word.eq(encoded(self.code, write.word))]
         return coded
 
+    @property
+    def _coded(self) -> list[int]:
+        """Words as they are stored."""
+        packs = [packed(word, self.shape.elem_shape.width) for word in self.words]
+        return [self.code.encode(word) for word in packs] if self.code.groups else packs
+
+    def _tables(self, m: Module):
+        m.submodules.tables = tables = Tables(self._coded, self.code.width)
+        read = Signal(self.code.width, reset_less=True)
+        m.d.comb += [tables.address.eq(self.address), Value.cast(self.data).eq(read)]
+        with m.If(self.enable):
+            m.d.sync += read.eq(tables.data)
+
     def _block_memory(self, m: Module, write: data.View | None):
         init: Any = [] if self.storage is Storage.SPRAM else self.words
         if self.code.groups and init:
-            init = [self.code.encode(packed(word, self.shape.elem_shape.width))
-                    for word in self.words]
+            init = self._coded
         # Kept as an attribute so that simulations can look inside.
         m.submodules.memory = self.memory = words = memory.Memory(
             shape=self._stored, depth=self.depth, init=init)

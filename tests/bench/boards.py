@@ -5,8 +5,8 @@ table in docs/boards.md."""
 from pathlib import Path
 
 from spikewright.boards.build import STAGES, Build
+from spikewright.boards.defaults import default_folding
 from spikewright.boards.fastest import build_fastest
-from spikewright.boards.fit import default_folding
 from spikewright.boards.registry import BOARDS, find_board
 from spikewright.gen.errors import DoesNotFitError
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -20,6 +21,47 @@ def test_bitstream_and_figures_go_into_the_run(fake_tools, make_run, spikewright
     assert out["path"] == str(folder.file("boards/icebreaker/top.bin", "build"))
     assert "boards/icebreaker/report.json" in folder
     assert folder.read_json("results.json", "build")["build"] == {"icebreaker": figures}
+
+
+@pytest.fixture
+def two_runs(make_run, small_net, tmp_path):
+    """The run of a training, and what makes another one's, whose last neurons are other ones."""
+    first = make_run().path.rename(tmp_path / "first")
+
+    def second(**changes):
+        layer = small_net.layers[1]
+        return make_run(spec=replace(small_net, layers=(small_net.layers[0], replace(
+            layer, neuron=replace(layer.neuron, **changes))))).path
+
+    return first, second
+
+
+def test_like_another_build(fake_tools, two_runs, spikewright):
+    first, second = two_runs
+    given = ("--lanes", "4,2", "--clock", "24.5", "--seed", "7", "--seeds", "2", "--observe",
+             "--watchdog", "--link", "spi", "--json")
+    _, before, _ = spikewright("build", first, *given)
+    code, out, err = spikewright("build", second(threshold=9), "--like", first, "--json")
+    assert code == 0, err
+    for name in ("folding", "clock_mhz", "fmax_mhz_of_seeds", "observe", "watchdog", "link"):
+        assert out[name] == before[name]
+    assert out["network"] != before["network"]
+
+
+def test_what_is_not_like_it_is_said_by_name(fake_tools, two_runs, spikewright):
+    first, second = two_runs
+    spikewright("build", first, "--lanes", "4,2", "--clock", "oscillator", "--no-patch")
+    path = second(bias=9000)
+    for arguments, message in (
+        (["--lanes", "4"], "--like says what to build, and so does --lanes; give one of them"),
+        (["--no-patch"], "--like says what to build, and so does --no-patch"),
+        (["--board", "upduino-v3"], "has no boards/upduino-v3/build.json; run: spikewright build"),
+        ([], "does not hold this training: layer output: words of the given widths do not hold "
+             "its values, which need accumulated"),
+    ):
+        code, _, err = spikewright("build", path, "--like", first, *arguments)
+        assert code == 2
+        assert message in err
 
 
 def test_tables_for_people(fake_tools, make_run, spikewright):

@@ -11,9 +11,9 @@ from spikewright.boards.fit import (
     Point,
     choices,
     choose,
-    default_folding,
     dense_cycles,
     explore,
+    fastest_folding,
     front,
     nothing_fits,
     require_memory,
@@ -55,7 +55,7 @@ def test_each_candidate_is_faster_and_fits():
         assert candidate.needs.blocks <= 30
         assert candidate.needs.logic <= FILL * 5280
     enough = [cost for cost in costs if cost <= 1.01 * costs[-1]]
-    assert default_folding(SPEC, ICEBREAKER) == found[-len(enough)].folding
+    assert fastest_folding(SPEC, ICEBREAKER) == found[-len(enough)].folding
 
 
 @pytest.mark.slow
@@ -63,7 +63,7 @@ def test_a_layer_that_did_not_fit_is_tried_again_when_another_leaves_block_memor
     """Eight lanes of the first layer need 31 of 30 block memories, until the second has a lane for
     each neuron, and keeps its sums in registers."""
     spec = two_layers(inputs=200, hidden=64, classes=10)
-    folding = default_folding(spec, ICEBREAKER)
+    folding = fastest_folding(spec, ICEBREAKER)
     first, second = (layer.lanes for layer in folding.of(spec))
     assert (first, second) == (8, 10)
     before = Folding.each(LayerFolding(lanes=8), LayerFolding(lanes=2), spec=spec)

@@ -1,6 +1,8 @@
 # amaranth: UnusedElaboratable=no
 """Spikes and membranes, read from a board, are those of the golden model."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
@@ -60,10 +62,10 @@ def test_another_folding_is_noticed():
 
 def test_membranes_that_are_too_wide_are_refused():
     plans = layer_plans(SPEC, Folding())
-    plans[0].membrane_bits = 32
+    plans[0].widths = replace(plans[0].widths, membrane=32)
     with pytest.raises(LinkError, match="without --observe"):
         Observer(plans)
-    plans[0].membrane_bits = MEMBRANE_BITS
+    plans[0].widths = replace(plans[0].widths, membrane=MEMBRANE_BITS)
     assert Observer(plans).bits == 32
 
 

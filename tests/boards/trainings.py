@@ -3,6 +3,7 @@
 import numpy as np
 
 from spikewright.gen import Folding, Layer, Linear, NetworkSpec, Neuron
+from spikewright.gen.widths import spare_widths
 
 
 def training(seed: int, threshold: int = 10) -> NetworkSpec:
@@ -23,4 +24,5 @@ def training(seed: int, threshold: int = 10) -> NetworkSpec:
                        layers=(layer("fc1", 130, 8), layer("fc2", 8, 3)))
 
 
-FOLDING = Folding.lanes(4, 1, spec=training(1))
+FOLDING = Folding.lanes(4, 1, spec=training(1)).with_widths(
+    spare_widths(training(1)), spec=training(1))

@@ -188,7 +188,7 @@ SPEC = two_layers()
     (changed(SPEC, 1, decay_fraction=9), ALL, r"layer fc2: decay_fraction of its neuron is 9, "),
     (changed(SPEC, 1, threshold=np.arange(5) + 30), ALL,
      r"layer fc2: threshold is one for each neuron, .* for one for all neurons"),
-    (changed(SPEC, bias=500), ALL, r"layer fc1: its membranes of snn may need \d+ bits, .* has"),
+    (changed(SPEC, bias=500), ALL, r"layer fc1: its membranes may need \d+ bits, .* has"),
     (replace(SPEC, readout=Readout(kind=ReadoutKind.MEMBRANE)), ALL, r"the network's readout"),
     (replace(SPEC, layers=SPEC.layers[:1]), ALL, r"number of layers is 1, .* for 2"),
     (two_layers(seed=1), LayerFolding(), r"layer fc1: weight of its synapse is another one"),
@@ -209,7 +209,7 @@ def test_a_layer_without_biases_has_no_place_for_them():
 
 def test_a_decay_beyond_the_word_is_refused_and_a_threshold_beyond_all_membranes_is_not():
     spec, folding = one_layer(4, 3), Folding(default=ALL)
-    with pytest.raises(ShapeError, match=r"layer fc: its (decay|(decayed )?membranes) of snn may"):
+    with pytest.raises(ShapeError, match=r"layer fc: its (decay|(decayed )?membranes) may"):
         training_image(spec, folding, changed(spec, decay=31))
     assert training_image(spec, folding, changed(spec, threshold=1 << 20))
 
