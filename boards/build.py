@@ -26,6 +26,7 @@ from ..gen.folding import Folding
 from ..gen.folding_options import folded, to_json
 from ..gen.plan import layer_plans
 from ..gen.spec import NetworkSpec
+from ..gen.training import shape_digest
 from . import block_bits, chip_texts, netlist
 from . import exchange as exchanging
 from .cache import keep, move, packed, sha256, unpacked, whole, working_folder
@@ -136,6 +137,7 @@ def build(
             # With the words that were built, so that others can be told whether they fit.
             "folding": to_json(spec, folding.with_widths(
                 [plan.widths for plan in plans], spec=spec)),
+            "shape": shape_digest(spec, folding),
             "link": "spi" if board.link == SPI else "uart",
             "observe": observe,
             "watchdog": watchdog,

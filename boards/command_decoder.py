@@ -4,8 +4,8 @@ from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..gen.rtl.loading import LoadSignature
 from ..gen.rtl.streams import EventLayout, SpatialLayout, address_bits, event_stream
-from ..gen.rtl.weights import LoadSignature
 from .protocol import EVENT_BITS, MAX_SKIPS, SKIP_BITS, Command, Fault, Identity, way_bits
 from .reply_encoder import Request
 
@@ -125,6 +125,9 @@ class CommandDecoder(wiring.Component):
         Abandon the inference that is under way, whatever is expected next; then ask for READY.
     o : Out(stream of EventLayout)
     load : Out(LoadSignature)
+        Only between inferences.
+    loaded : In
+        All of it has come: bytes that come now are too many.
     request : Out(stream of Request)
         Taken when its frame has been sent.
     pending : In
@@ -150,7 +153,7 @@ class CommandDecoder(wiring.Component):
             "i": In(stream.Signature(8)),
             "reset": In(1),
             "o": Out(event_stream(_address(identity, shape), identity.ways, identity.value_bits)),
-            "load": Out(LoadSignature()),
+            "load": Out(LoadSignature()), "loaded": In(1),
             "request": Out(stream.Signature(Request)),
             "pending": In(1),
             "resetting": Out(1),
@@ -231,7 +234,10 @@ class CommandDecoder(wiring.Component):
                 with m.Case(Command.CLEAR):
                     m.d.comb += self.clear.eq(1)
                 with m.Case(Command.REWIND):
-                    m.d.comb += self.load.begin.eq(1)
+                    with m.If(inside):
+                        fault(Fault.LOAD)
+                    with m.Else():
+                        m.d.comb += self.load.begin.eq(1)
                 with m.Case(Command.GATHER):
                     with m.If(inside):
                         fault(Fault.BATCH)
@@ -312,7 +318,11 @@ class CommandDecoder(wiring.Component):
                 with m.If(abandon):
                     m.next = "COMMAND"
                 with m.Elif(self.i.valid):
-                    m.d.comb += [self.load.valid.eq(1), self.i.ready.eq(1)]
+                    m.d.comb += self.i.ready.eq(1)
+                    with m.If(self.loaded | inside):
+                        fault(Fault.LOAD)
+                    with m.Else():
+                        m.d.comb += self.load.valid.eq(1)
                     m.d.sync += left.eq(left - 1)
                     with m.If(left == 0):
                         m.next = "COMMAND"

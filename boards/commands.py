@@ -12,7 +12,17 @@ import typer
 from ..gen.commands import Run
 from ..gen.console import Json, finish, progress, say, table
 from ..gen.errors import FoldingError
-from ..gen.folding_options import Lanes, Protect, Slices, Ways, folding_of
+from ..gen.folding import Loadable
+from ..gen.folding_options import (
+    AllLoadable,
+    Lanes,
+    Protect,
+    Slices,
+    Ways,
+    WeightsLoadable,
+    folding_of,
+    loadable_of,
+)
 from ..gen.runfolder import RunFolder
 from .limits import limits
 from .pll import ClockError
@@ -26,6 +36,8 @@ def build(
     ways: Ways = None,
     slices: Slices = None,
     protect: Protect = None,
+    loadable: AllLoadable = False,
+    loadable_weights: WeightsLoadable = False,
     watchdog: Annotated[
         bool, typer.Option("--watchdog", help="Let the board report a network that has come to a "
                                               "standstill, and reset it.")
@@ -81,13 +93,14 @@ def build(
     from .fit import stored
     from .target import Target
 
-    target = find_board(board).over(link)
+    target, what = find_board(board).over(link), loadable_of(loadable, loadable_weights)
     folder = RunFolder.open(run)
     spec = folder.spec()
     chosen_seeds: Sequence[int] = range(seed, seed + seeds)
     if like is not None:
         if (given := [name for name, value in (
-                ("--lanes", lanes), ("--ways", ways), ("--slices", slices), ("--protect", protect))
+                ("--lanes", lanes), ("--ways", ways), ("--slices", slices), ("--protect", protect),
+                ("--loadable", None if what is Loadable.NOTHING else what))
                 if value is not None]) or no_patch:
             raise FoldingError(
                 f"--like says what to build, and so does {', '.join(given) or '--no-patch'}; give "
@@ -96,9 +109,9 @@ def build(
         target, folding, chosen_seeds = other.board, other.folding, other.seeds
         watchdog, observe = other.watchdog, other.observe
     elif lanes is None and ways is None and slices is None and protect is None:
-        folding = default_folding(spec, target, use_cache=not no_cache)
+        folding = default_folding(spec, target, what, use_cache=not no_cache)
     else:
-        folding = stored(folding_of(lanes, spec, ways, slices, protect), spec, target)
+        folding = stored(folding_of(lanes, spec, ways, slices, protect), spec, target, what)
     if no_patch:
         folding = folding.with_widths([None] * len(spec.layers), spec=spec)
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from amaranth.back import rtlil
 
 from ..gen.errors import DoesNotFitError
-from ..gen.folding import Folding, LayerFolding, Storage
+from ..gen.folding import Folding, LayerFolding, Loadable, Storage
 from ..gen.layers import Layer
 from ..gen.plan import LayerPlan, layer_plans
 from ..gen.rtl.weights import SPRAMS, large_memories
@@ -47,9 +47,10 @@ def does_not_fit(spec: NetworkSpec, board: Board, needs: str) -> DoesNotFitError
     )
 
 
-def nothing_fits(spec: NetworkSpec, board: Board) -> DoesNotFitError:
+def nothing_fits(spec: NetworkSpec, board: Board,
+                 loadable: Loadable = Loadable.NOTHING) -> DoesNotFitError:
     """The error for a network of which not even the smallest hardware fits."""
-    smallest = Candidate(spec, board, smallest_folding(spec, board))
+    smallest = Candidate(spec, board, smallest_folding(spec, board, loadable))
     needs, part = smallest.needs, board.part
     return does_not_fit(
         spec, board,
@@ -169,7 +170,8 @@ def choices(layer: Layer, storage: Storage) -> list[LayerFolding]:
 
 
 def storages(
-    spec: NetworkSpec, board: Board, widths: tuple[Widths, ...] | None = None,
+    spec: NetworkSpec, board: Board, loadable: Loadable = Loadable.NOTHING,
+    widths: tuple[Widths, ...] | None = None,
 ) -> list[Storage]:
     """Where each layer's weights go: the largest into large memories, if the part has any, and
     block memories cannot hold them all, or not even the smallest hardware around them; ``widths``
@@ -180,42 +182,45 @@ def storages(
         return found
     bits = [layer.weights * layer.synapse.weight_bits for layer in spec.layers]
     if (sum(bits) > board.part.blocks * board.family.block_bits * 2 // 3
-            or not Candidate(spec, board, _one_lane(spec, found, widths)).fits):
+            or not Candidate(spec, board, _one_lane(spec, found, loadable, widths)).fits):
         layer = spec.layers[index := int(np.argmax(bits))]
         if isinstance(layer.synapse, Linear) and choices(layer, Storage.SPRAM):
             found[index] = Storage.SPRAM
     return found
 
 
-def stored(folding: Folding, spec: NetworkSpec, board: Board) -> Folding:
-    """``folding`` with each layer's weights where :func:`storages` puts them, and words that hold
-    the contents of other trainings, too."""
+def stored(folding: Folding, spec: NetworkSpec, board: Board,
+           loadable: Loadable = Loadable.NOTHING) -> Folding:
+    """``folding`` with each layer's weights where :func:`storages` puts them, ``loadable``, and
+    words that hold the contents of other trainings, too."""
     return Folding.each(*(
-        replace(layer, storage=storage)
-        for layer, storage in zip(folding.of(spec), storages(spec, board), strict=True)
+        loadable.of(replace(layer, storage=storage))
+        for layer, storage in zip(folding.of(spec), storages(spec, board, loadable),
+                                  strict=True)
     ), spec=spec).with_widths(spare_widths(spec), spec=spec)
 
 
 def smallest_folding(
-    spec: NetworkSpec, board: Board, widths: tuple[Widths, ...] | None = None,
+    spec: NetworkSpec, board: Board, loadable: Loadable = Loadable.NOTHING,
+    widths: tuple[Widths, ...] | None = None,
 ) -> Folding:
     """One lane a layer; ``widths`` are as of :func:`explore`."""
     widths = widths or spare_widths(spec)
-    return _one_lane(spec, storages(spec, board, widths), widths)
+    return _one_lane(spec, storages(spec, board, loadable, widths), loadable, widths)
 
 
 def _one_lane(
-    spec: NetworkSpec, stores: list[Storage], widths: tuple[Widths, ...],
+    spec: NetworkSpec, stores: list[Storage], loadable: Loadable, widths: tuple[Widths, ...],
 ) -> Folding:
-    return Folding.each(*(choices(*each)[0] for each in zip(spec.layers, stores, strict=True)),
-                        spec=spec).with_widths(widths, spec=spec)
+    return Folding.each(*(loadable.of(choices(*each)[0]) for each in zip(
+        spec.layers, stores, strict=True)), spec=spec).with_widths(widths, spec=spec)
 
 
 def explore(
     spec: NetworkSpec, board: Board, cost: Callable[[Folding], float],
-    widths: tuple[Widths, ...] | None = None,
+    loadable: Loadable = Loadable.NOTHING, widths: tuple[Widths, ...] | None = None,
 ) -> Iterator[Candidate]:
-    """Candidates that fit, each with a lower ``cost`` than the one before.
+    """Candidates that fit, each with a lower ``cost`` than the one before; ``loadable`` in all.
 
     From the smallest hardware on, the layer that lowers the cost most goes one step up
     (:func:`choices`), as long as something fits. A layer that did not is looked at again when
@@ -224,13 +229,13 @@ def explore(
     """
     widths = widths or spare_widths(spec)
     ladders = [choices(*each) for each in zip(
-        spec.layers, storages(spec, board, widths), strict=True)]
+        spec.layers, storages(spec, board, loadable, widths), strict=True)]
     rungs = [0] * len(ladders)
 
     def at(rungs: list[int]) -> Folding:
         return Folding.each(
-            *(ladder[rung] for ladder, rung in zip(ladders, rungs, strict=True)), spec=spec,
-        ).with_widths(widths, spec=spec)
+            *(loadable.of(ladder[rung]) for ladder, rung in zip(ladders, rungs, strict=True)),
+            spec=spec).with_widths(widths, spec=spec)
 
     smallest = Candidate(spec, board, at(rungs))
     if not smallest.fits:
@@ -275,7 +280,8 @@ def dense_cycles(spec: NetworkSpec, folding: Folding) -> float:
 
 
 def fastest_folding(
-    spec: NetworkSpec, board: Board, widths: tuple[Widths, ...] | None = None,
+    spec: NetworkSpec, board: Board, loadable: Loadable = Loadable.NOTHING,
+    widths: tuple[Widths, ...] | None = None,
 ) -> Folding:
     """The fastest hardware that the estimates say ``board`` holds, for layers whose inputs all
     spike equally often, without what makes no more than a hundredth of difference; the smallest,
@@ -283,9 +289,9 @@ def fastest_folding(
     def cost(folding: Folding) -> float:
         return dense_cycles(spec, folding)
 
-    found = [candidate.folding for candidate in explore(spec, board, cost, widths)]
+    found = [candidate.folding for candidate in explore(spec, board, cost, loadable, widths)]
     if not found:
-        return smallest_folding(spec, board, widths)
+        return smallest_folding(spec, board, loadable, widths)
     enough = 1.01 * cost(found[-1])
     return next(folding for folding in found if cost(folding) <= enough)
 

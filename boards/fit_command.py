@@ -7,7 +7,8 @@ import typer
 
 from ..gen.commands import Run
 from ..gen.console import Json, finish, progress, table
-from ..gen.folding_options import folded
+from ..gen.folding import Loadable
+from ..gen.folding_options import AllLoadable, WeightsLoadable, folded, loadable_of
 from ..gen.runfolder import RunFolder
 
 #: Samples whose traffic decides, unless told otherwise.
@@ -26,6 +27,8 @@ def fit(
     samples: Annotated[
         int, typer.Option(min=1, help="Samples whose spikes are counted, from the first.")
     ] = SAMPLES,
+    loadable: AllLoadable = False,
+    loadable_weights: WeightsLoadable = False,
     json: Json = False,
 ) -> None:
     """Choose lanes and ways for a board from what the network's spikes need.
@@ -46,7 +49,7 @@ def fit(
     from . import fit as fitting
     from .registry import find_board
 
-    target = find_board(board)
+    target, what = find_board(board), loadable_of(loadable, loadable_weights)
     folder = RunFolder.open(run)
     spec = folder.spec()
     signals = folder.stimulus().spikes[:samples]
@@ -60,19 +63,19 @@ def fit(
     points = []
     with progress(f"fitting to {target.name}", None) as advance:
         for candidate in fitting.explore(
-            spec, target, lambda folding: float(cycles(folding).mean())
+            spec, target, lambda folding: float(cycles(folding).mean()), what
         ):
             points.append(fitting.Point(candidate, cycles(candidate.folding)))
             advance(1, note=f"{points[-1].cycles.mean():.0f} cycles")
     if not points:
-        raise fitting.nothing_fits(spec, target)
+        raise fitting.nothing_fits(spec, target, what)
     front = fitting.front(points)
     chosen = fitting.choose(points, fps)
 
     rows = [{**_figures(point), "chosen": point is chosen} for point in front]
     figures = {"board": target.name, "clock_mhz": target.clock_hz / 1e6, "samples": len(signals),
                "fps": fps, "chosen": _figures(chosen), "front": rows}
-    finish(figures, _table(rows, target.name), _command(figures["chosen"], run, target.name),
+    finish(figures, _table(rows, target.name), _command(figures["chosen"], run, target.name, what),
            as_json=json)
 
 
@@ -102,6 +105,7 @@ def _table(rows: list[dict[str, Any]], board: str) -> Any:
     )
 
 
-def _command(chosen: dict[str, Any], run: Any, board: str) -> str:
+def _command(chosen: dict[str, Any], run: Any, board: str, loadable: Loadable) -> str:
+    option = {Loadable.ALL: " --loadable", Loadable.WEIGHTS: " --loadable-weights"}
     return (f"spikewright build {run} --board {board} --lanes {_list(chosen['lanes'])} "
-            f"--ways {_list(chosen['ways'])}")
+            f"--ways {_list(chosen['ways'])}{option.get(loadable, '')}")

@@ -4,7 +4,7 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from ..gen.rtl.weights import LoadSignature
+from ..gen.rtl.loading import LoadSignature
 from .cobs import CobsDecoder, CobsEncoder
 from .command_decoder import CommandDecoder
 from .frames import CRC_BYTES, FrameReceiver, FrameSender
@@ -36,7 +36,10 @@ class HostLink(wiring.Component):
     events : Out(stream of EventLayout)
     results : In(stream of ResultLayout)
     clear : Out
-    load : Out(LoadSignature)
+    load, loaded : Out(LoadSignature), In
+        All that can be loaded has come.
+    digest_place, digest : Out, In
+        As of :class:`~.carried.CarriedDigests`.
     counter_address, counter_read, counter_data, counter_valid : Out, Out, In, In
     pending, spilled : In
         As of :class:`~spikewright.boards.buffer.InferenceBuffer`.
@@ -57,11 +60,12 @@ class HostLink(wiring.Component):
         self._decoder, self._encoder = CommandDecoder(identity, shape), ReplyEncoder(identity)
         passed = {name: self._encoder.signature.members[name]
                   for name in ("results", "counter_address", "counter_read", "counter_data",
-                               "counter_valid", "spilled", "observing", "seen")}
+                               "counter_valid", "spilled", "observing", "seen",
+                               "digest_place", "digest")}
         super().__init__({
             "i": In(stream.Signature(8)), "o": Out(stream.Signature(8)),
             "events": Out(self._decoder.o.signature),
-            "load": Out(LoadSignature()),
+            "load": Out(LoadSignature()), "loaded": In(1),
             "clear": Out(1),
             "pending": In(1),
             "framing_error": In(1),
@@ -106,6 +110,8 @@ class HostLink(wiring.Component):
             decoder.reset.eq(receiver.reset),
             self.gather.eq(decoder.gather), self.release.eq(decoder.release),
             self.run.eq(decoder.run), self.silent.eq(decoder.silent),
+            decoder.loaded.eq(self.loaded),
+            self.digest_place.eq(encoder.digest_place), encoder.digest.eq(self.digest),
             decoder.passed.eq(self.passed), decoder.gathered.eq(self.gathered),
             encoder.number.eq(receiver.number),
             self.clear.eq(decoder.clear),

@@ -5,6 +5,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from .host import (
     split,
 )
 from .protocol import (
+    DIGEST_BYTES,
     MAX_PASSES,
     Command,
     Identity,
@@ -232,15 +234,29 @@ class Connection:
 
     def load(self, image: bytes) -> None:
         """Fills the memories that can be loaded; ``image`` as of
-        :func:`~spikewright.gen.rtl.weights.network_image`, :attr:`Identity.load_bytes` long."""
+        :func:`~.loads.board_image`, :attr:`Identity.load_bytes` long. The board is identified
+        anew.
+
+        Raises
+        ------
+        LinkError
+            If it has another length, or the board then carries another network.
+        """
         if len(image) != self.identity.load_bytes:
             raise LinkError(
-                f"{len(image)} bytes of weights for a board whose memories take "
-                f"{self.identity.load_bytes}; use the network's own folding, with storage "
-                f"loadable or SPRAM in the layers to load"
+                f"{len(image)} bytes for a board whose memories take {self.identity.load_bytes}; "
+                f"use the folding that was built, with storage loadable or SPRAM in the layers to "
+                f"load"
             )
         most = min(256, self._piece - 2)
-        self._ask(b"".join(encode_load(image, most)) + bytes([Command.PING]), Pong)
+        # Until all of it is there, the board carries no network.
+        self.identity = replace(self.identity, digest=bytes(DIGEST_BYTES))
+        self.identity = self._ask(
+            b"".join(encode_load(image, most)) + bytes([Command.IDENTIFY]), Identity)
+        if self.identity.digest != image[-DIGEST_BYTES:]:
+            raise LinkError(f"the board says that it carries {self.identity.digest.hex()} after "
+                            f"{image[-DIGEST_BYTES:].hex()} was loaded; reset the link and load it "
+                            f"again")
 
     @property
     def _piece(self) -> int:

@@ -20,12 +20,13 @@ from ..gen.counters import NETWORK_COUNTERS
 from ..gen.engines import Options
 from ..gen.errors import SpikewrightError
 from ..gen.plan import LayerPlan, layer_plans
-from ..gen.rtl.weights import network_image
 from ..gen.spec import NetworkSpec
 from ..gen.trace import Trace
+from ..gen.training import shape_digest
 from .answers import counters_of, trace
 from .frames import CRC_BYTES
 from .host import FrameCounter, Pong, Reply, ReplyParser, encode_inference, encode_load, split
+from .loads import board_image
 from .netlists.built import Built, Stage
 from .netlists.serial import Turn, converse, program
 from .protocol import Command, Identity, WrongBitstreamError
@@ -104,11 +105,13 @@ class _SimulatedBoard:
     ):
         self._hardware, self._spec, self._plans = hardware, spec, plans
         self._board = board = built.board
+        self._image = board_image(spec, built.folding(spec), spec)
         self._identity = Identity.of(
             spec, ways=plans[0].synapses.ways, score_bits=plans[-1].widths.score,
             counter_words=len(plans) * len(counters_of(plans)) + len(NETWORK_COUNTERS),
             window=board.window - CRC_BYTES, buffer=board.buffer,
-            load_bytes=len(network_image(plans)), clock_hz=round(board.clock_hz),
+            shape=shape_digest(spec, built.folding(spec)), load_bytes=len(self._image),
+            clock_hz=round(board.clock_hz),
         )
 
     def infer(self, samples: npt.NDArray, done: Callable[[], None]) -> list[tuple[Any, ...]]:
@@ -120,10 +123,11 @@ class _SimulatedBoard:
             If the design is of another network, complains, or does not answer.
         """
         frames = FrameCounter()
-        turns = [Turn(frames.commands(bytes([Command.IDENTIFY])), 1)]
-        if self._identity.load_bytes:
+        turns = []
+        if self._image:
             turns += [Turn(frames.commands(piece + bytes([Command.PING])), 1)
-                      for piece in encode_load(network_image(self._plans))]
+                      for piece in encode_load(self._image)]
+        turns.append(Turn(frames.commands(bytes([Command.IDENTIFY])), 1))
         ends = set()
         for sample in samples:
             turns += self._inference(frames, sample)

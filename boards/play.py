@@ -8,14 +8,15 @@ import numpy as np
 from ..gen.engines import simulate
 from ..gen.folding import Folding
 from ..gen.plan import layer_plans
-from ..gen.rtl.weights import network_image
 from ..gen.spec import NetworkSpec
 from ..gen.stimulus import Stimulus
 from ..gen.trace import Difference, Trace, first_difference, mismatched_samples
+from ..gen.training import shape_digest
 from .answers import trace
 from .host import CounterWords, Result
 from .link import Connection
-from .protocol import WrongBitstreamError
+from .loads import board_image
+from .protocol import WrongBitstreamError, short
 
 #: Samples whose golden results are computed ahead.
 BATCH = 16
@@ -78,28 +79,31 @@ class Tally:
         self.compared += len(reference)
 
 
-def prepare(board: Connection, spec: NetworkSpec, folding: Folding) -> None:
-    """Sees that ``board`` carries ``spec``, folded by ``folding``, and loads the weights that are
-    not part of its bitstream.
+def prepare(
+    board: Connection, spec: NetworkSpec, folding: Folding, built: NetworkSpec | None = None
+) -> None:
+    """Sees that ``board`` carries ``spec``: its hardware is that of ``built``, folded by
+    ``folding``, by default ``spec``'s own, and what can be loaded is, if it carries anything else.
 
     Raises
     ------
     WrongBitstreamError
-        If it carries anything else.
+        If it has other hardware.
+    ShapeError
+        If ``spec`` is no training that the hardware takes.
     LinkError
         If it does not answer as it should.
     """
-    said, plans = board.identity, layer_plans(spec, folding)
-    said.expect(spec)
-    image = network_image(plans)
-    if (said.ways, said.load_bytes) != (plans[0].synapses.ways, len(image)):
+    said, built = board.identity, spec if built is None else built
+    if said.shape != short(shape_digest(built, folding)):
         raise WrongBitstreamError(
-            f"the board's first layer has {said.ways} ways and it loads {said.load_bytes} bytes of "
-            f"weights, the build in the run folder has {plans[0].synapses.ways} and "
-            f"{len(image)}; program that build"
+            f"the board's hardware is {said.shape.hex()}, not that of {built.name} as it was built "
+            f"({shape_digest(built, folding)[:16]}); program that build"
         )
-    if image:
+    image = board_image(built, folding, spec)
+    if image and not said.carries(spec):
         board.load(image)
+    board.identity.expect(spec)
 
 
 def play(board: Connection, tally: Tally, shown: Callable[[], None]) -> None:

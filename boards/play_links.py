@@ -1,6 +1,5 @@
 """The links of `spikewright play`: a window of events goes to a board, its answer comes back."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,7 @@ from .host import Result
 from .link import Connection
 from .play import prepare
 from .protocol import WrongBitstreamError
-from .target import Target, built_for
+from .target import Target, builder
 
 
 @dataclass(frozen=True)
@@ -44,28 +43,38 @@ def serial(where: str, run: RunFolder) -> PlayedBoard:
     LinkError
         If nobody answers there, or not in this protocol.
     WrongBitstreamError
-        If it carries anything but the run's network, or takes weights as no build in ``run`` does.
+        If it carries another network, and no build in ``run`` or beside it has its hardware.
+    ShapeError
+        If the run's network is no training that its hardware takes.
     """
     spec = run.spec()
     board = connect(where)
-    board.identity.expect(spec)
-    if board.identity.load_bytes:
-        _load(board, run, spec)
+    if not board.identity.carries(spec):
+        load(board, run, spec)
     return PlayedBoard(board, spec)
 
 
-def _load(board: Connection, run: RunFolder, spec: NetworkSpec) -> None:
-    """Loads the weights as the first build in ``run`` lays them out that the board may be."""
-    names = built_for(run)
-    for name in names:
-        with suppress(WrongBitstreamError):
-            prepare(board, spec, Target.of(run, spec, name).folding)
-            return
-    said, known = board.identity, ", ".join(names) or "no board"
-    raise WrongBitstreamError(
-        f"the board loads {said.load_bytes} bytes of weights into {said.ways} ways; {run.path} has "
-        f"builds for {known}, and none that does; run spikewright build, and program what it made"
-    )
+def load(board: Connection, run: RunFolder, spec: NetworkSpec) -> None:
+    """Loads ``spec`` as the build lays it out, of ``run`` or of one beside it, that the board is.
+
+    Raises
+    ------
+    WrongBitstreamError
+        If none is.
+    ShapeError
+        If ``spec`` is no training that its hardware takes.
+    """
+    said = board.identity
+    found = builder(run, said.shape) if said.load_bytes else None
+    if found is None:
+        said.expect(spec)
+        raise WrongBitstreamError(
+            f"no build in {run.path} or beside it has the board's hardware, {said.shape.hex()}; "
+            f"run spikewright build, and program what it made"
+        )
+    whose, name = found
+    built = whose.spec()
+    prepare(board, spec, Target.of(whose, built, name).folding, built)
 
 
 def virtual(where: str, run: RunFolder) -> PlayedBoard:

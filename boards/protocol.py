@@ -1,6 +1,6 @@
 """The frames between host and board: what they mean. docs/protocol.md is the whole of it.
 
-Version 5. A frame is stuffed (:mod:`~spikewright.boards.cobs`), so that 0x00 ends it and nothing
+Version 6. A frame is stuffed (:mod:`~spikewright.boards.cobs`), so that 0x00 ends it and nothing
 else, and carries a CRC-32: version and kind in one byte, a number that counts frames, a body, the
 CRC. Nothing of a frame is done before its CRC was right. The bodies of the host's COMMANDS frames,
 one after the other, are
@@ -20,7 +20,8 @@ one after the other, are
 ``IDENTIFY``   0x04                 Answered with IDENTITY.
 ``PING``       0x05                 Answered with PONG as soon as all before it has been taken.
 ``REWIND``     0x06                 Waits like COUNTERS; the next loaded byte is the first.
-``LOAD``       0x07 n b₀ … bₙ       Waits likewise; n + 1 bytes for the memories.
+``LOAD``       0x07 n b₀ … bₙ       Waits likewise; n + 1 bytes for the memories, behind the last of
+                                    which comes the digest of what they then hold.
 ``GATHER``     0x08                 Waits likewise; until RESET, inferences stay in the buffer. What
                                     was gathered before is forgotten.
 ``RUN``        0x09 n               Waits likewise; runs what was gathered, one behind the other, n
@@ -65,7 +66,10 @@ from ..gen.plan import input_source
 from ..gen.rtl.streams import address_bits
 from ..gen.spec import NetworkSpec
 
-VERSION = 5
+VERSION = 6
+
+#: Of a digest in IDENTITY, and behind the bytes that are loaded.
+DIGEST_BYTES = 8
 
 #: Addresses that an EVENT can carry.
 MAX_INPUTS = 1 << 15
@@ -129,6 +133,7 @@ class Fault(enum.IntFlag):
     SEQUENCE = 256
     VERSION = 512
     BATCH = 1024
+    LOAD = 2048
 
 
 _MEANING = {
@@ -146,6 +151,8 @@ _MEANING = {
                    f"bitstream again",
     Fault.BATCH: "a batch is longer than its buffer, or nothing whole was gathered to run; run "
                  "fewer or shorter inferences at once",
+    Fault.LOAD: "bytes were to be loaded in the midst of an inference, or more than its memories "
+                "take; load as many as it says when it is identified",
 }
 
 
@@ -233,6 +240,11 @@ def distance(way: int, address: int, before: int | None, ways: int) -> int:
     return apart << way_bits(ways) | way
 
 
+def short(digest: str) -> bytes:
+    """As much of a digest in hexadecimal as IDENTITY has."""
+    return bytes.fromhex(digest)[:DIGEST_BYTES]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Identity:
     """What a board says about its bitstream.
@@ -242,7 +254,11 @@ class Identity:
     version
         Of the protocol.
     digest
-        First 8 bytes of :attr:`NetworkSpec.digest`.
+        First 8 bytes of :attr:`NetworkSpec.digest` of the training that the board carries; zeros if
+        it carries none, because it has to be loaded, or a load was not finished.
+    shape
+        First 8 bytes of :func:`~spikewright.gen.training.shape_digest`, of all of the hardware
+        that cannot be loaded.
     inputs
         Addresses of a way.
     ways, value_bits
@@ -260,7 +276,7 @@ class Identity:
     buffer
         Beats it holds before an inference begins.
     load_bytes
-        Bytes that fill the memories that are loaded.
+        Bytes that fill the memories that are loaded, and the digest behind them.
     clock_hz
         Of the network, 0 if it is not known.
     rows, units
@@ -270,6 +286,7 @@ class Identity:
 
     version: int
     digest: bytes
+    shape: bytes
     inputs: int
     ways: int
     value_bits: int
@@ -285,21 +302,22 @@ class Identity:
     rows: int = 0
     units: int = 0
 
-    _FORMAT = struct.Struct("<B8sHBBHBIHHHIIIHH")
+    _FORMAT = struct.Struct("<B8s8sHBBHBIHHHIIIHH")
     BYTES = _FORMAT.size
-    #: Where the digest is among them.
-    DIGEST_AT = 1
+    #: Where the two digests are among them, and how many bytes they have together.
+    DIGESTS_AT, DIGESTS_BYTES = 1, 2 * DIGEST_BYTES
 
     @classmethod
     def of(
-        cls, spec: NetworkSpec, *, ways: int, score_bits: int, counter_words: int, window: int,
-        buffer: int, load_bytes: int = 0, clock_hz: int = 0, rows: int = 0, units: int = 0,
+        cls, spec: NetworkSpec, *, shape: str, ways: int, score_bits: int, counter_words: int,
+        window: int, buffer: int, load_bytes: int = 0, clock_hz: int = 0, rows: int = 0,
+        units: int = 0,
     ) -> "Identity":
         """What a bitstream of ``spec`` says."""
         require_inputs(spec, ways)
         held = spec.input.kind is InputKind.CURRENT
         return cls(
-            version=VERSION, digest=bytes.fromhex(spec.digest)[:8],
+            version=VERSION, digest=short(spec.digest), shape=short(shape),
             inputs=_bank(spec, ways), ways=ways,
             value_bits=spec.input.bits if spec.input.bits > 1 else 0,
             classes=spec.classes, score_bits=score_bits,
@@ -365,8 +383,14 @@ class Identity:
 
     def expect(self, spec: NetworkSpec) -> None:
         """Raises WrongBitstreamError unless the board carries ``spec``."""
-        if self.digest != bytes.fromhex(spec.digest)[:8]:
+        if not self.carries(spec):
+            carried = f"network {self.digest.hex()}" if any(self.digest) else "no network"
             raise WrongBitstreamError(
-                f"the board carries network {self.digest.hex()}, not {spec.name} "
-                f"({spec.digest[:16]}); program the bitstream of this run"
+                f"the board carries {carried}, not {spec.name} ({spec.digest[:16]}); "
+                + ("load it, or program" if self.load_bytes else "program")
+                + " the bitstream of this run"
             )
+
+    def carries(self, spec: NetworkSpec) -> bool:
+        """Whether what the board computes is ``spec``."""
+        return self.digest == short(spec.digest)

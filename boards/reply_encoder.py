@@ -6,7 +6,6 @@ from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..gen.rtl.streams import result_stream
-from ..gen.rtl.tables import Tables
 from .cobs import FrameByte
 from .protocol import VERSION, Fault, Identity, Tag
 
@@ -43,6 +42,8 @@ class ReplyEncoder(wiring.Component):
     number : In
         Of the last RESET.
     spilled : In
+    digest_place, digest : Out, In
+        As of :class:`~.carried.CarriedDigests`.
     counter_address, counter_read, counter_data, counter_valid : Out, Out, In, In
         As of :class:`spikewright.gen.rtl.network.Network`; with ``observing``, as of
         :class:`~.observer.Observer`.
@@ -59,6 +60,7 @@ class ReplyEncoder(wiring.Component):
             "request": In(stream.Signature(Request)),
             "faults": In(Fault), "number": In(8),
             "spilled": In(1),
+            "digest_place": Out(range(Identity.DIGESTS_BYTES)), "digest": In(8),
             "counter_address": Out(range(max(
                 identity.counter_words, identity.observed_words, 2))),
             "observing": Out(1), "seen": In(1),
@@ -69,20 +71,17 @@ class ReplyEncoder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         identity = self.identity
-        # The digest is of the weights, too, so it is exchanged with them in a finished bitstream.
-        digest, first = identity.digest, identity.DIGEST_AT
+        first, digests = identity.DIGESTS_AT, identity.DIGESTS_BYTES
         packed = bytearray(identity.pack())
-        packed[first : first + len(digest)] = bytes(len(digest))
+        packed[first : first + digests] = bytes(digests)
         body = C(int.from_bytes(packed, "little"), 8 * identity.BYTES)
-        turned = [digest[(n - first) % len(digest)] for n in range(len(digest))]
-        m.submodules.digest = tables = Tables(turned, 8)
         place = Signal(range(max(identity.BYTES, identity.counter_words,
                                  identity.observed_words)))
         byte, word = Signal(2), Signal(32)
         gathered, reported = Signal(Fault), Signal(Fault)
         tag, number = Signal(4), Signal(8)
-        m.d.comb += [self.counter_address.eq(place), tables.address.eq(place)]
-        said = Mux((place >= first) & (place < first + len(digest)), tables.data,
+        m.d.comb += [self.counter_address.eq(place), self.digest_place.eq(place - first)]
+        said = Mux((place >= first) & (place < first + digests), self.digest,
                    body.word_select(place, 8))
         m.d.sync += gathered.eq(gathered | self.faults)
 

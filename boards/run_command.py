@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -46,6 +47,12 @@ def run(
                                                "C++ compiler, and is slow.")
     ] = False,
     board: Annotated[str, typer.Option(help="Which board it is.")] = "icebreaker",
+    built: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", show_default=False,
+                     help="The run that the board was built from with --loadable: this one's "
+                          "training is loaded. [default: found beside this run]"),
+    ] = None,
     samples: Samples = None,
     data: Annotated[
         str | None,
@@ -81,16 +88,18 @@ def run(
     Scores, predictions, spikes and all other counters of every layer, and cycles: by equality. Exit
     code 1 and the first difference if there is one. In a terminal, accuracy, cycles, spikes and
     stalls are shown while it runs. Of a real board, clock and folding are those that `build` left
-    in the run folder.
+    in the run folder. A board that was built with --loadable from another run of the same shape
+    gets this one's training first.
 
     Examples: `spikewright run runs/demo --virtual --board icebreaker`,
+    `spikewright run runs/second --port /dev/ttyUSB1 --built runs/demo`,
     `spikewright run runs/demo --virtual --batch 1x100`,
     `spikewright run runs/demo --virtual --inside 1`
     """
     from ..gen.stimulus import from_argument
     from .batch import parse
     from .play import Tally, play, prepare
-    from .target import Target, was_built
+    from .target import builder, builds, was_built
     from .view import figures, tables, view
 
     chosen = {"--port": port is not None, "--virtual": virtual, "--simulated": simulated}
@@ -110,17 +119,23 @@ def run(
     default = {"--virtual": VIRTUAL_SAMPLES, "--simulated": SIMULATED_SAMPLES}
     kind = next(name for name, given in chosen.items() if given)
     stimulus = first_samples(stimulus, gathered or inside or samples or default.get(kind))
-    if port is not None and not was_built(folder, board):
-        raise SpikewrightError(f"{run} has no build for {board}, so nobody knows what the board "
-                               f"at {port} should do; run: spikewright build {run} --board {board}")
-    target = Target.of(folder, spec, board)
-
+    hardware = folder if built is None else RunFolder.open(built)
+    if port is not None and not (was_built(hardware, board) if built else any(
+            builds(folder, board))):
+        raise SpikewrightError(
+            f"{hardware.path} has no build for {board}{'' if built else ', nor a run beside it'}, "
+            f"so nobody knows what the board at {port} should do; run: spikewright build "
+            f"{hardware.path} --board {board}")
     wait = timeout or (PORT_TIMEOUT if port is not None else VIRTUAL_TIMEOUT)
-    tally = Tally(spec, target.folding, stimulus, kind.removeprefix("--"))
-    if inside is not None and not target.built:
-        target = replace(target, observe=True)
-    with _connection(spec, target, port, baud, divisor, simulated, wait) as (line, where):
-        prepare(line, spec, target.folding)
+    with _connection(hardware, board, port, baud, divisor, simulated, wait,
+                     observe=inside is not None, loads=built is not None) as (line, where):
+        if port is not None and built is None and (
+                found := builder(folder, line.identity.shape, board)) is not None:
+            hardware, _ = found
+        made_of = hardware.spec()
+        target = _target(hardware, made_of, board, loads=built is not None)
+        prepare(line, spec, target.folding, made_of)
+        tally = Tally(spec, target.folding, stimulus, kind.removeprefix("--"))
         hz = line.identity.clock_hz
         title = f"{spec.name} on {board} at {where}"
         said = {"run": str(run), "board": board, "link": kind.removeprefix("--"),
@@ -204,16 +219,29 @@ def _inside(
         raise typer.Exit(1)
 
 
+def _target(folder: RunFolder, spec: "NetworkSpec", board: str, *, loads: bool) -> "Target":
+    from ..gen.folding import Loadable
+    from .target import Target
+
+    return Target.of(folder, spec, board, Loadable.ALL if loads else Loadable.NOTHING)
+
+
 @contextmanager
 def _connection(
-    spec: "NetworkSpec", target: "Target", port: str | None, baud: int, divisor: int | None,
-    simulated: bool, timeout: float,
+    folder: RunFolder, board: str, port: str | None, baud: int, divisor: int | None,
+    simulated: bool, timeout: float, *, observe: bool, loads: bool,
 ) -> Iterator[tuple["Connection", str]]:
-    """The board, and where it is."""
+    """The board with the hardware of ``folder``, and where it is. One that is not built is made
+    so that spikes and membranes can be read, and that it ``loads``, if that is asked for."""
     if port is not None:
         with connect(port, baud=baud, timeout=timeout) as line:
             yield line, port
-    elif simulated:
+        return
+    spec = folder.spec()
+    target = _target(folder, spec, board, loads=loads)
+    if observe and not target.built:
+        target = replace(target, observe=True)
+    if simulated:
         from .link_simulated import SimulatedLink
         from .link_simulated_spi import SimulatedSpiLink
         from .wires import SPI

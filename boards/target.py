@@ -1,10 +1,13 @@
 """The board that a command on a run folder means: as it was built, or as it would be."""
 
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from ..gen.errors import FoldingError
-from ..gen.folding import Folding
+from ..gen.errors import MALFORMED, FoldingError
+from ..gen.folding import Folding, Loadable
 from ..gen.folding_options import from_json
 from ..gen.plan import layer_plans
 from ..gen.runfolder import RunFolder
@@ -22,6 +25,28 @@ def was_built(folder: RunFolder, name: str) -> bool:
 def built_for(folder: RunFolder) -> list[str]:
     """The names of the boards that ``folder`` has builds for."""
     return sorted(file.parent.name for file in folder.path.glob(_file("*")))
+
+
+def builds(folder: RunFolder, name: str = "*") -> Iterator[Path]:
+    """The figures of each build for the board called ``name``, of any by default, in ``folder`` and
+    in the runs beside it."""
+    own = folder.path.resolve()
+    beside = sorted(path for path in own.parent.iterdir() if path.is_dir() and path != own)
+    for path in (own, *beside):
+        yield from sorted(path.glob(_file(name)))
+
+
+def builder(folder: RunFolder, shape: bytes, name: str = "*") -> tuple[RunFolder, str] | None:
+    """The run with the build whose hardware is ``shape``, as an identity says it, and for which
+    board: of :func:`builds`; None if there is none."""
+    for file in builds(folder, name):
+        try:
+            said = json.loads(file.read_text(encoding="utf-8"))["shape"]
+        except (OSError, *MALFORMED):  # of another version, or no run's
+            continue
+        if said.startswith(shape.hex()):
+            return RunFolder.open(file.parents[2]), file.parent.name
+    return None
 
 
 def _file(name: str) -> str:
@@ -42,8 +67,9 @@ class Target:
     seeds: tuple[int, ...] = (1,)
 
     @classmethod
-    def of(cls, folder: RunFolder, spec: NetworkSpec, name: str) -> "Target":
-        """The board called ``name``.
+    def of(cls, folder: RunFolder, spec: NetworkSpec, name: str,
+           loadable: Loadable = Loadable.NOTHING) -> "Target":
+        """The board called ``name``; if none was built, one in which that is ``loadable``.
 
         Raises
         ------
@@ -55,7 +81,7 @@ class Target:
         board = find_board(name)
         file, again = _file(name), f"build --board {name}"
         if not was_built(folder, name):
-            return cls(board, default_folding(spec, board), False)
+            return cls(board, default_folding(spec, board, loadable), False)
         figures = folder.read_json(file, again)
         if figures.get("network") != spec.digest:
             raise WrongBitstreamError(
@@ -92,4 +118,4 @@ class Target:
             figures.get("link", "uart"))
         return cls(board, from_json(spec, figures["folding"]), True,
                    bool(figures.get("observe", False)), bool(figures.get("watchdog", False)),
-                   tuple(map(int, figures["fmax_mhz_of_seeds"])))
+                   tuple(map(int, figures.get("fmax_mhz_of_seeds", ["1"]))))

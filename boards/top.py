@@ -8,13 +8,15 @@ from amaranth.lib.wiring import In, Out, connect
 
 from ..gen.folding import Folding
 from ..gen.rtl.network import Network
-from ..gen.rtl.weights import network_image
 from ..gen.spec import NetworkSpec
+from ..gen.training import shape_digest
 from .buffer import InferenceBuffer
+from .carried import CarriedDigests
 from .carrier import Carrier
 from .clock import Clock
 from .frames import CRC_BYTES
 from .hostlink import HostLink
+from .loads import filled, image_bytes
 from .observer import Observer, observed_rows, observed_units
 from .protocol import Identity
 from .recovery import Recovery
@@ -74,7 +76,7 @@ class LinkedAccelerator(wiring.Component):
         self.identity = Identity.of(
             spec, ways=self.network.i.payload.shape().ways, score_bits=self.network.readout.bits,
             counter_words=self.network.counter_count, window=window - CRC_BYTES, buffer=buffer,
-            load_bytes=len(network_image(plans)), clock_hz=clock_hz,
+            shape=shape_digest(spec, folding), load_bytes=image_bytes(plans), clock_hz=clock_hz,
             rows=observed_rows(plans) if observe else 0,
             units=observed_units(plans) if observe else 0,
         )
@@ -111,22 +113,31 @@ class LinkedAccelerator(wiring.Component):
             width=network.o.payload.shape().size, depth=identity.classes + 1
         )
 
+        m.submodules.carried = carried = CarriedDigests(
+            identity, filled=filled(network.plans))
+        m.d.comb += [
+            *(getattr(each.load, name).eq(getattr(link.load, name))
+              for each in (network, carried) for name in ("begin", "valid", "byte")),
+            carried.network_full.eq(network.full), link.loaded.eq(carried.full),
+            carried.place.eq(link.digest_place), link.digest.eq(carried.byte),
+        ]
+
         # Events take their time on the wire, but checking them is a long path.
         m.submodules.checked = checked = StreamRegister(self.network.i.payload.shape())
         connect(m, link.events, checked.i)
+        # Beats wait until the network has what was loaded, and works again.
+        waits = recovering | network.settling
+        m.d.comb += [
+            buffer.i.valid.eq(checked.o.valid & ~waits),
+            buffer.i.payload.eq(checked.o.payload),
+            checked.o.ready.eq(buffer.i.ready & ~waits),
+        ]
         if self.watchdog:
-            # Beats wait until the network works again.
             m.d.comb += [
-                buffer.i.valid.eq(checked.o.valid & ~recovering),
-                buffer.i.payload.eq(checked.o.payload),
-                checked.o.ready.eq(buffer.i.ready & ~recovering),
                 recovery.waiting.eq(results.r_rdy),
                 link.wedged.eq(recovery.reset),
             ]
-        else:
-            connect(m, checked.o, buffer.i)
         connect(m, buffer.o, beats)
-        connect(m, link.load, network.load)
         connect(m, carrier.o, link.i)
         connect(m, link.o, carrier.i)
         m.d.comb += [

@@ -12,8 +12,19 @@ from .commands import DEFAULT_SAMPLES, Run, Samples, first_samples
 from .engines import available_engines, load_engine
 from .engines import simulate as run_engine
 from .errors import SpikewrightError, ToolError
-from .folding import Folding
-from .folding_options import Lanes, Protect, Slices, Ways, folded, folding_of, from_json
+from .folding import Folding, Loadable
+from .folding_options import (
+    AllLoadable,
+    Lanes,
+    Protect,
+    Slices,
+    Ways,
+    WeightsLoadable,
+    folded,
+    folding_of,
+    from_json,
+    loadable_of,
+)
 from .runfolder import RunFolder
 from .spec import NetworkSpec
 from .stimulus import Stimulus
@@ -73,6 +84,8 @@ def check(
     ways: Ways = None,
     slices: Slices = None,
     protect: Protect = None,
+    loadable: AllLoadable = False,
+    loadable_weights: WeightsLoadable = False,
     json: console.Json = False,
 ) -> None:
     """Prove that the engines agree: spikes and membranes of every layer, readout, counters, cycles.
@@ -85,9 +98,11 @@ def check(
     """
     folder = RunFolder.open(run)
     spec, stimulus = folder.spec(), folder.stimulus()
-    build, folding = _build(folder, spec, board), folding_of(lanes, spec, ways, slices, protect)
+    what = loadable_of(loadable, loadable_weights)
+    build = _build(folder, spec, board)
+    folding = folding_of(lanes, spec, ways, slices, protect, what)
     if build is not None:
-        if (lanes, ways, slices) != (None, None, None):
+        if (lanes, ways, slices, what) != (None, None, None, Loadable.NOTHING):
             raise SpikewrightError(f"board {board} has lanes, ways and slices of its own; leave "
                                    f"out either --board or the others")
         folding = from_json(spec, folder.read_json(

@@ -122,6 +122,8 @@ class Conv2dPlan:
         Each bank has a memory for the sums of even timesteps and one for those of odd ones.
     value_bits : int
         Width of the events' values; 0 for plain spikes.
+    storage : Storage
+        Of the weights; each bank has its own copy of them.
     pool : SumPool2d or None
         Windows of the signal that are summed before they reach the kernel. They cost nothing: an
         event is looked up by its place before pooling.
@@ -160,8 +162,10 @@ class Conv2dPlan:
         Positions beyond the width do not exist.
     most_synops
         Sums that one cycle can update.
-    ways, storage
-        Events per cycle, 1, and where the weights are, in :attr:`~.folding.Storage.FIXED` memory.
+    ways
+        Events per cycle, 1.
+    weight_bits
+        Width of a stored weight.
     word_bits
         Of one sum in memory, without the low bits that ``weight_shift`` makes zero.
     sum_words, weight_words
@@ -174,18 +178,20 @@ class Conv2dPlan:
     """
 
     ways = 1
-    storage = Storage.FIXED
     #: No code guards the banks' copies of the weights.
     protected = False
 
     def __init__(self, name: str, synapse: Conv2d, *, sum_bits: int, lanes: int | None = None,
                  banks: tuple[int, int] | None = None, units: int | None = None,
-                 overlap: bool = False, value_bits: int = 0, pool: SumPool2d | None = None):
+                 overlap: bool = False, value_bits: int = 0, pool: SumPool2d | None = None,
+                 storage: Storage = Storage.FIXED):
         self.name = name
         self.synapse = synapse
         self.sum_bits = sum_bits
         self.overlap = overlap
         self.value_bits = value_bits
+        self.storage = storage
+        self.weight_bits = synapse.weight_bits
         self.signal_shape = synapse.input_shape if pool is None else pool.input_shape
         self.output_shape = synapse.output_shape
         self.rows, self.columns = self._axes(pool, banks)

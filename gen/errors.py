@@ -40,6 +40,10 @@ class FoldingError(SpikewrightError, ValueError):
     """A folding that does not belong to the network."""
 
 
+class ShapeError(SpikewrightError, ValueError):
+    """A network that is no training of the shape that hardware was built for."""
+
+
 class ToolError(SpikewrightError):
     """An external tool that is missing, too old, or failed."""
 

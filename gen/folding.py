@@ -10,7 +10,7 @@ from .widths import Widths
 
 
 class Storage(enum.Enum):
-    """A kind of memory for weights."""
+    """A kind of memory for what training changes."""
 
     #: Block memory that the bitstream fills; cannot be changed.
     FIXED = "fixed"
@@ -19,6 +19,25 @@ class Storage(enum.Enum):
     #: The iCE40 UltraPlus' four large memories, 16 bits × 16384 each: nothing can fill them but
     #: loading.
     SPRAM = "spram"
+
+
+class Loadable(enum.Enum):
+    """What of a network is to be loadable at run time."""
+
+    NOTHING = "nothing"
+    #: Weights alone: hardware is made for the neurons' parameters.
+    WEIGHTS = "weights"
+    #: Everything that training changes.
+    ALL = "all"
+
+    def of(self, folding: "LayerFolding") -> "LayerFolding":
+        """``folding`` so that at least that can be loaded; weights that already can, stay where
+        they are."""
+        if self is Loadable.NOTHING:
+            return folding
+        fixed = folding.storage is Storage.FIXED
+        return replace(folding, storage=Storage.LOADABLE if fixed else folding.storage,
+                       parameters=Storage.LOADABLE if self is Loadable.ALL else folding.parameters)
 
 
 class Protection(enum.Enum):
@@ -53,7 +72,11 @@ class LayerFolding:
         sweep takes no cycle from the events of the next timestep. Costs up to as many block
         memories again as the sums have, and a LUT or two per bit of a bank's word.
     storage
-        Where the weights are; convolutions have fixed ones.
+        Where the weights are; those of convolutions are fixed or loadable.
+    parameters
+        Where the neurons' thresholds, decays, biases and one-to-one recurrent weights are: fixed,
+        which makes what all neurons share part of the logic, or loadable, where the weights are
+        loaded, too. A loaded decay costs each unit a multiplier.
     slices
         Parts into which lanes and units are divided, each with its own copy of the events and of
         all control; see :class:`~.rtl.layer.SpikingLayer`. Linear: units and lanes are rounded up
@@ -73,9 +96,19 @@ class LayerFolding:
     storage: Storage = Storage.FIXED
     slices: int = 1
     protect: Protection | str = Protection.NONE
+    parameters: Storage = Storage.FIXED
     widths: Widths | None = None
 
     def __post_init__(self) -> None:
+        if self.parameters is Storage.SPRAM:
+            raise FoldingError(
+                f"parameters in {Storage.SPRAM.value} storage are not built; use "
+                f"{Storage.FIXED.value} or {Storage.LOADABLE.value}")
+        if self.parameters is not Storage.FIXED and self.storage is Storage.FIXED:
+            raise FoldingError(
+                f"{self.parameters.value} parameters with {self.storage.value} weights are not "
+                f"built, because weights and parameters are trained together; use storage "
+                f"{Storage.LOADABLE.value} or {Storage.SPRAM.value}")
         try:
             object.__setattr__(self, "protect", Protection(self.protect))
         except ValueError:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from .errors import FoldingError
-from .folding import Folding, LayerFolding, Protection, Storage
+from .folding import Folding, LayerFolding, Loadable, Protection, Storage
 from .plan import layer_plans
 from .spec import Conv2d, Layer, NetworkSpec
 from .widths import Widths
@@ -39,9 +39,28 @@ Protect = Annotated[
 ]
 
 
+AllLoadable = Annotated[
+    bool, typer.Option("--loadable", help="Weights, thresholds, biases and decays can be loaded at "
+                                          "run time: those of any training of the same shape.")
+]
+WeightsLoadable = Annotated[
+    bool, typer.Option("--loadable-weights", help="Weights alone can, which costs less: a decay "
+                                                  "that is loaded needs multipliers.")
+]
+
+
+def loadable_of(everything: bool, weights: bool) -> Loadable:
+    """What ``--loadable`` and ``--loadable-weights`` ask for; FoldingError if both are given."""
+    if everything and weights:
+        raise FoldingError("--loadable and --loadable-weights given; give one of them")
+    return Loadable.ALL if everything else Loadable.WEIGHTS if weights else Loadable.NOTHING
+
+
 def folding_of(lanes: str | None, spec: NetworkSpec, ways: str | None = None,
-               slices: str | None = None, protect: str | None = None) -> Folding:
-    """What ``--lanes``, ``--ways``, ``--slices`` and ``--protect`` mean for ``spec``.
+               slices: str | None = None, protect: str | None = None,
+               loadable: Loadable = Loadable.NOTHING) -> Folding:
+    """What ``--lanes``, ``--ways``, ``--slices`` and ``--protect`` mean for ``spec``, with
+    ``loadable`` in all layers.
 
     A single number of lanes is cut down where a layer has fewer, or to what divides a
     convolution's channels; one of slices, likewise, to what the lanes allow; a single number of
@@ -58,8 +77,8 @@ def folding_of(lanes: str | None, spec: NetworkSpec, ways: str | None = None,
     most = [whole if given is None else given
             for given, whole in zip(chosen_lanes, most, strict=True)]
     folding = Folding.each(*(
-        LayerFolding(lanes=each_lanes, ways=each_ways or 1, slices=each_slices or 1,
-                     protect=each_protect)
+        loadable.of(LayerFolding(lanes=each_lanes, ways=each_ways or 1, slices=each_slices or 1,
+                                 protect=each_protect))
         for each_lanes, each_ways, each_slices, each_protect in zip(
             chosen_lanes, _per_layer(ways, "ways", spec, most),
             _per_layer(slices, "slices", spec, most), _protections(protect, spec), strict=True)
@@ -153,6 +172,7 @@ def from_json(spec: NetworkSpec, layers: Sequence[dict[str, Any]]) -> Folding:
         return Folding.each(*(
             LayerFolding(**{**each, "storage": Storage(each["storage"]),
                             "protect": Protection(each["protect"]),
+                            "parameters": Storage(each.get("parameters", Storage.FIXED)),
                             "banks": each["banks"] and tuple(each["banks"]),
                             "widths": each["widths"] and Widths(**each["widths"])})
             for each in layers

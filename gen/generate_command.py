@@ -4,7 +4,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,10 +12,18 @@ import typer
 from . import console
 from .commands import Run
 from .errors import DataError, SpikewrightError
-from .folding import Folding, Storage
-from .folding_options import Lanes, Protect, Slices, Ways, folded, folding_of
+from .folding_options import (
+    AllLoadable,
+    Lanes,
+    Protect,
+    Slices,
+    Ways,
+    WeightsLoadable,
+    folded,
+    folding_of,
+    loadable_of,
+)
 from .runfolder import RunFolder
-from .spec import Conv2d, NetworkSpec
 
 #: Samples that a test bench checks unless told otherwise.
 _SAMPLES = 10
@@ -33,9 +40,8 @@ def generate(
     ways: Ways = None,
     slices: Slices = None,
     protect: Protect = None,
-    loadable: Annotated[
-        bool, typer.Option("--loadable", help="Weights of all-to-all layers can be loaded again.")
-    ] = False,
+    loadable: AllLoadable = False,
+    loadable_weights: WeightsLoadable = False,
     axi: Annotated[
         bool, typer.Option("--axi", help="Also write it with AXI4-Stream and AXI4-Lite ports.")
     ] = False,
@@ -59,9 +65,8 @@ def generate(
 
     folder = RunFolder.open(run)
     spec = folder.spec()
-    folding = folding_of(lanes, spec, ways, slices, protect)
-    if loadable:
-        folding = _loadable(spec, folding)
+    folding = folding_of(lanes, spec, ways, slices, protect,
+                         loadable_of(loadable, loadable_weights))
     if samples is not None and not testbench:
         raise SpikewrightError("samples are given, but nothing checks them; add --testbench")
     network = Network(spec, folding)
@@ -122,14 +127,6 @@ def generate(
 def _table(ports) -> list[dict[str, Any]]:
     return [{"name": port.name, "direction": port.direction, "width": port.width,
              "meaning": port.meaning} for port in ports]
-
-
-def _loadable(spec: NetworkSpec, folding: Folding) -> Folding:
-    """``folding`` with weights that can be loaded, where they can be: not in convolutions."""
-    return Folding.each(*(
-        each if isinstance(layer.synapse, Conv2d) else replace(each, storage=Storage.LOADABLE)
-        for layer, each in zip(spec.layers, folding.of(spec), strict=True)
-    ), spec=spec)
 
 
 def _write(folder: Path, texts: Mapping[str, str]) -> None:

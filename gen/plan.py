@@ -88,6 +88,8 @@ class LayerPlan:
         :class:`~.spike_pooling.SpikePoolingPlan` of a max pooling behind, or None.
     rows
         :class:`SpikeRows` as they leave.
+    loads_parameters
+        The neurons' parameters can be loaded.
     slices
         Of the layer's units, and of ``synapses``: what is built; see :mod:`~.slices`.
     members
@@ -108,6 +110,7 @@ class LayerPlan:
         self.ways_out = ways_out
         self.spatial_out = above is not None and isinstance(above.synapse, Conv2d)
         self.sweeps = sweeps
+        self.loads_parameters = folding.parameters is Storage.LOADABLE
         if folding.lanes is not None and not 1 <= folding.lanes <= layer.neurons:
             raise FoldingError(
                 f"layer {layer.name}: {folding.lanes} lanes for {layer.neurons} neurons; allowed "
@@ -185,10 +188,11 @@ class LayerPlan:
                 f"layer {layer.name}: {folding.ways} ways; a convolution takes one event at a "
                 f"time; raise lanes or banks instead"
             )
-        if folding.storage is not Storage.FIXED:
+        if folding.storage is Storage.SPRAM:
             raise FoldingError(
                 f"layer {layer.name}: {folding.storage.value} weights of a convolution are not "
-                f"built, because each bank has its own copy; use {Storage.FIXED.value}"
+                f"built, because each bank has its own copy; use {Storage.FIXED.value} or "
+                f"{Storage.LOADABLE.value}"
             )
         if folding.protect is not Protection.NONE:
             raise FoldingError(
@@ -200,7 +204,7 @@ class LayerPlan:
         return Conv2dPlan(
             layer.name, layer.synapse, sum_bits=self.widths.sums, lanes=folding.lanes,
             banks=folding.banks, units=folding.units, overlap=folding.overlap,
-            value_bits=source.value_bits, pool=pool,
+            value_bits=source.value_bits, pool=pool, storage=folding.storage,
         )
 
     def _order(self) -> np.ndarray:
@@ -242,6 +246,11 @@ class LayerPlan:
     @property
     def leaked_current_bits(self) -> int:
         return self.widths.leaked_current
+
+    @property
+    def loads(self) -> bool:
+        """Whether anything of the layer can be loaded."""
+        return self.synapses.storage is not Storage.FIXED or self.loads_parameters
 
     @property
     def fire_latency(self) -> int:

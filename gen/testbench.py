@@ -18,9 +18,9 @@ from . import verilog
 from .beats import beats
 from .counters import NETWORK_COUNTERS
 from .engines import checked, simulate
-from .folding import Folding, Storage
+from .folding import Folding
+from .rtl.image import network_image
 from .rtl.network import Network
-from .rtl.weights import network_image
 from .spec import Linear, NetworkSpec
 from .trace import Trace
 
@@ -28,7 +28,7 @@ from .trace import Trace
 _BEAT = ("in_event", "in_address", "in_value", "in_tick", "in_last")
 
 _STORY = {
-    "blank": "all weights loaded as 0, then sample 0; then loaded as they should be",
+    "blank": "all that can be loaded is 0, then sample 0; then loaded as it should be",
     "exact": "each alone and as fast as it is taken: scores, winners and every counter, those of "
              "cycles too",
     "stalled": "each alone, with random stalls on both sides: scores, winners and the counters "
@@ -93,14 +93,21 @@ def _fill(template: str, values: dict[str, str]) -> str:
 
 
 def _blank(network: Network) -> NetworkSpec:
-    """The network while every weight that can be loaded is 0."""
+    """The network while all that can be loaded is 0."""
     layers = []
     for layer, plan in zip(network.spec.layers, network.plans, strict=True):
-        if plan.synapses.storage is not Storage.FIXED:
+        if plan.loads:
             own = layer.recurrent
+            lost = isinstance(own, Linear) or plan.loads_parameters
             layer = replace(
                 layer, synapse=replace(layer.synapse, weight=0 * layer.synapse.weight),
-                recurrent=replace(own, weight=0 * own.weight) if isinstance(own, Linear) else own)
+                recurrent=replace(own, weight=0 * own.weight) if own is not None and lost else own)
+        if plan.loads_parameters:
+            neuron = layer.neuron
+            # With neither weights nor biases no membrane leaves 0, and no threshold is below it.
+            zeros = {name: 0 for name in ("decay", "bias", "synapse_decay")
+                     if getattr(neuron, name) is not None}
+            layer = replace(layer, neuron=replace(neuron, **zeros))
         layers.append(layer)
     return replace(network.spec, layers=tuple(layers))
 

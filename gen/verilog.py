@@ -9,7 +9,6 @@ from amaranth.hdl import Shape, Signal, unsigned
 
 from .coding import InputKind
 from .counters import NETWORK_COUNTERS
-from .folding import Storage
 from .rtl.flat import FlatNetwork
 from .rtl.network import Network
 from .rtl.streams import address_bits
@@ -68,13 +67,12 @@ def ports(network: Network) -> list[Port]:
     if "value" in slot.members:
         bits = Shape.cast(slot.members["value"]).width
         listed.insert(6, Port("in_value", "input", ways * bits, f"of the spike{each}"))
-    if any(layer.synapses.storage is not Storage.FIXED for layer in network.plans):
+    if any(plan.loads for plan in network.plans):
         listed += [
-            Port("load_begin", "input", 1, "weights begin anew with the next byte"),
-            Port("load_valid", "input", 1, "a byte of weights is there; none is refused"),
-            Port("load_byte", "input", 8, "it; layer by layer, slice by slice, way by way, word "
-                                          "by word, the lowest byte first"),
-            Port("loaded", "output", 1, "all weights are in; begin no inference before"),
+            Port("load_begin", "input", 1, "what can be loaded begins anew with the next byte"),
+            Port("load_valid", "input", 1, "a byte of it is there; none is refused"),
+            Port("load_byte", "input", 8, "the byte, as docs/rtl.md orders them"),
+            Port("loaded", "output", 1, "all of it is in; begin no inference before"),
         ]
     if network.counters is not None:
         count = network.counter_count

@@ -54,8 +54,9 @@ def make_run(
 ) -> Callable[..., RunFolder]:
     """Factory of run folders as `compile` leaves them."""
 
-    def make(spec: NetworkSpec = small_net, stimulus: Stimulus = small_stimulus) -> RunFolder:
-        run = RunFolder.create(tmp_path / "run")
+    def make(spec: NetworkSpec = small_net, stimulus: Stimulus = small_stimulus,
+             name: str = "run") -> RunFolder:
+        run = RunFolder.create(tmp_path / name)
         with run.writing("compile") as folder:
             specfile.save(spec, folder / "spec.json")
             stimulus.save(folder / "stimulus.npz")

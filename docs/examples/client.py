@@ -16,7 +16,7 @@ import zlib
 
 import serial
 
-VERSION = 5
+VERSION = 6
 RESET, COMMANDS = 0, 1
 RESULT, COUNTERS, IDENTITY, PONG, READY, ERROR = 1, 2, 3, 4, 5, 15
 LAST, READ, CLEAR, IDENTIFY, PING, REWIND, LOAD = 1, 2, 3, 4, 5, 6, 7
@@ -58,9 +58,9 @@ class Board:
             # What is left of other conversations comes first.
             while self.receive(anything=True) != (READY, bytes([secret])):
                 pass
-        (_, self.digest, self.addresses, self.ways, self.value_bits, self.classes, self.score_bits,
-         self.timesteps, self.layers, self.words, self.window, self.buffer, self.load_bytes,
-         self.clock_hz, _, _) = struct.unpack("<B8sHBBHBIHHHIIIHH",
+        (_, self.digest, self.shape, self.addresses, self.ways, self.value_bits, self.classes,
+         self.score_bits, self.timesteps, self.layers, self.words, self.window, self.buffer,
+         self.load_bytes, self.clock_hz, _, _) = struct.unpack("<B8s8sHBBHBIHHHIIIHH",
                                               self.ask([bytes([IDENTIFY])], IDENTITY))
 
     def send(self, kind: int, body: bytes) -> None:

@@ -10,8 +10,8 @@ from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal, Value
 from ..folding import Folding
 from ..plan import LayerPlan
 from ..rtl.flat import join
+from ..rtl.image import network_image
 from ..rtl.network import Network
-from ..rtl.weights import network_image
 from ..spec import NetworkSpec
 from ..verilog import ports
 from ..waveforms import Layout, layer_signals

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..plan import LayerPlan
 from .block_memory import BlockMemory
+from .loading import LoadSignature
 from .neurons import Neurons, StateLayout
 from .parameters import parameters
 from .sums import SumsSignature
@@ -58,6 +59,8 @@ class NeuronArray(wiring.Component):
         One does; it is the inference's last.
     saturated : Out
         Membranes clamped in this cycle.
+    load, full, settling : In, Out, Out
+        As of :class:`~.neurons.Neurons`; only between inferences.
     """
 
     def __init__(self, plan: LayerPlan):
@@ -67,12 +70,15 @@ class NeuronArray(wiring.Component):
             "o": Out(SpikesSignature(plan)),
             "room": In(1), "cut": In(1), "begin": Out(1), "begin_last": Out(1),
             "saturated": Out(range(plan.units + 1)),
+            "load": In(LoadSignature()), "full": Out(1), "settling": Out(1),
         })
 
     def elaborate(self, platform):
         m = Module()
         plan = self.plan
         m.submodules.neurons = self.neurons = neurons = Neurons(plan)
+        wiring.connect(m, wiring.flipped(self.load), neurons.load)
+        m.d.comb += [self.full.eq(neurons.full), self.settling.eq(neurons.settling)]
         layout = data.ArrayLayout(StateLayout(plan), plan.units)
         # A state is stored before it is read again, a sweep later; see LayerPlan.sweep_cycles.
         m.submodules.states = self.states = states = BlockMemory(

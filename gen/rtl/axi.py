@@ -14,9 +14,9 @@ from .axi_lite import AxiLite
 from .axi_registers import AxiRegisters
 from .axi_restart import AxiRestart
 from .axi_results import AxiResults
+from .image import network_image
 from .network import Network
 from .register_slice import RegisterSlice
-from .weights import network_image
 
 #: Channels of AXI4-Lite.
 CHANNELS = ("aw", "w", "b", "ar", "r")

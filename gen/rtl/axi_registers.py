@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from ..axi_map import COUNTERS, Control, Fault, Register, Status
 from .axi_streams import AXIL_ADDRESS, AXIL_DATA
 from .counters import COUNTER_BITS
-from .weights import LoadSignature
+from .loading import LoadSignature
 
 
 class AxiRegisters(wiring.Component):

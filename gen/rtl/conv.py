@@ -8,10 +8,12 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..convolution import Conv2dPlan
+from ..folding import Storage
 from .activity import SynapseActivity
 from .conv_accumulators import SumBank
 from .conv_places import EventPlaces, HeadLayout
 from .conv_sweep import SumSweep
+from .loading import LoadSignature, assembled
 from .streams import SpatialLayout, event_stream
 from .sums import SumsSignature
 
@@ -50,6 +52,8 @@ class Conv2dSynapses(wiring.Component):
     sums : Out(SumsSignature)
     activity : Out(SynapseActivity)
         Its synaptic operations are the taps within the output, times the lanes.
+    load, full : In, Out
+        See :class:`~.weights.WeightStore`; the words of ``plan.weights()``, which every bank gets.
     """
 
     def __init__(self, plan: Conv2dPlan):
@@ -58,6 +62,7 @@ class Conv2dSynapses(wiring.Component):
             "i": In(event_stream(SpatialLayout(*plan.signal_shape), value_bits=plan.value_bits)),
             "sums": Out(SumsSignature(plan.units, plan.sum_bits)),
             "activity": Out(SynapseActivity(plan.most_synops)),
+            "load": In(LoadSignature()), "full": Out(1, init=1),  # pyright: ignore[reportCallIssue]
         })
 
     def elaborate(self, platform):
@@ -86,6 +91,10 @@ class Conv2dSynapses(wiring.Component):
         head = operation.head
         m.d.comb += self.activity.synops.eq(
             Mux(advance & head.event, operation.synops, 0))
+        loaded = None
+        if plan.storage is not Storage.FIXED:
+            loaded = assembled(m, self.load, self.full, width=plan.lanes * plan.weight_bits,
+                               depth=plan.weight_words)
         #: Kept as an attribute so that simulations can look inside.
         self.banks: dict[tuple[int, ...], SumBank] = {}
         for row, column in np.ndindex(plan.rows.banks, plan.columns.banks):
@@ -104,6 +113,8 @@ class Conv2dSynapses(wiring.Component):
             ]
             if plan.value_bits:
                 m.d.comb += bank.value.eq(head.value)
+            if loaded is not None:
+                m.d.comb += bank.load.eq(loaded)
 
         # A sweep may read once the timestep's last sums are in the memory.
         ends = [Signal(HeadLayout(), name=f"end_{n}")

@@ -8,7 +8,9 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..convolution import Conv2dPlan
+from ..folding import Storage
 from .block_memory import BlockMemory
+from .loading import LoadedWord
 from .tables import Tables, in_tables
 
 
@@ -49,6 +51,9 @@ class SumBank(wiring.Component):
         As ``sum``.
     taken : Out, lanes × signed
         Cycle 2.
+    load : In(LoadedWord)
+        A word of weights to be written, not during an inference; present only if they can be
+        loaded.
     """
 
     def __init__(self, plan: Conv2dPlan):
@@ -61,6 +66,9 @@ class SumBank(wiring.Component):
         }
         if plan.value_bits:
             members["value"] = In(plan.value_bits)
+        if plan.storage is not Storage.FIXED:
+            members["load"] = In(LoadedWord(range(max(plan.weight_words, 2)),
+                                            plan.lanes * plan.weight_bits))
         super().__init__(members)
 
     def elaborate(self, platform):
@@ -169,7 +177,8 @@ class SumBank(wiring.Component):
         words: list[Any] = list(plan.weights())
         shape = data.ArrayLayout(signed(plan.synapse.weight_bits), plan.lanes)
         enable = self.fetch if plan.value_bits else C(1)
-        if in_tables(self._platform, shape.size, len(words)):
+        if plan.storage is Storage.FIXED and in_tables(
+                self._platform, shape.size, len(words)):
             m.submodules.weights = tables = Tables(
                 [shape.const(word).as_bits() for word in words], shape.size)
             read = Signal(shape, reset_less=True)
@@ -177,12 +186,25 @@ class SumBank(wiring.Component):
             with m.If(enable):
                 m.d.sync += read.as_value().eq(tables.data)
             return read
+        fixed = plan.storage is Storage.FIXED
         # Kept as an attribute so that simulations can look inside.
         m.submodules.weights = self.weights = weights = memory.Memory(
-            shape=shape, depth=len(words), init=words)
-        port = weights.read_port()
-        m.d.comb += [port.addr.eq(self.weight_address), port.en.eq(enable)]
-        return port.data
+            shape=shape, depth=len(words), init=words,
+            # Nothing that is read while a word is written is used.
+            attrs={} if fixed else {"no_rw_check": 1})
+        if fixed:
+            port = weights.read_port()
+            m.d.comb += [port.addr.eq(self.weight_address), port.en.eq(enable)]
+            return port.data
+        port, write = weights.read_port(domain="comb"), weights.write_port()
+        read = Signal(shape, reset_less=True)
+        with m.If(enable):
+            m.d.sync += read.eq(port.data)
+        m.d.comb += [
+            port.addr.eq(self.weight_address), write.addr.eq(self.load.address),
+            write.en.eq(self.load.enable), Value.cast(write.data).eq(self.load.word),
+        ]
+        return read
 
     def _operand(self, m: Module):
         """What is added in cycle 2: the weights, times the event's value."""

@@ -12,9 +12,9 @@ from .array import NeuronArray, SpikesSignature
 from .conv import Conv2dSynapses
 from .counters import LayerEvents
 from .linear import LinearSynapses
+from .loading import LoadSignature, chained
 from .recurrence import Recurrence
 from .router import SpikeRouter
-from .weights import LoadSignature
 
 
 class SpikingLayer(wiring.Component):
@@ -44,7 +44,9 @@ class SpikingLayer(wiring.Component):
     i : In(stream of EventLayout)
     o : Out(SpikesSignature)
     load, full : In, Out
-        See :class:`~.linear.LinearSynapses`.
+        The layer's part of :func:`~.image.network_image`; see :class:`~.weights.WeightStore`.
+    settling : Out
+        See :class:`~.neurons.Neurons`.
     room, cut : In
     begin, begin_last : Out
         See :class:`~.array.NeuronArray`.
@@ -67,7 +69,7 @@ class SpikingLayer(wiring.Component):
         super().__init__({
             "i": (self.recurrence or self.synapses[0]).signature.members["i"],
             "o": Out(SpikesSignature(plan)),
-            "load": In(LoadSignature()), "full": Out(1),
+            "load": In(LoadSignature()), "full": Out(1), "settling": Out(1),
             "room": In(1), "cut": In(1), "begin": Out(1), "begin_last": Out(1),
             "events": Out(LayerEvents(
                 events_in=ways, recurrent_events=ways, events_out=max(plan.ways_out, plan.units),
@@ -77,20 +79,16 @@ class SpikingLayer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        loading: Value = C(1)
         for n, (synapses, array) in enumerate(zip(self.synapses, self.arrays, strict=True)):
             slice_ = f"_{n}" if n else ""
             m.submodules[f"array{slice_}"] = array
             m.submodules[f"synapses{slice_}"] = synapses
-            if isinstance(synapses, LinearSynapses):
-                m.d.comb += [
-                    synapses.load.begin.eq(self.load.begin), synapses.load.byte.eq(self.load.byte),
-                    synapses.load.valid.eq(self.load.valid & loading),
-                ]
-                loading = loading & synapses.full
             wiring.connect(m, synapses.sums, array.sums)
             m.d.comb += array.cut.eq(self.cut)
-        m.d.comb += self.full.eq(loading)
+        m.d.comb += [
+            self.full.eq(chained(m, self.load, [*self.synapses, *self.arrays])),
+            self.settling.eq(Cat(array.settling for array in self.arrays).any()),
+        ]
         self._merge(m)
 
         moved = self.i.valid & self.i.ready

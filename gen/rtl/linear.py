@@ -9,10 +9,11 @@ from amaranth.lib.wiring import In, Out
 from ..linear import LinearPlan
 from .activity import SynapseActivity
 from .block_memory import BlockMemory
+from .loading import LoadSignature, chained
 from .protection import WeightDecoder
 from .streams import address_bits, event_stream
 from .sums import SumsSignature
-from .weights import LoadSignature, WeightStore
+from .weights import WeightStore
 
 
 class LinearSynapses(wiring.Component):
@@ -131,7 +132,6 @@ class LinearSynapses(wiring.Component):
         checked = plan.protected
         #: Kept as an attribute so that simulations can look inside.
         self.stores: list[WeightStore] = []
-        full: Value = C(1)
         for way in range(plan.ways):
             slot = self._op.slots[way]
             m.submodules[f"weights_{way}"] = store = WeightStore(
@@ -140,10 +140,7 @@ class LinearSynapses(wiring.Component):
             self.stores.append(store)
             m.d.comb += [
                 store.address.eq(self._addresses[way]), store.enable.eq(1),
-                store.load.begin.eq(self.load.begin), store.load.byte.eq(self.load.byte),
-                store.load.valid.eq(self.load.valid & full),
             ]
-            full = full & store.full
             # A plain register behind a block memory can become the memory's own.
             fetched = Signal(plan.code.width if checked else shape, name=f"fetched_{way}",
                              reset_less=True)
@@ -168,7 +165,7 @@ class LinearSynapses(wiring.Component):
                 terms = [_registered(m, term * value, f"product_{way}_{lane}")
                          for lane, term in enumerate(terms)]
             ways.append(terms)
-        m.d.comb += self.full.eq(full)
+        m.d.comb += self.full.eq(chained(m, self.load, self.stores))
         if checked:
             m.d.sync += [self.activity.mended.eq(sum(mended, C(0))),
                          self.activity.rejected.eq(sum(rejected, C(0)))]

@@ -13,12 +13,12 @@ from ..spec import NetworkSpec
 from .counters import COUNTER_BITS, Counters
 from .exit import EarlyExit
 from .layer import SpikingLayer
+from .loading import LoadSignature, chained
 from .pooling import SpikePooling
 from .readout import ScoreReadout
 from .router import SpikeRouter
 from .streams import result_stream
 from .watchdog import Watchdog
-from .weights import LoadSignature
 
 
 class Network(wiring.Component):
@@ -50,10 +50,14 @@ class Network(wiring.Component):
     o : Out(stream of ResultLayout)
         One beat per class and inference.
     load : In(LoadSignature)
-        Weights of the layers that can be loaded, one layer's after the other's, as
-        :func:`~.weights.network_image` makes them; not during an inference.
+        What can be loaded, one layer's after the other's, as :func:`~.image.network_image` makes
+        it; not during an inference.
+    full : Out
+        All bytes have come; others are not taken.
+    settling : Out
+        Not all that has come is in its place.
     loaded : Out
-        All weights are in.
+        All of it is: an inference may begin.
     clear : In
         Zeroes all counters.
     counter_address, counter_read, counter_data, counter_valid : In, In, Out, Out
@@ -86,7 +90,7 @@ class Network(wiring.Component):
         super().__init__({
             "i": In(self.layers[0].i.signature.flip()),
             "o": Out(result_stream(spec.classes, self.readout.bits)),
-            "load": In(LoadSignature()), "loaded": Out(1),
+            "load": In(LoadSignature()), "full": Out(1), "settling": Out(1), "loaded": Out(1),
             "clear": In(1),
             "counter_address": In(range(max(2, self.counter_count))), "counter_read": In(1),
             "counter_data": Out(COUNTER_BITS), "counter_valid": Out(1),
@@ -151,15 +155,12 @@ class Network(wiring.Component):
         ]
 
     def _load(self, m: Module):
-        """One layer's weights after the other's."""
-        full: Value = C(1)
-        for layer in self.layers:
-            m.d.comb += [
-                layer.load.begin.eq(self.load.begin), layer.load.byte.eq(self.load.byte),
-                layer.load.valid.eq(self.load.valid & full),
-            ]
-            full = full & layer.full
-        m.d.comb += self.loaded.eq(full)
+        """One layer's contents after the other's."""
+        m.d.comb += [
+            self.full.eq(chained(m, self.load, self.layers)),
+            self.settling.eq(Cat(layer.settling for layer in self.layers).any()),
+            self.loaded.eq(self.full & ~self.settling),
+        ]
 
     def _entrance(self, m: Module):
         """The stream of beats that are processed."""

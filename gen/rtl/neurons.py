@@ -10,6 +10,7 @@ from ..arithmetic import Rounding, signed_digits
 from ..neuron import Neuron, Reset
 from ..plan import LayerPlan
 from ..synapses import OneToOne
+from .loading import LoadSignature
 from .parameters import LayerParameters
 from .tables import table_cell
 
@@ -98,6 +99,11 @@ class Neurons(wiring.Component):
         u was clamped.
     store_valid, store_step : Out
     store_state : Out, units × StateLayout
+    load, full : In, Out
+        As of :class:`~.parameters.LayerParameters`; only while no neurons are updated. The neurons
+        of a step whose bias was loaded begin with it.
+    settling : Out
+        Not all of them do yet.
     """
 
     def __init__(self, plan: LayerPlan):
@@ -113,26 +119,40 @@ class Neurons(wiring.Component):
             "o_saturated": Out(plan.units),
             "store_valid": Out(1), "store_step": Out(range(plan.steps)),
             "store_state": Out(self.state),
+            "load": In(LoadSignature()), "full": Out(1), "settling": Out(1),
         })
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.parameters = self.parameters = parameters = LayerParameters(
             self.plan, exchanged=table_cell(platform) is not None)
-        now = Signal(data.StructLayout({"valid": 1, "step": range(self.plan.steps), "last": 1}))
+        loads = self.plan.loads_parameters
+        now = Signal(data.StructLayout({
+            "valid": 1, "step": range(self.plan.steps), "last": 1,
+            **({"begin": 1} if loads else {})}))
         m.d.comb += [now.valid.eq(self.i_valid), now.step.eq(self.i_step),
                      now.last.eq(self.i_last)]
+        wiring.connect(m, wiring.flipped(self.load), parameters.load)
+        m.d.comb += self.full.eq(parameters.full)
         stages: list[Any] = [now]
         for n in range(self.plan.store_latency):
             later = Signal(now.shape(), name=f"stage_{n + 1}")
             m.d.sync += later.eq(stages[-1])
             stages.append(later)
         fired, stored = stages[self.plan.fire_latency], stages[self.plan.store_latency]
+        stores = stored.valid
+        if loads:
+            # As at the end of an inference, but nobody sees it.
+            with m.If(parameters.written):
+                m.d.comb += [now.begin.eq(1), now.last.eq(1), now.step.eq(parameters.written_step)]
+            stores = stored.valid | stored.begin
+            m.d.comb += self.settling.eq(
+                parameters.settling | Cat(stage.begin for stage in stages).any())
         m.d.comb += [
             # They are needed in the fire stage, one cycle after they are asked for.
             parameters.step.eq(stages[self.plan.fire_latency - 2].step),
             self.o_valid.eq(fired.valid), self.o_step.eq(fired.step), self.o_last.eq(fired.last),
-            self.store_valid.eq(stored.valid), self.store_step.eq(stored.step),
+            self.store_valid.eq(stores), self.store_step.eq(stored.step),
         ]
         for index in range(self.plan.units):
             m.submodules[f"unit_{index}"] = unit = _Unit(self.plan, parameters, index)

@@ -9,8 +9,8 @@ from amaranth.lib.wiring import In, Out
 
 from ..errors import FoldingError
 from ..folding import Protection, Storage
-from ..plan import LayerPlan
 from ..protection import WordCode
+from .loading import LoadSignature, assembled, word_bytes
 from .protection import encoded
 from .tables import Tables, in_tables
 
@@ -24,22 +24,6 @@ def large_memories(width: int, depth: int) -> int:
     return -(-width // SPRAM_WIDTH) * -(-depth // SPRAM_DEPTH)
 
 
-class LoadSignature(wiring.Signature):
-    """Bytes on their way into a memory; seen from where they come from. No byte is refused.
-
-    Members
-    -------
-    begin : Out
-        The next byte is the first of word 0.
-    valid : Out
-        A byte is there.
-    byte : Out, 8 bits
-    """
-
-    def __init__(self):
-        super().__init__({"begin": Out(1), "valid": Out(1), "byte": Out(8)})
-
-
 def packed(word: Sequence[int], weight_bits: int) -> int:
     """The weights of ``word`` as one number, lane 0 in the lowest bits."""
     mask = (1 << weight_bits) - 1
@@ -49,18 +33,8 @@ def packed(word: Sequence[int], weight_bits: int) -> int:
 def load_image(words: Sequence[Sequence[int]], weight_bits: int) -> bytes:
     """``words`` as the bytes that load them into a :class:`WeightStore`."""
     return b"".join(
-        packed(word, weight_bits).to_bytes(-(-len(word) * weight_bits // 8), "little")
+        packed(word, weight_bits).to_bytes(word_bytes(len(word) * weight_bits), "little")
         for word in words
-    )
-
-
-def network_image(plans: Sequence[LayerPlan]) -> bytes:
-    """What a network loads: the weights of every layer that can be, slice by slice, one way's after
-    the other's."""
-    return b"".join(
-        load_image(part.synapses.weight_words(way), part.synapses.weight_bits)
-        for plan in plans if plan.synapses.storage is not Storage.FIXED
-        for part in plan.slices for way in range(part.synapses.ways)
     )
 
 
@@ -106,7 +80,7 @@ class WeightStore(wiring.Component):
         self.depth = len(words)
         self.storage = storage
         self.shape = data.ArrayLayout(signed(weight_bits), lanes)
-        self.word_bytes = -(-self.shape.size // 8)
+        self.word_bytes = word_bytes(self.shape.size)
         self.code = WordCode(lanes, weight_bits, protect)
         if storage is Storage.SPRAM and self.sprams > SPRAMS:
             coded = of = ""
@@ -164,25 +138,14 @@ class WeightStore(wiring.Component):
 
     def _loader(self, m: Module) -> data.View:
         """Bytes to words; what to write."""
-        write = Signal(data.StructLayout(
-            {"enable": 1, "address": self.address.shape(), "word": self.code.width}
-        ))
-        place = Signal(range(self.word_bytes))
-        bits = Signal(8 * self.word_bytes)
-        m.d.comb += write.word.eq(encoded(self.code, bits) if self.code.groups else bits)
-        m.d.sync += write.enable.eq(0)
-        with m.If(self.load.begin):
-            m.d.sync += [place.eq(0), write.address.eq(0), self.full.eq(0)]
-        with m.Else():
-            with m.If(write.enable):
-                m.d.sync += write.address.eq(write.address + 1)
-            with m.If(self.load.valid & ~self.full):
-                m.d.sync += [bits.eq(Cat(bits, self.load.byte)[8:]), place.eq(place + 1)]
-                with m.If(place == self.word_bytes - 1):
-                    m.d.sync += [place.eq(0), write.enable.eq(1)]
-                    with m.If(write.address + write.enable == self.depth - 1):
-                        m.d.sync += self.full.eq(1)
-        return write
+        write = assembled(m, self.load, self.full, width=self.shape.size, depth=self.depth)
+        if not self.code.groups:
+            return write
+        coded = Signal(data.StructLayout(
+            {"enable": 1, "address": self.address.shape(), "word": self.code.width}))
+        m.d.comb += [coded.enable.eq(write.enable), coded.address.eq(write.address),
+                     coded.word.eq(encoded(self.code, write.word))]
+        return coded
 
     @property
     def _coded(self) -> list[int]:

@@ -54,7 +54,8 @@ def test_decoder_makes_the_beats_of_the_signals(seed, spec, ways):
     present = rng.random(shape) < rng.choice([0.02, 0.3, 1.0], (6, 4, 1))
     samples = present * rng.integers(1, spec.input.most + 1, shape)
     plan = layer_plans(spec, Folding(layers=((spec.layers[0].name, LayerFolding(ways=ways)),)))[0]
-    known = Identity.of(spec, ways=ways, score_bits=4, counter_words=9, window=64, buffer=64)
+    known = Identity.of(spec, shape="5e" * 32, ways=ways, score_bits=4, counter_words=9,
+                        window=64, buffer=64)
     data = b"".join(encode_inference(spec, sample, ways) for sample in samples)
     expected = list(with_empty_fields(
         (beat for sample in samples for beat in beats(plan, sample)), known.value_bits))
@@ -141,6 +142,9 @@ def test_no_bytes_break_the_networks_contract(data):
     ([0x22, 0x20], Fault.TIMESTEPS),
     ([0x3F], Fault.TIMESTEPS),
     ([Command.LOAD, 1, 0x00, 0x7F], Fault(0)),
+    ([0x20, Command.REWIND], Fault.LOAD),
+    ([0x20, Command.LOAD, 0, 0x7F], Fault.LOAD),
+    ([0x20, Command.LAST, Command.REWIND, Command.LOAD, 0, 0x7F], Fault(0)),
 ])
 def test_faults(data, fault):
     assert decode(identity(timesteps=4), bytes(data))[1] == fault
@@ -148,10 +152,10 @@ def test_faults(data, fault):
 
 @pytest.mark.parametrize("rest", [[], [0x40], [Command.LOAD], [Command.LOAD, 9, 1]])
 def test_reset_ends_the_inference_with_the_event_it_holds(rest):
-    """Whatever is expected next."""
+    """Whatever is expected next. What is to be loaded between events is refused."""
     sent, faults = decode(identity(), bytes([0x83, *rest]), reset=True)
     assert sent == [(3, 1, 1, 1)]
-    assert not faults
+    assert faults == (Fault.LOAD if len(rest) > 2 else Fault(0))
 
 
 def test_reset_does_not_wait_for_a_result_that_a_command_waits_for():

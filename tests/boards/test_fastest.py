@@ -1,5 +1,8 @@
 """The clock search, with tools that answer what it is told to expect."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pytest
 
 from spikewright.boards import fastest
@@ -8,26 +11,51 @@ from spikewright.boards.registry import find_board
 from spikewright.gen import Folding
 
 from ..gen.examples import one_layer
+from .trainings import FOLDING, training
 
-BOARD, SPEC = find_board("icebreaker"), one_layer(4, 2)
+BOARD, SPEC, LANES = find_board("icebreaker"), one_layer(4, 2), Folding()
 
 
 @pytest.fixture
-def built(monkeypatch):
+def built(monkeypatch, tmp_path):
     """Builds that reach what ``reach`` says of their clock; the clocks asked for."""
     asked = []
+    monkeypatch.setenv("SPIKEWRIGHT_CACHE", str(tmp_path))
+    monkeypatch.setattr(fastest, "find_tool", lambda name: SimpleNamespace(version="1"))
 
-    def run(reach):
+    def run(reach, spec=SPEC, folding=LANES, placed=True):
         def build(spec, board, folding, **options):
             asked.append(board.clock_hz / 1e6)
             fmax = reach(board.clock_hz / 1e6)
             return Build(None, {"clock_mhz": board.clock_hz / 1e6, "fmax_mhz": {"sync": fmax},
-                                "meets_timing": fmax >= board.clock_hz / 1e6}, cached=False)
+                                "meets_timing": fmax >= board.clock_hz / 1e6,
+                                **({"structure": "it"} if placed else {"unpatchable": "so"})},
+                         cached=False)
 
         monkeypatch.setattr(fastest, "build", build)
-        return fastest.build_fastest(SPEC, BOARD, Folding()).figures, asked
+        return fastest.build_fastest(spec, BOARD, folding).figures, asked
 
     return run
+
+
+def test_another_training_is_built_for_the_clock_that_was_found(built):
+    first, asked = built(lambda clock: 31.0, training(1), FOLDING)
+    assert len(asked) == 2
+    second, asked = built(lambda clock: 31.0, training(2, threshold=20), FOLDING)
+    assert second == first
+    assert asked[2:] == [first["clock_mhz"]]
+    built(lambda clock: 31.0, replace(training(1), timesteps=2), FOLDING)
+    assert len(asked) == 5
+
+
+def test_a_design_that_was_not_placed_for_all_has_its_own_clock(built):
+    _, asked = built(lambda clock: 31.0, training(1), FOLDING, placed=False)
+    assert len(asked) == 2
+    built(lambda clock: 31.0, training(2, threshold=20), FOLDING)
+    assert len(asked) == 4
+    # What was found of others means nothing to it.
+    figures, asked = built(lambda clock: 40.0, training(1), FOLDING, placed=False)
+    assert figures["clock_mhz"] > 31
 
 
 def test_a_slower_design_gets_the_highest_clock_that_it_stands(built):

@@ -136,7 +136,7 @@ def test_what_a_host_before_left_on_the_line_is_not_taken_for_an_answer(monkeypa
 
 def test_what_cannot_be_loaded_is_refused_before_it_is_sent():
     link = Echo(identity(counter_words=1))
-    with connect(link) as board, pytest.raises(LinkError, match=r"3 bytes of weights .* take 0"):
+    with connect(link) as board, pytest.raises(LinkError, match=r"3 bytes for .* take 0"):
         board.load(b"abc")
 
 

@@ -24,7 +24,8 @@ from ..gen.examples import one_layer, two_layers
 from .identities import WORDS
 
 SPEC = two_layers(inputs=300, classes=5, timesteps=8)
-IDENTITY = Identity.of(SPEC, ways=1, score_bits=5, counter_words=WORDS, window=512, buffer=1024)
+IDENTITY = Identity.of(SPEC, shape="5e" * 32, ways=1, score_bits=5, counter_words=WORDS,
+                       window=512, buffer=1024)
 
 
 def test_identity_survives_the_wire():

@@ -16,16 +16,17 @@ from spikewright.boards.host import (
     encode_inference,
     encode_load,
 )
-from spikewright.boards.protocol import BoardFaultError, Command, Fault, Identity
+from spikewright.boards.loads import board_image
+from spikewright.boards.protocol import BoardFaultError, Command, Fault, Identity, short
 from spikewright.boards.top import SerialAccelerator
 from spikewright.gen import Folding, Layer, NetworkSpec, Readout, ReadoutKind, simulate
 from spikewright.gen.arithmetic import signed_bits
 from spikewright.gen.counters import COUNTERS, NETWORK_COUNTERS
 from spikewright.gen.folding import LayerFolding, Storage
-from spikewright.gen.plan import layer_plans
-from spikewright.gen.rtl.weights import network_image
+from spikewright.gen.training import shape_digest
 
 from ..gen.examples import two_layers
+from ..gen.trainings import another, loadable
 from .serial import framed, receive_byte, send_bytes
 
 DIVISOR = 4
@@ -142,7 +143,7 @@ def test_an_inference_longer_than_the_buffer_has_the_same_result():
 def test_board_tells_who_it_is():
     (identity,) = converse([(bytes([Command.IDENTIFY]), 1)])
     assert identity == Identity.of(
-        SPEC, ways=1, score_bits=signed_bits(*SPEC.score_range),
+        SPEC, shape=shape_digest(SPEC, FOLDING), ways=1, score_bits=signed_bits(*SPEC.score_range),
         counter_words=2 * len(COUNTERS) + len(NETWORK_COUNTERS), window=60, buffer=128,
     )
     identity.expect(SPEC)
@@ -234,7 +235,7 @@ def test_a_byte_without_stop_bit_is_reported():
 @pytest.mark.parametrize(("storage", "ways"), [(Storage.SPRAM, 1), (Storage.LOADABLE, 2)])
 def test_loaded_weights_are_the_ones_that_count(storage, ways):
     """A board built for one network computes another with the same shape, once it is loaded."""
-    other = two_layers(inputs=20, hidden=12, classes=4, timesteps=5, seed=1)
+    other = two_layers(inputs=20, hidden=12, classes=4, timesteps=5, seed=4)
     built = NetworkSpec(
         input_shape=(20,), timesteps=5, layers=tuple(
             Layer(name=layer.name, synapse=mine.synapse, neuron=layer.neuron)
@@ -246,7 +247,7 @@ def test_loaded_weights_are_the_ones_that_count(storage, ways):
                       for spec in (other, built))
     assert golden != before
     inference = encode_inference(other, SPIKES[0], ways)
-    image = network_image(layer_plans(other, folding))
+    image = board_image(built, folding, other)
     turns = [(piece + bytes([Command.PING]), 1) for piece in encode_load(image)]
     turns.append((inference, 1))
     if storage is Storage.LOADABLE:
@@ -255,3 +256,52 @@ def test_loaded_weights_are_the_ones_that_count(storage, ways):
     results = [reply.scores for reply in replies if isinstance(reply, Result)]
     assert results == ([tuple(before)] if storage is Storage.LOADABLE else []) + [tuple(golden)]
     assert set(replies) - {Pong()} == {reply for reply in replies if isinstance(reply, Result)}
+
+
+TINY = two_layers(inputs=4, hidden=2, classes=2, timesteps=2)
+
+
+def test_a_board_says_whose_training_it_carries():
+    """Nobody's while it is loaded, wherever that is broken off; a reset changes nothing of it."""
+    folding = loadable(Folding(), TINY)
+    other = another(TINY, folding)
+    image = board_image(TINY, folding, other)
+    *pieces, cut = encode_load(image, 20)
+    identify, spikes = (bytes([Command.IDENTIFY]), Identity), np.ones((1, 2, 4), bool)
+    sample = encode_inference(TINY, spikes[0])
+    replies = converse([
+        identify, (sample, Result),
+        # All but the last byte; then a reset.
+        *((piece, 0) for piece in pieces),
+        (bytes([Command.LOAD, len(cut) - 4]) + cut[2:-1], 0), identify, (RESET, Ready), identify,
+        (bytes([Command.LOAD, 0]) + image[-1:], 0), identify, (sample, Result),
+        # One too many, and in the midst of an inference.
+        (bytes([Command.LOAD, 0, 0xAA]), Fault), (RESET, Ready), identify,
+        (sample[:-1] + bytes([Command.REWIND]), Fault), (RESET, Ready), identify, (sample, Result),
+    ], spec=TINY, folding=folding, window=128)
+    said = [reply for reply in replies if not isinstance(reply, Ready)]
+    first, second = (simulate(spec, spikes, engine="golden") for spec in (TINY, other))
+    before, after = (Result(tuple(each.scores[0].tolist()), each.prediction[0])
+                     for each in (first, second))
+    mine, theirs, nobody = short(TINY.digest), short(other.digest), bytes(8)
+    assert [reply.digest if isinstance(reply, Identity) else reply for reply in said] == [
+        mine, before, nobody, nobody, theirs, after, Fault.LOAD, theirs, Fault.LOAD, theirs, after]
+    known = [reply for reply in said if isinstance(reply, Identity)]
+    assert {reply.shape for reply in known} == {short(shape_digest(TINY, folding))}
+    assert known[0].load_bytes == len(image)
+
+
+def test_a_board_with_large_memories_carries_nobody_until_it_is_loaded():
+    folding = Folding(default=LayerFolding(storage=Storage.SPRAM))
+    identify = bytes([Command.IDENTIFY])
+    image = b"".join(encode_load(board_image(TINY, folding, TINY)))
+    empty, full = converse([(identify, 1), (image + identify, 1)], spec=TINY, folding=folding)
+    assert empty.digest == bytes(8)
+    assert full.carries(TINY)
+
+
+def test_a_board_that_loads_nothing_says_so():
+    replies = converse([(bytes([Command.REWIND, Command.LOAD, 0, 1]), Fault), (RESET, Ready),
+                        (bytes([Command.IDENTIFY]), Identity)], spec=TINY, folding=Folding())
+    assert replies[0] == Fault.LOAD
+    assert (replies[-1].load_bytes, replies[-1].carries(TINY)) == (0, True)

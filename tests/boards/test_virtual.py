@@ -16,7 +16,9 @@ import pytest
 from spikewright.boards import connect, play_links
 from spikewright.boards.answers import trace
 from spikewright.boards.batch import predicted
-from spikewright.boards.protocol import LinkError, WrongBitstreamError, wire_addresses
+from spikewright.boards.loads import board_image
+from spikewright.boards.play import prepare
+from spikewright.boards.protocol import LinkError, WrongBitstreamError, short, wire_addresses
 from spikewright.boards.registry import find_board
 from spikewright.boards.target import Target
 from spikewright.boards.uart import BaudError
@@ -34,11 +36,12 @@ from spikewright.gen.errors import ToolError
 from spikewright.gen.folding import LayerFolding, Storage
 from spikewright.gen.folding_options import to_json
 from spikewright.gen.plan import layer_plans
-from spikewright.gen.rtl.weights import network_image
 from spikewright.gen.runfolder import write_json
 from spikewright.gen.trace import first_difference
+from spikewright.gen.training import shape_digest
 
 from ..gen.examples import two_layers
+from ..gen.trainings import another
 
 # One process compiles what they share.
 pytestmark = pytest.mark.xdist_group("virtual")
@@ -46,10 +49,12 @@ pytestmark = pytest.mark.xdist_group("virtual")
 CLIENT = Path(__file__).resolve().parents[2] / "docs" / "examples" / "client.py"
 
 SPEC = two_layers(inputs=12, hidden=6, classes=3, timesteps=4)
-#: Weights that have to be loaded, and two ways into them.
-FOLDING = Folding.each(LayerFolding(lanes=2, ways=2, storage=Storage.LOADABLE),
-                       LayerFolding(lanes=3), spec=SPEC)
-IMAGE = network_image(layer_plans(SPEC, FOLDING))
+#: Everything can be loaded, and there are two ways into the first layer.
+LOADED = {"storage": Storage.LOADABLE, "parameters": Storage.LOADABLE}
+FOLDING = Folding.each(LayerFolding(lanes=2, ways=2, **LOADED), LayerFolding(lanes=3, **LOADED),
+                       spec=SPEC)
+IMAGE = board_image(SPEC, FOLDING, SPEC)
+OTHER = another(SPEC, FOLDING)
 BOARD = find_board("icebreaker")
 SPIKES = np.random.default_rng(3).random((20, 4, 12)) < 0.4
 
@@ -68,8 +73,8 @@ def board():
         yield made
 
 
-def expect_golden(answers, samples=SPIKES):
-    reference = simulate(SPEC, samples, engine="cycles", folding=FOLDING)
+def expect_golden(answers, samples=SPIKES, spec=SPEC):
+    reference = simulate(spec, samples, engine="cycles", folding=FOLDING)
     said = trace("virtual", layer_plans(SPEC, FOLDING), answers)
     assert not said.spilled.any()
     assert first_difference(reference, said) is None
@@ -98,6 +103,22 @@ def test_one_program_after_the_other(board):
         os.close(port)
         with connect(board.device) as line:
             expect_golden(list(line.observe(SPEC, SPIKES[:2])), SPIKES[:2])
+
+
+def test_one_training_after_the_other(board):
+    """The board says whose it carries; a load that was broken off is nobody's."""
+    with connect(board.device) as line:
+        assert line.identity.carries(SPEC)
+        assert line.identity.shape == short(shape_digest(SPEC, FOLDING))
+        for spec in (OTHER, SPEC):
+            prepare(line, spec, FOLDING, SPEC)
+            assert line.identity.carries(spec)
+            expect_golden(list(line.observe(spec, SPIKES)), spec=spec)
+        prepare(line, OTHER, FOLDING, SPEC)
+        with pytest.raises(WrongBitstreamError, match="load it, or program"):
+            next(line.infer(SPEC, SPIKES))
+    with connect(board.device) as line:
+        assert line.identity.carries(OTHER)
 
 
 def test_time_stands_still_between_samples(board):
@@ -173,7 +194,7 @@ def run(make_run):
         (folder / "boards" / BOARD.name).mkdir(parents=True)
         write_json(folder / "boards" / BOARD.name / "build.json", {
             "network": SPEC.digest, "clock_mhz": BOARD.clock_hz / 1e6,
-            "folding": to_json(SPEC, FOLDING)})
+            "folding": to_json(SPEC, FOLDING), "shape": shape_digest(SPEC, FOLDING)})
     return made
 
 
@@ -230,7 +251,7 @@ def test_a_batch_shows_how_fast_the_hardware_is(run, spikewright):
 
 def test_a_board_shows_what_is_inside(make_run, spikewright, monkeypatch):
     """Of a net that was not built, the virtual board is one that can be observed."""
-    monkeypatch.setattr("spikewright.boards.target.default_folding", lambda spec, board: FOLDING)
+    monkeypatch.setattr("spikewright.boards.target.default_folding", lambda *which: FOLDING)
     made = make_run(SPEC, Stimulus(SPIKES, np.zeros(20, int)))
     code, told, err = spikewright("run", made.path, "--virtual", "--inside", 3, "--json")
     assert code == 0, err
@@ -239,6 +260,29 @@ def test_a_board_shows_what_is_inside(make_run, spikewright, monkeypatch):
         spikes.sum(axis=(1, 2)) for spikes in golden.spikes).tolist()
     assert {each["membranes compared"] for each in told["samples"]} == {4 * (6 + 3)}
     assert told["differences"] == []
+
+
+def test_a_run_is_loaded_into_the_board_of_another(run, make_run, spikewright):
+    """With its name, found beside it, and where nothing was built."""
+    second = make_run(OTHER, Stimulus(SPIKES, np.zeros(20, int)), "second")
+    code, told, err = spikewright("run", second.path, "--virtual", "--built", run.path, "--json")
+    assert (code, told["mismatches"], told["built"]) == (0, 0, True), err
+    golden = simulate(OTHER, SPIKES, engine="golden")
+    assert told["samples"] == 20
+    with VirtualBoard(SPEC, BOARD, FOLDING) as board:
+        code, told, err = spikewright("run", second.path, "--port", board.device, "--json")
+        assert (code, told["mismatches"]) == (0, 0), err
+        played = play_links.serial(board.device, second)
+        assert played.infer(SPIKES[0]).scores == tuple(golden.scores[0])
+        played.connection.close()
+        code, told, err = spikewright("run", run.path, "--port", board.device, "--json")
+        assert (code, told["mismatches"]) == (0, 0), err
+        third = make_run(two_layers(inputs=12, hidden=7, classes=3, timesteps=4),
+                         Stimulus(SPIKES, np.zeros(20, int)), "third")
+        code, _, err = spikewright("run", third.path, "--port", board.device)
+        assert code == 2
+        assert "layer fc1: weight of its synapse is [7, 12], the hardware was built for [6, 12]" \
+            in err
 
 
 def test_a_mismatch_is_found_and_reported(run, spikewright, monkeypatch):
@@ -257,7 +301,7 @@ def test_a_mismatch_is_found_and_reported(run, spikewright, monkeypatch):
 
 
 def test_a_board_that_was_not_built_is_what_build_begins_with(make_run, monkeypatch):
-    monkeypatch.setattr("spikewright.boards.target.default_folding", lambda spec, board: FOLDING)
+    monkeypatch.setattr("spikewright.boards.target.default_folding", lambda *which: FOLDING)
     made = make_run(SPEC, Stimulus(SPIKES, np.zeros(20, int)))
     assert Target.of(made, SPEC, "icebreaker") == Target(BOARD, FOLDING, False)
 
@@ -302,5 +346,7 @@ def test_weights_that_no_build_lays_out_are_not_guessed(make_run):
     """The run has no build: nobody knows which of a board's memories hold which weights."""
     run = make_run(SPEC, Stimulus(SPIKES, np.zeros(20, int)))
     with (VirtualBoard(SPEC, BOARD, FOLDING) as board,
-          pytest.raises(WrongBitstreamError, match="has builds for no board")):
-        play_links.serial(board.device, run)
+          connect(board.device) as line):
+        line.load(board_image(SPEC, FOLDING, OTHER))
+        with pytest.raises(WrongBitstreamError, match="the board carries network"):
+            play_links.serial(board.device, run)

@@ -12,12 +12,12 @@ import pytest
 from spikewright.boards import connect
 from spikewright.boards.answers import trace
 from spikewright.boards.fit import Candidate
+from spikewright.boards.loads import board_image
 from spikewright.boards.registry import find_board
 from spikewright.boards.virtual import VirtualBoard
 from spikewright.gen import Folding, simulate
 from spikewright.gen.folding import LayerFolding, Storage
 from spikewright.gen.plan import layer_plans
-from spikewright.gen.rtl.weights import network_image
 from spikewright.gen.trace import mismatched_samples
 
 from ..bench import recordings
@@ -58,7 +58,7 @@ def test_trained_nets_equal_golden(board, net, capsys, tmp_path):
     folding = Folding.each(*layers, spec=spec)
     assert Candidate(spec, find_board(board), folding).fits
     plans = layer_plans(spec, folding)
-    image = network_image(plans)
+    image = board_image(spec, folding, spec)
     begun = time.monotonic()
     with VirtualBoard(spec, find_board(board), folding, divisor=divisor) as virtual:
         with connect(virtual.device, timeout=60) as line:

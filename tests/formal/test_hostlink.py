@@ -18,7 +18,8 @@ from .streams import assert_offers_without_asking, assume_source, claim_source
 
 def identity(ways=1, value_bits=0, inputs=3, classes=2, score_bits=4, rows=0) -> Identity:
     return Identity(
-        version=1, digest=b"12345678", inputs=inputs, ways=ways, value_bits=value_bits,
+        version=1, digest=b"12345678", shape=b"abcdefgh", inputs=inputs, ways=ways,
+        value_bits=value_bits,
         classes=classes, score_bits=score_bits, timesteps=2, layers=1, counter_words=2, window=4,
         buffer=4, rows=rows, units=2 * rows,
     )

@@ -15,7 +15,7 @@ from spikewright.gen.axi_map import IDENTITY, MAP_VERSION, Fault, Status
 from spikewright.gen.counters import COUNTERS, NETWORK_COUNTERS
 from spikewright.gen.folding import LayerFolding, Storage
 from spikewright.gen.rtl.axi import AxiNetwork
-from spikewright.gen.rtl.weights import network_image
+from spikewright.gen.rtl.image import network_image
 
 from .examples import exiting, of_everything, two_layers
 

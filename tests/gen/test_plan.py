@@ -69,7 +69,7 @@ REFUSED = [
      "layer out: banks are for convolutions; leave them out, or give ways"),
     (conv_and_linear(), {"conv": {"ways": 2}}, {"ways": 1},
      "layer conv: 2 ways; a convolution takes one event at a time; raise lanes or banks instead"),
-    (conv_and_linear(), {"conv": {"storage": Storage.LOADABLE}}, {"storage": Storage.FIXED},
+    (conv_and_linear(), {"conv": {"storage": Storage.SPRAM}}, {"storage": Storage.FIXED},
      "layer conv: loadable weights of a convolution are not built, because each bank has its own "
      "copy; use fixed"),
     (conv_and_linear(), {"conv": {"lanes": 3}}, {"lanes": 2},

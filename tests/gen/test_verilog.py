@@ -10,8 +10,8 @@ import pytest
 from spikewright.gen import Folding, Input, InputKind, Reset, simulate, verilog
 from spikewright.gen.beats import beats
 from spikewright.gen.folding import LayerFolding, Storage
+from spikewright.gen.rtl.image import network_image
 from spikewright.gen.rtl.network import Network
-from spikewright.gen.rtl.weights import network_image
 
 from .examples import of_everything, two_layers
 
