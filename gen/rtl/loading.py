@@ -55,7 +55,8 @@ def assembled(m: Module, load: wiring.PureInterface, full: Signal, *, width: int
     on, until ``load.begin``; bytes that come then are not taken.
     """
     write = Signal(LoadedWord(range(max(depth, 2)), width))
-    place, bits = Signal(range(word_bytes(width))), Signal(8 * word_bytes(width))
+    place = Signal(range(word_bytes(width)))
+    bits = Signal(8 * word_bytes(width))
     m.d.comb += write.word.eq(bits)
     m.d.sync += write.enable.eq(0)
     with m.If(load.begin):

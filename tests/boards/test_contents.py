@@ -10,8 +10,10 @@ from spikewright.boards.contents import permuted, separate
 from spikewright.boards.estimate import estimate
 from spikewright.boards.registry import ICE40, find_board
 from spikewright.boards.top import BoardTop
+from spikewright.gen.training import shape_digest
 from spikewright.gen.widths import proven_widths, spare_widths
 
+from ..gen.trainings import loadable
 from .trainings import FOLDING, training
 
 #: What the bits of a weight count.
@@ -68,11 +70,26 @@ def test_placeholders_are_told_apart(apart):
 
 
 def test_tables_hold_the_digest(apart):
-    tables = [apart.contents.tables[f"accelerator.link.encoder.digest.table_0_{bit}"]
+    tables = [apart.contents.tables[f"accelerator.carried.built.table_0_{bit}"]
               for bit in range(8)]
-    said = bytes(sum((table >> (n + 1) % 8 & 1) << bit for bit, table in enumerate(tables))
-                 for n in range(8))
-    assert said.hex() == training(1).digest[:16]
+    said = bytes(sum((table >> n & 1) << bit for bit, table in enumerate(tables))
+                 for n in range(16))
+    assert said.hex() == (training(1).digest[:16] + shape_digest(training(1), FOLDING)[:16])
+
+
+def test_what_can_be_loaded_is_among_the_contents():
+    """Thresholds too, which all neurons share, and decays, which are logic otherwise."""
+    folding, board = loadable(FOLDING, training(1)), find_board("icebreaker")
+    specs = [training(1), changed_decay(training(2, threshold=20))]
+    first, second = (separate(board_text(spec, folding), ICE40, board.part.blocks)
+                     for spec in specs)
+    assert first.structure == second.structure
+    assert first.contents.digest != second.contents.digest
+
+
+def changed_decay(spec):
+    return replace(spec, layers=tuple(
+        replace(layer, neuron=replace(layer.neuron, decay=5)) for layer in spec.layers))
 
 
 def test_weights_are_contents_even_without_blocks_to_spare():

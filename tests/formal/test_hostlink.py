@@ -149,6 +149,7 @@ def encodes(claims: Claims, dut: ReplyEncoder, inside: Module):
     assume_source(claims, results)
     assume_source(claims, dut.request)
     claims.assume(known(ident, dut.request))
+    claims.assume(dut.digest == Array([*ident.digest, *ident.shape])[dut.digest_place])
     claim_source(claims, o)
     answered, asked = results.valid & results.ready, dut.request.valid & dut.request.ready
     index = Signal(range(ident.classes))

@@ -32,7 +32,7 @@ from spikewright.gen.plan import layer_plans
 from spikewright.gen.rtl.network import Network
 from spikewright.gen.training import shape_digest, training_image
 
-from .examples import of_everything, one_layer, two_layers
+from .examples import one_layer, two_layers
 from .strategies import BUILT, foldings, networks, spike_trains
 from .trainings import another, loadable
 
@@ -140,16 +140,25 @@ def test_every_kind_of_neuron_gets_other_parameters(kind):
 
 
 def test_maps_a_held_input_and_slices_get_another_training():
-    spec = of_everything(timesteps=2)
+    """Each bank of a convolution gets its copy, and each slice its part."""
+    rng = np.random.default_rng(2)
+    leaky = {"decay": 13, "decay_fraction": 4}
+    conv = Layer(name="conv", neuron=Neuron(threshold=20, bias=rng.integers(-3, 9, 32), **leaky),
+                 synapse=Conv2d(weight=rng.integers(-5, 8, (2, 1, 3, 3)), weight_bits=4,
+                                input_shape=(1, 4, 4), padding=1))
+    full = Layer(name="full", synapse=Linear(weight=rng.integers(-5, 8, (4, 32)), weight_bits=4),
+                 neuron=Neuron(threshold=15, **leaky),
+                 recurrent=Linear(weight=rng.integers(-5, 8, (4, 4)), weight_bits=4))
+    spec = NetworkSpec(input_shape=(1, 4, 4), layers=(conv, full), timesteps=3,
+                       input=Input(kind=InputKind.CURRENT, bits=2))
     folding = loadable(Folding(layers=(
-        ("conv1", LayerFolding(slices=2, overlap=True)),
-        ("hidden", LayerFolding(lanes=10, ways=3, units=2, slices=2)))), spec)
-    other = another(spec, folding)
-    samples = np.random.default_rng(0).integers(0, 4, (1, 1, spec.inputs))
-    expect_golden(spec, folding, [other, spec], samples)
+        ("conv", LayerFolding(slices=2, overlap=True)),
+        ("full", LayerFolding(ways=2, units=2, slices=2)))), spec)
+    samples = rng.integers(0, 4, (2, 1, 16))
+    expect_golden(spec, folding, [another(spec, folding), spec], samples)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(st.data(), st.integers(0, 99))
 def test_any_network_gets_another_training(data, seed):
     spec = data.draw(networks(max_size=8, features=BUILT))
