@@ -45,17 +45,20 @@ def _compile_fast(monkeypatch):
     monkeypatch.setattr(engine, "OPTIMISE", 0)
 
 
+LOADED = {"storage": Storage.LOADABLE, "parameters": Storage.LOADABLE}
+
+
 def a_net(name):
     """Spec, folding and samples: between the two of them, all that hardware can do."""
     rng = np.random.default_rng(5)
     if name == "everything":
         spec = of_everything()
         folding = Folding(layers=(
-            ("conv1", LayerFolding(slices=2)),
+            ("conv1", LayerFolding(slices=2, **LOADED)),
             ("hidden", LayerFolding(lanes=10, ways=3, units=2, slices=2))))
         return spec, folding, rng.integers(0, 4, (5, 1, spec.inputs))
     spec = exiting(two_layers(input=Input(kind=InputKind.COUNTS, bits=3)))
-    folding = Folding.each(LayerFolding(lanes=6, ways=2, slices=3, storage=Storage.LOADABLE),
+    folding = Folding.each(LayerFolding(lanes=6, ways=2, slices=3, **LOADED),
                            LayerFolding(lanes=5, slices=2, storage=Storage.SPRAM), spec=spec)
     samples = rng.integers(0, 8, (9, spec.timesteps, spec.inputs))
     samples[rng.random(samples.shape) < 0.7] = 0
