@@ -187,11 +187,11 @@ class SumBank(wiring.Component):
                 m.d.sync += read.as_value().eq(tables.data)
             return read
         fixed = plan.storage is Storage.FIXED
+        # Nothing that is read while a word is written is used.
+        attributes: dict[str, Any] = {} if fixed else {"no_rw_check": 1}
         # Kept as an attribute so that simulations can look inside.
         m.submodules.weights = self.weights = weights = memory.Memory(
-            shape=shape, depth=len(words), init=words,
-            # Nothing that is read while a word is written is used.
-            attrs={} if fixed else {"no_rw_check": 1})
+            shape=shape, depth=len(words), init=words, attrs=attributes)
         if fixed:
             port = weights.read_port()
             m.d.comb += [port.addr.eq(self.weight_address), port.en.eq(enable)]

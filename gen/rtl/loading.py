@@ -45,7 +45,7 @@ class LoadedWord(data.StructLayout):
         super().__init__({"enable": 1, "address": address, "word": 8 * word_bytes(width)})
 
 
-def assembled(m: Module, load: wiring.PureInterface, full: Signal, *, width: int,
+def assembled(m: Module, load: Any, full: Signal, *, width: int,
               depth: int) -> data.View:
     """In ``m``, the bytes of ``load`` to ``depth`` words of ``width`` bits: a view of
     :class:`LoadedWord`.

@@ -305,9 +305,10 @@ class LayerParameters(wiring.Component):
     def _written(self, m: Module, write: data.View):
         # As many rows as a block memory has, where its first contents are found by its columns.
         depth = max(self.plan.steps, LEAST_ROWS) if self.exchanged else self.plan.steps
+        # What is read while a word is written means nothing.
+        attributes: dict[str, Any] = {"no_rw_check": 1}
         m.submodules.rom = self.rom = memory.Memory(
-            shape=self._shape, depth=depth, init=self._words(),
-            attrs={"no_rw_check": 1})  # what is read while a word is written means nothing
+            shape=self._shape, depth=depth, init=self._words(), attrs=attributes)
         read, port = self.rom.read_port(domain="comb"), self.rom.write_port()
         word = Signal(self._shape, reset_less=True)
         m.d.sync += word.eq(read.data)

@@ -79,7 +79,8 @@ def expect_golden(built: NetworkSpec, folding: Folding, trainings, samples):
                                  membranes=True)
             for number, sample in enumerate(samples):
                 for each in swept:
-                    each[0].clear(), each[1].clear()
+                    each[0].clear()
+                    each[1].clear()
                 ctx.set(network.clear, 1)
                 await ctx.tick()
                 ctx.set(network.clear, 0)
