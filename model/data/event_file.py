@@ -37,7 +37,8 @@ def from_npz(path: Path | str) -> EventDataset:
         state = Path(path).stat()
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
-    return _read(Path(path), (state.st_mtime_ns, state.st_size, state.st_ino))
+    # No program can set the time of the last change of an inode.
+    return _read(Path(path), (state.st_ctime_ns, state.st_size, state.st_ino))
 
 
 @lru_cache(maxsize=2)

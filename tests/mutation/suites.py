@@ -54,6 +54,8 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     "gen/rtl/streams.py": ("gen/test_streams.py", *_WHOLE),
     "gen/rtl/sums.py": _WHOLE,
     "gen/rtl/tables.py": ("gen/test_tables.py",),
+    "gen/rtl/image.py": ("gen/test_training.py",),
+    "gen/rtl/loading.py": ("gen/test_weights.py", "gen/test_training.py"),
     "gen/rtl/weights.py": ("gen/test_weights.py", "gen/test_large_memories.py",
                            "formal/test_weights.py"),
     "gen/rtl/watchdog.py": ("gen/test_watchdog.py", "formal/test_watchdog.py"),
