@@ -70,8 +70,8 @@ REFUSED = [
     (conv_and_linear(), {"conv": {"ways": 2}}, {"ways": 1},
      "layer conv: 2 ways; a convolution takes one event at a time; raise lanes or banks instead"),
     (conv_and_linear(), {"conv": {"storage": Storage.SPRAM}}, {"storage": Storage.FIXED},
-     "layer conv: spram weights of a convolution are not built, because each bank has its own copy; "
-     "use fixed or loadable"),
+     "layer conv: spram weights of a convolution are not built, because each bank has its own "
+     "copy; use fixed or loadable"),
     (conv_and_linear(), {"conv": {"lanes": 3}}, {"lanes": 2},
      "layer conv: 3 lanes; a divisor of the 4 output channels of a group is needed, such as 2"),
     (conv_and_linear(), {"conv": {"banks": (4, 3)}}, {"banks": (3, 3)},
