@@ -153,12 +153,16 @@ class CobsDecoder(wiring.Component):
     Members
     -------
     i : In(stream of 8 bits)
+    lost : In
+        A byte behind the last one was lost on the wire: it was of a frame, which the next 0x00
+        ends, even if nothing else of it comes.
     o : Out(stream of StuffedByte)
     """
 
     def __init__(self, block: int = BLOCK):
         self.block = block
-        super().__init__({"i": In(stream.Signature(8)), "o": Out(stream.Signature(StuffedByte()))})
+        super().__init__({"i": In(stream.Signature(8)), "lost": In(1),
+                          "o": Out(stream.Signature(StuffedByte()))})
 
     def elaborate(self, platform):
         m = Module()
@@ -177,4 +181,6 @@ class CobsDecoder(wiring.Component):
                 m.d.sync += [left.eq(0), zero.eq(0)]
             with m.Elif(length):
                 m.d.sync += [left.eq(byte - 1), zero.eq(byte != self.block + 1)]
+        with m.If(self.lost):
+            m.d.sync += begun.eq(1)
         return m

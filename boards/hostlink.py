@@ -105,6 +105,7 @@ class HostLink(wiring.Component):
         # A long way, and the decoder knows to wait for it.
         m.d.sync += decoder.pending.eq(self.pending)
         m.d.comb += [
+            unstuffer.lost.eq(receiver.spoil),
             receiver.spoil.eq(self.framing_error | self.overrun),
             sender.taken.eq(receiver.taken),
             decoder.reset.eq(receiver.reset),

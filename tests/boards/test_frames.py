@@ -52,6 +52,7 @@ class Wire(wiring.Component):
         m = Module()
         m.submodules.decoder = decoder = CobsDecoder()
         m.submodules.receiver = receiver = self.receiver
+        m.d.comb += decoder.lost.eq(receiver.spoil)
         connect(m, flipped(self.i), decoder.i)
         connect(m, decoder.o, receiver.i)
         connect(m, receiver.o, flipped(self.o))
@@ -59,7 +60,8 @@ class Wire(wiring.Component):
 
 
 def receive(wire: bytes, *, taking: bool = True, spoil: int | None = None):
-    """Bodies, faults and numbers of RESETs that ``wire`` leads to; bytes passed at the end."""
+    """Bodies, faults and numbers of RESETs that ``wire`` leads to; bytes passed at the end. One
+    byte more is lost before that of number ``spoil``."""
     dut = Wire()
     bodies, faults, resets = bytearray(), [], []
     taken = 0
@@ -67,12 +69,14 @@ def receive(wire: bytes, *, taking: bool = True, spoil: int | None = None):
     async def bench(ctx):
         ctx.set(dut.o.ready, taking)
         for place, byte in enumerate(wire):
+            if place == spoil:
+                ctx.set(dut.receiver.spoil, 1)
+                await ctx.tick()
+                ctx.set(dut.receiver.spoil, 0)
             ctx.set(dut.i.payload, byte)
             ctx.set(dut.i.valid, 1)
-            ctx.set(dut.receiver.spoil, place == spoil)
             await ctx.tick().until(dut.i.ready)
             ctx.set(dut.i.valid, 0)
-        ctx.set(dut.receiver.spoil, 0)
         await ctx.tick().repeat(100)
 
     async def watch(ctx):
@@ -138,6 +142,14 @@ def test_nothing_of_a_bad_frame_passes_and_the_next_does(bad):
 def test_a_byte_that_was_lost_on_the_wire_spoils_its_frame():
     first = commands(0, b"abc")
     assert receive(first + first, spoil=4) == (b"abc", [Fault.DAMAGED], [], 3)
+
+
+def test_a_byte_that_was_lost_between_frames_is_ended_like_a_frame():
+    """A host that begins with a 0x00 is understood whatever came before."""
+    first, second = commands(0, b"abc"), commands(1, b"de")
+    expected = b"abcde", [Fault.DAMAGED], [], 5
+    assert receive(first + b"\0" + second, spoil=len(first)) == expected
+    assert receive(first + second + second, spoil=len(first)) == expected
 
 
 def test_what_is_not_taken_is_not_overwritten():
