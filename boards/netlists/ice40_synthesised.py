@@ -10,7 +10,8 @@ from ..build import NETLIST
 from ..netlist import Node
 from ..toolchain import Tool, find_tool, run_stage
 
-#: Cells on pins, as a simulator likes them: without tri-states, so that a port has one direction.
+#: Cells on pins, as a simulator likes them: without tri-states, so that a port has one direction; and
+#: a PLL, of which Yosys has no model: the clock that drives its pin is its output, and it has locked.
 PINS = """
 module pin_in(input PACKAGE_PIN, output D_IN_0, output GLOBAL_BUFFER_OUTPUT);
   assign D_IN_0 = PACKAGE_PIN, GLOBAL_BUFFER_OUTPUT = PACKAGE_PIN;
@@ -18,7 +19,13 @@ endmodule
 module pin_out(output PACKAGE_PIN, input D_OUT_0, input OUTPUT_ENABLE);
   assign PACKAGE_PIN = D_OUT_0 | ~OUTPUT_ENABLE;
 endmodule
+module loop(input PACKAGE_PIN, output PLLOUTGLOBAL, output PLLOUTCORE, output LOCK);
+  assign PLLOUTGLOBAL = PACKAGE_PIN, PLLOUTCORE = PACKAGE_PIN, LOCK = 1'b1;
+endmodule
 """
+
+#: PLLs → the port that feeds them.
+_LOOPS = {"SB_PLL40_PAD": "PACKAGEPIN", "SB_PLL40_CORE": "REFERENCECLK"}
 
 
 def to_verilog(folder: Path) -> str:
@@ -58,7 +65,7 @@ def yosys_models(yosys: Tool) -> Path:
 
 
 def simplify_pins(module: Node) -> None:
-    """Changes ``module`` in place: pins become ``pin_in`` and ``pin_out``.
+    """Changes ``module`` in place: pins become ``pin_in`` and ``pin_out``, a PLL ``loop``.
 
     Raises
     ------
@@ -69,6 +76,8 @@ def simplify_pins(module: Node) -> None:
     for name in [name for name, cell in cells.items() if cell["type"] == "$scopeinfo"]:
         del cells[name]
     for name, cell in cells.items():
+        if (source := _LOOPS.get(cell["type"])) is not None:
+            _simplify_loop(module, cell, source)
         if cell["type"] not in ("SB_IO", "SB_GB_IO"):
             continue
         kind = int(cell["parameters"]["PIN_TYPE"], 2)
@@ -91,3 +100,15 @@ def simplify_pins(module: Node) -> None:
         for port in module["ports"].values():
             if port["bits"] == cell["connections"]["PACKAGE_PIN"]:
                 port["direction"] = "input" if inward else "output"
+
+
+def _simplify_loop(module: Node, cell: Node, source: str) -> None:
+    outputs = {port: bits for port, bits in cell["connections"].items()
+               if port in ("PLLOUTGLOBAL", "PLLOUTCORE", "LOCK")}
+    fed = cell["connections"][source]
+    cell.update(
+        type="loop", parameters={}, connections={"PACKAGE_PIN": fed, **outputs},
+        port_directions={"PACKAGE_PIN": "input", **dict.fromkeys(outputs, "output")})
+    for port in module["ports"].values():
+        if port["bits"] == fed:
+            port["direction"] = "input"

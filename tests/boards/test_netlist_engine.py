@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from spikewright.boards.build import build
+from spikewright.boards.netlists.ice40_synthesised import simplify_pins
 from spikewright.boards.protocol import WrongBitstreamError
 from spikewright.boards.registry import find_board
 from spikewright.boards.toolchain import find_tool
@@ -116,3 +117,16 @@ def test_what_is_missing_is_said(engine, samples, tmp_path):
         simulate(SPEC, samples, engine=engine, build=tmp_path)
     with pytest.raises(SpikewrightError, match="no waveform"):
         simulate(SPEC, samples, engine=engine, build=tmp_path, waveform=tmp_path / "x.vcd")
+
+
+def test_a_loop_hands_the_clock_of_its_pin_on():
+    """Yosys' model of it is empty: a design behind it would stand still."""
+    module = {"ports": {"clk": {"direction": "inout", "bits": [2]}}, "cells": {"clock.loop": {
+        "type": "SB_PLL40_PAD", "parameters": {"DIVR": "0000"},
+        "connections": {"PACKAGEPIN": [2], "PLLOUTGLOBAL": [3], "LOCK": [4], "RESETB": ["1"]}}}}
+    simplify_pins(module)
+    assert module["cells"]["clock.loop"] == {
+        "type": "loop", "parameters": {},
+        "connections": {"PACKAGE_PIN": [2], "PLLOUTGLOBAL": [3], "LOCK": [4]},
+        "port_directions": {"PACKAGE_PIN": "input", "PLLOUTGLOBAL": "output", "LOCK": "output"}}
+    assert module["ports"]["clk"]["direction"] == "input"
