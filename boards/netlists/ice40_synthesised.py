@@ -10,8 +10,8 @@ from ..build import NETLIST
 from ..netlist import Node
 from ..toolchain import Tool, find_tool, run_stage
 
-#: Cells on pins, as a simulator likes them: without tri-states, so that a port has one direction; and
-#: a PLL, of which Yosys has no model: the clock that drives its pin is its output, and it has locked.
+#: Cells on pins, as a simulator likes them: without tri-states, so that a port has one direction;
+#: and a PLL, of which Yosys has no model: what drives its pin is its clock, and it has locked.
 PINS = """
 module pin_in(input PACKAGE_PIN, output D_IN_0, output GLOBAL_BUFFER_OUTPUT);
   assign D_IN_0 = PACKAGE_PIN, GLOBAL_BUFFER_OUTPUT = PACKAGE_PIN;

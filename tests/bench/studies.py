@@ -3,7 +3,7 @@
     python -m tests.bench.studies FOLDER…     # take in the stores of finished studies
     python -m tests.bench.studies             # write the tables again from what is kept
 
-Of each trial its settings and the figures that the tables need are kept, in
+Of each trial that ended its settings and the figures that the tables need are kept, in
 ``studies/NAME.json.gz`` beside this file.
 """
 
@@ -35,7 +35,8 @@ def take(folder: Path) -> Path:
     with Store(folder / "study.db") as store:
         rows = store.rows(0)
     kept = [{"settings": row.settings, "state": row.state, "error": row.error,
-             "figures": row.figures and _figures(row.figures)} for row in rows]
+             "figures": row.figures and _figures(row.figures)}
+            for row in rows if row.state != "waiting"]
     KEPT.mkdir(exist_ok=True)
     path = KEPT / f"{_name(folder)}.json.gz"
     text = "[\n" + ",\n".join(json.dumps(each) for each in kept) + "\n]\n"
