@@ -12,7 +12,6 @@ import typer
 from ..gen.commands import Run
 from ..gen.console import Json, finish, progress, say, table
 from ..gen.errors import FoldingError
-from ..gen.folding import Loadable
 from ..gen.folding_options import (
     AllLoadable,
     Lanes,
@@ -30,6 +29,7 @@ from .registry import Board, find_board
 
 
 def build(
+    context: typer.Context,
     run: Run,
     board: Annotated[str, typer.Option(help="Board to build for.")] = "icebreaker",
     lanes: Lanes = None,
@@ -98,13 +98,7 @@ def build(
     spec = folder.spec()
     chosen_seeds: Sequence[int] = range(seed, seed + seeds)
     if like is not None:
-        if (given := [name for name, value in (
-                ("--lanes", lanes), ("--ways", ways), ("--slices", slices), ("--protect", protect),
-                ("--loadable", None if what is Loadable.NOTHING else what))
-                if value is not None]) or no_patch:
-            raise FoldingError(
-                f"--like says what to build, and so does {', '.join(given) or '--no-patch'}; give "
-                f"one of them")
+        _refuse_beside_like(context)
         other = Target.like(RunFolder.open(like), spec, board)
         target, folding, chosen_seeds = other.board, other.folding, other.seeds
         watchdog, observe = other.watchdog, other.observe
@@ -155,6 +149,19 @@ def build(
         say(f"too slow for its clock of {made.figures['clock_mhz']:g} MHz; try more --seeds, fewer "
             f"lanes or a lower --clock")
         raise typer.Exit(1)
+
+
+def _refuse_beside_like(context: typer.Context) -> None:
+    """``--like`` says everything but where the tools' results come from and go to."""
+    given = []
+    for option in context.command.params:
+        source = context.get_parameter_source(str(option.name))
+        if source is not None and source.name == "COMMANDLINE" \
+                and option.name not in ("run", "board", "like", "no_cache", "json"):
+            given.append(option.opts[0])
+    if given:
+        raise FoldingError(f"--like says what to build, and so does {', '.join(given)}; give one "
+                           f"of them")
 
 
 def _clocked(board: Board, clock: str) -> Board:

@@ -142,6 +142,18 @@ def multipliers(rtlil: str, family: Family) -> int:
 def features(rtlil: str, family: Family, blocks: float = math.inf) -> dict[str, float]:
     """What the logic of a design is estimated from: bits of each kind of operator, of the partial
     products of multiplications, and of memories that become logic."""
+    return _features(rtlil, _placed(rtlil, family, blocks)[0])
+
+
+def _placed(rtlil: str, family: Family, blocks: float) -> tuple[list[Memory], int]:
+    """Memories that become logic, and how many block memories the others take."""
+    found = list(memories(rtlil))
+    gone = spilled(found, family, blocks)
+    needed = [0 if n in gone else memory.blocks(family) for n, memory in enumerate(found)]
+    return [memory for memory, count in zip(found, needed, strict=True) if not count], sum(needed)
+
+
+def _features(rtlil: str, in_logic: list[Memory]) -> dict[str, float]:
     found: Counter[str] = Counter()
     for kind, body in _CELL.findall(rtlil):
         if kind in _KINDS:
@@ -150,26 +162,22 @@ def features(rtlil: str, family: Family, blocks: float = math.inf) -> dict[str, 
             if _KINDS[kind] == "arithmetic":
                 found["chains"] += 1
     found["products"] = sum(a * b for a, b in _multiplications(rtlil) if min(a, b) > 1)
-    listed = list(memories(rtlil))
-    logic = spilled(listed, family, blocks)
-    for n, memory in enumerate(listed):
-        if n in logic or not memory.blocks(family):
-            found["memory" if memory.written else "rom"] += memory.width * memory.depth
+    for memory in in_logic:
+        found["memory" if memory.written else "rom"] += memory.width * memory.depth
     return {"one": 1, **found}
 
 
 def estimate(rtlil: str, family: Family, blocks: float = math.inf) -> Estimate:
     """What ``rtlil`` needs of a part of ``family`` with so many block memories."""
     coefficients = _COSTS[family.name]
-    found = features(rtlil, family, blocks)
-    listed = list(memories(rtlil))
-    logic = spilled(listed, family, blocks)
+    in_logic, needed = _placed(rtlil, family, blocks)
+    found = _features(rtlil, in_logic)
     # What was asked for by name is built as it is.
     tables = rtlil.count(f"cell \\{family.table} ")
     return Estimate(
         logic=tables + round(sum(coefficients[name] * found.get(name, 0)
                                  for name in coefficients)),
-        blocks=sum(memory.blocks(family) for n, memory in enumerate(listed) if n not in logic),
+        blocks=needed,
         large=rtlil.count("cell \\SB_SPRAM256KA "),
         multipliers=multipliers(rtlil, family),
     )

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from operator import lt
 from types import SimpleNamespace
 
@@ -132,7 +132,7 @@ class Candidate:
     board: Board
     folding: Folding
 
-    @property
+    @cached_property
     def needs(self) -> Estimate:
         """Of the whole design, serial line included."""
         widths = tuple(plan.widths for plan in layer_plans(self.spec, self.folding))

@@ -100,8 +100,7 @@ def prepare(
             f"the board's hardware is {said.shape.hex()}, not that of {built.name} as it was built "
             f"({shape_digest(built, folding)[:16]}); program that build"
         )
-    image = board_image(built, folding, spec)
-    if image and not said.carries(spec):
+    if not said.carries(spec) and (image := board_image(built, folding, spec)):
         board.load(image)
     board.identity.expect(spec)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..gen.errors import MALFORMED, FoldingError
+from ..gen.errors import MALFORMED, FoldingError, RunFolderError
 from ..gen.folding import Folding, Loadable
 from ..gen.folding_options import from_json
 from ..gen.plan import layer_plans
@@ -114,8 +114,12 @@ class Target:
 
     @classmethod
     def _built(cls, board: Board, spec: NetworkSpec, figures: dict[str, Any]) -> "Target":
-        board = replace(board, clock_hz=figures["clock_mhz"] * 1e6).over(
-            figures.get("link", "uart"))
-        return cls(board, from_json(spec, figures["folding"]), True,
-                   bool(figures.get("observe", False)), bool(figures.get("watchdog", False)),
-                   tuple(map(int, figures.get("fmax_mhz_of_seeds", ["1"]))))
+        try:
+            clocked = replace(board, clock_hz=figures["clock_mhz"] * 1e6).over(figures["link"])
+            return cls(clocked, from_json(spec, figures["folding"]), True,
+                       figures["observe"], figures["watchdog"],
+                       tuple(map(int, figures["fmax_mhz_of_seeds"])))
+        except KeyError as error:
+            raise RunFolderError(
+                f"the build for {board.name} does not say its {error.args[0]}, as builds of "
+                f"another version; run again: spikewright build --board {board.name}") from error

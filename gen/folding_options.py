@@ -172,7 +172,7 @@ def from_json(spec: NetworkSpec, layers: Sequence[dict[str, Any]]) -> Folding:
         return Folding.each(*(
             LayerFolding(**{**each, "storage": Storage(each["storage"]),
                             "protect": Protection(each["protect"]),
-                            "parameters": Storage(each.get("parameters", Storage.FIXED)),
+                            "parameters": Storage(each["parameters"]),
                             "banks": each["banks"] and tuple(each["banks"]),
                             "widths": each["widths"] and Widths(**each["widths"])})
             for each in layers

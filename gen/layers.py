@@ -9,7 +9,7 @@ from .errors import SpecError
 from .neuron import Neuron
 from .pooling import MaxPool2d, SumPool2d
 from .synapses import Conv2d, Linear, OneToOne, dense
-from .validation import shown
+from .validation import PerNeuron, shown
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -120,6 +120,15 @@ class Layer:
         """Weights that are stored: of the synapse and of an all-to-all recurrence."""
         own = self.recurrent.weight.size if isinstance(self.recurrent, Linear) else 0
         return self.synapse.weight.size + own
+
+    @property
+    def parameters(self) -> dict[str, PerNeuron]:
+        """What the neurons have of :attr:`~.neuron.Neuron.PER_NEURON`, and ``recurrent``, the
+        weight of each on itself: one value, or one for each neuron."""
+        values = {name: getattr(self.neuron, name) for name in Neuron.PER_NEURON}
+        if isinstance(self.recurrent, OneToOne):
+            values["recurrent"] = self.recurrent.weight
+        return {name: value for name, value in values.items() if value is not None}
 
     @property
     def fan_out(self) -> npt.NDArray[np.int64]:

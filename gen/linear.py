@@ -141,9 +141,7 @@ class LinearPlan:
         weight = synapse.weight
         # A max pooling is done before: the source's signals are pooled ones.
         if isinstance(layer.pool, SumPool2d):
-            rows, columns = (layer.pool.windows(axis).astype(np.int64) for axis in (0, 1))
-            maps = weight.reshape(-1, *layer.pool.output_shape)
-            weight = (rows.T @ maps @ columns).reshape(layer.neurons, layer.inputs)
+            weight = layer.pool.spread(weight)
         matrix = np.where(source.order >= 0, weight[:, source.order], 0)
         shift = synapse.weight_shift
         if isinstance(recurrent, Linear):

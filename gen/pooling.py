@@ -86,6 +86,17 @@ class SumPool2d(Pool2d):
         """(…, inputs) → int64 (…, outputs)."""
         return self.window_sums(signals)
 
+    def spread(self, weight: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Weights of the pooled signals as weights of the signals: (…, outputs) → (…, inputs)."""
+        rows, columns = (self.windows(axis).astype(np.int64) for axis in (0, 1))
+        spread = rows.T @ weight.reshape(-1, *self.output_shape[1:]) @ columns
+        return spread.reshape(*weight.shape[:-1], self.inputs)
+
+    @property
+    def overlap(self) -> int:
+        """Most windows that one signal counts in."""
+        return int(np.prod([self.windows(axis).sum(axis=0).max() for axis in (0, 1)]))
+
     @property
     def most(self) -> int:
         """Largest pooled value of signals that are at most 1."""

@@ -4,8 +4,8 @@ training fits.
 Hardware is made for a :class:`~.spec.NetworkSpec` and a folding. What of the network stands in
 memories that can be loaded (:attr:`~.folding.LayerFolding.storage` and
 :attr:`~.folding.LayerFolding.parameters`) may be that of another training; everything else is the
-*shape*. Words are as wide as the built network was proven to need, and a wider word never changes a
-value: so another training fits if it is proven to need no more.
+*shape*. A wider word never changes a value (:mod:`.widths`), so another training fits if it is
+proven to need no more than the hardware has.
 """
 
 from __future__ import annotations
@@ -107,18 +107,12 @@ def _frozen(spec: NetworkSpec, plans: Sequence[LayerPlan], strict: bool = True) 
                 if said_of is not None and not isinstance(synapses, OneToOne):
                     said_of["weight"] = list(np.shape(synapses.weight))  # pyright: ignore
                     del said_of["weight_bits"]
-        trained = [(name, said["neuron"]) for name in Neuron.PER_NEURON]
-        if isinstance(layer.recurrent, OneToOne):
-            trained.append(("weight", own))
-        for name, said_of in trained:
-            value = getattr(layer.neuron, name, None) if said_of is said["neuron"] else \
-                layer.recurrent.weight  # pyright: ignore[reportOptionalMemberAccess]
-            if value is None:
-                continue
+        for name, value in layer.parameters.items():
+            where, key = (own, "weight") if name == "recurrent" else (said["neuron"], name)
             if plan.loads_parameters:
-                said_of[name] = _kind(value) if strict else "any"
+                where[key] = _kind(value) if strict else "any"
             elif isinstance(value, int):
-                said_of[name] = [[], str(value)]
+                where[key] = [[], str(value)]
     return fixed(described)
 
 
@@ -168,21 +162,14 @@ def _short(value: Any) -> str:
 def _require_kinds(layer: Layer, there: LayerPlan) -> None:
     if not there.loads_parameters:
         return
-    has = _parameters(there.layer)
-    for name, value in _parameters(layer).items():
+    has = there.layer.parameters
+    for name, value in layer.parameters.items():
         mine, theirs = _kind(value), _kind(has[name])
         shared = name not in ("bias", "recurrent")
         if mine == _EACH != theirs or (mine == _ONE and theirs == _NONE and not shared):
             raise ShapeError(
                 f"layer {layer.name}: {name} is {mine}, the hardware was built for "
                 f"{_ONE if shared and theirs == _NONE else theirs}; {_REMEDY}")
-
-
-def _parameters(layer: Layer) -> dict[str, Any]:
-    values = {name: getattr(layer.neuron, name) for name in Neuron.PER_NEURON}
-    if isinstance(layer.recurrent, OneToOne):
-        values["recurrent"] = layer.recurrent.weight
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _hardware(plan: LayerPlan) -> dict[str, Any]:

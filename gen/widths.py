@@ -18,11 +18,15 @@ from .coding import ReadoutKind
 from .layers import Layer
 from .pooling import SumPool2d
 from .spec import NetworkSpec
-from .synapses import Conv2d, Linear, OneToOne
+from .synapses import Conv2d, Linear
 
 #: Of the highest sum that weights of so many bits could reach, what a sum is taken for. Of 1166
 #: layers that were trained, with all kinds of surrogates, three had more, the most 0.71.
 _SHARE = 5 / 8
+
+#: Parameters of a layer's neurons that training changes, and no more of the hardware than the
+#: others.
+TRAINED = ("threshold", "bias", "recurrent")
 
 #: Parameters that are wider than any training is expected to need are multiples of this.
 _GRAIN = 4
@@ -120,18 +124,10 @@ def _proven(layer: Layer, bounds: MembraneBounds) -> Widths:
         leaked_current=0 if bounds.currents is None else leaked(
             "synapse_decay", bounds.currents, neuron.synapse_decay_fraction),
         weights=_weight_bits(layer),
-        **{name: _bits(value) for name, value in trained(layer).items()},
+        **{name: _bits(layer.parameters.get(name, 0)) for name in TRAINED},
         **{name: _bits(value) if isinstance(value, np.ndarray) else 0
            for name, value in (("decay", neuron.decay), ("synapse_decay", neuron.synapse_decay))},
     )
-
-
-def trained(layer: Layer) -> dict[str, int | npt.NDArray[np.int64]]:
-    """Parameters of a layer's neurons that training changes, and no more of the hardware than the
-    others: one value, or one for each neuron; 0 if there is none."""
-    threshold, recurrent = layer.neuron.threshold, layer.recurrent
-    return {"threshold": 0 if threshold is None else threshold, "bias": layer.neuron.bias,
-            "recurrent": recurrent.weight if isinstance(recurrent, OneToOne) else 0}
 
 
 def _spare(layer: Layer, proven: Widths, timesteps: int, most: int) -> Widths:
@@ -142,8 +138,8 @@ def _spare(layer: Layer, proven: Widths, timesteps: int, most: int) -> Widths:
     if isinstance(layer.recurrent, Linear):
         reach += _reach(layer.recurrent, 1)
     parameters = {}
-    for name, value in trained(layer).items():
-        if name != "threshold" and (isinstance(value, np.ndarray) or value):
+    for name, value in layer.parameters.items():
+        if name in ("bias", "recurrent") and (isinstance(value, np.ndarray) or value):
             parameters[name] = _grained(1 + bias.bit_length(), getattr(proven, name))
     drive = reach + bias * len(parameters)
 
@@ -217,8 +213,8 @@ def _reach(synapse: Linear | Conv2d, most: int) -> int:
 
 
 def _parts(layer: Layer) -> list[tuple[npt.NDArray[np.int64], int, int]]:
-    """What lies in a layer's memory of weights: matrix, its weights' bits, and how far they are
-    shifted; with a sum pooling, how often a signal counts."""
+    """What lies in a layer's memory of weights, before any pooling: matrix, its weights' bits, and
+    how far they are shifted."""
     synapse, recurrent = layer.synapse, layer.recurrent
     parts = [(synapse.weight, synapse.weight_bits, synapse.weight_shift)]
     if isinstance(recurrent, Linear):
@@ -233,30 +229,24 @@ def _plain(layer: Layer) -> bool:
         isinstance(layer.pool, SumPool2d) or isinstance(layer.recurrent, Linear))
 
 
-def _pooled(layer: Layer) -> npt.NDArray[np.int64] | None:
-    """int64 (signals, inputs): the windows that each signal counts in."""
-    return layer.pool.apply(np.eye(layer.inputs, dtype=np.int64)) \
-        if isinstance(layer.pool, SumPool2d) else None
-
-
 def _weight_bits(layer: Layer) -> int:
     """Bits of the widest weight in memory."""
     if _plain(layer):
         return layer.synapse.weight_bits
-    (weight, _, shift), *others = _parts(layer)
-    pooled = _pooled(layer)
-    matrices = [(weight if pooled is None else weight @ pooled.T) << shift,
-                *(weight << shift for weight, _, shift in others)]
-    return max(2, *(signed_bits(int(each.min()), int(each.max())) for each in matrices))
+    (weight, *_), *_ = parts = _parts(layer)
+    stored = [layer.pool.spread(weight) if isinstance(layer.pool, SumPool2d) else weight,
+              *(own for own, *_ in parts[1:])]
+    return max(2, *(signed_bits(int(each.min()) << shift, int(each.max()) << shift)
+                    for each, (*_, shift) in zip(stored, parts, strict=True)))
 
 
 def _stored_bits(layer: Layer) -> int:
     """Bits that the widest weight in memory may need."""
     if _plain(layer):
         return layer.synapse.weight_bits
-    pooled, widest = _pooled(layer), 2
+    widest = 2
     for number, (_, bits, shift) in enumerate(_parts(layer)):
-        times = int(np.abs(pooled).sum(axis=1).max()) if number == 0 and pooled is not None else 1
+        times = layer.pool.overlap if number == 0 and isinstance(layer.pool, SumPool2d) else 1
         limit = times << (bits - 1 + shift)
         widest = max(widest, signed_bits(-limit, limit - times))
     return widest

@@ -17,13 +17,10 @@ from amaranth.lib.wiring import In, Out
 
 from ..arithmetic import signed_bits
 from ..plan import LayerPlan
-from ..synapses import OneToOne
+from ..widths import TRAINED
 from .block_memory import LEAST_ROWS
 from .loading import LoadSignature, assembled, word_bytes
 from .tables import Tables, in_tables
-
-#: Parameters that training changes, and no more of the hardware than the others.
-TRAINED = ("threshold", "bias", "recurrent")
 
 #: Widths of loaded parameters are multiples of this, or what the plan says.
 _GRAIN = 4
@@ -40,16 +37,8 @@ def parameters(plan: LayerPlan) -> dict[str, _Column]:
     return {
         name: np.broadcast_to(np.asarray(value, np.int64), (plan.layer.neurons,))[
             np.maximum(plan.order, 0)]
-        for name, value in _values(plan).items()
+        for name, value in plan.layer.parameters.items()
     }
-
-
-def _values(plan: LayerPlan) -> dict[str, int | _Column]:
-    layer = plan.layer
-    values = {name: getattr(layer.neuron, name) for name in layer.neuron.PER_NEURON}
-    if isinstance(layer.recurrent, OneToOne):
-        values["recurrent"] = layer.recurrent.weight
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def parameter_layout(plan: LayerPlan, exchanged: bool = False) -> data.StructLayout:
@@ -60,7 +49,7 @@ def parameter_layout(plan: LayerPlan, exchanged: bool = False) -> data.StructLay
     if plan.loads_parameters:
         return data.StructLayout({
             name: data.ArrayLayout(loaded_shape(plan, name), plan.units)
-            for name, value in _values(plan).items() if not isinstance(value, int)
+            for name, value in plan.layer.parameters.items() if not isinstance(value, int)
         })
     varying = {name: column for name, column in columns.items()
                if (column != column[0]).any()}
@@ -76,7 +65,7 @@ def shared_layout(plan: LayerPlan) -> data.StructLayout:
     if not plan.loads_parameters:
         return data.StructLayout({})
     return data.StructLayout({
-        name: loaded_shape(plan, name) for name, value in _values(plan).items()
+        name: loaded_shape(plan, name) for name, value in plan.layer.parameters.items()
         if isinstance(value, int) and (value or name not in ("bias", "recurrent"))
     })
 
@@ -93,7 +82,7 @@ def loaded_shape(plan: LayerPlan, name: str) -> Shape:
     (:func:`loaded_value`). Decays hold every factor between −2 and 2. The others have at least one
     bit more than the network's own.
     """
-    neuron, values = plan.layer.neuron, np.asarray(_values(plan)[name])
+    neuron, values = plan.layer.neuron, np.asarray(plan.layer.parameters[name])
     bits = signed_bits(int(values.min()), int(values.max()))
     match name:
         case "threshold":

@@ -41,7 +41,7 @@ BASELINE: dict[str, Any] = {"surrogate": "fast_sigmoid", "slope": 25, "neuron": 
 _SURROGATE = ("surrogate", "slope")
 
 #: A neuron, and what makes up for the gain of its input.
-_NEURON = ("neuron", "training.gain", "training.learning_rate", "training.weight_decay")
+NEURON = ("neuron", "training.gain", "training.learning_rate", "training.weight_decay")
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def escape_is_faster(rows: Sequence[Row]) -> Verdict | None:
 def lapicque_is_faster(rows: Sequence[Row]) -> Verdict | None:
     """Lapicque lowers latency against Leaky."""
     return _compared(rows, "Lapicque takes fewer cycles than Leaky",
-                     {"neuron": "leaky"}, {"neuron": "lapicque"}, _NEURON)
+                     {"neuron": "leaky"}, {"neuron": "lapicque"}, NEURON)
 
 
 def _compared(rows: Sequence[Row], claim: str, first: Mapping[str, Any], second: Mapping[str, Any],
@@ -114,7 +114,7 @@ def _compared(rows: Sequence[Row], claim: str, first: Mapping[str, Any], second:
     low, high = _ends(cycles)
     return Verdict(
         claim,
-        f"cycles {_percent(cycles.mean)} ({_range(low, high)}), accuracy "
+        f"cycles {relative(cycles)}, accuracy "
         f"{100 * accuracy.mean:+.1f} points ({_points(accuracy)}), {cycles.n} seeds",
         None if cycles.half is None else True if high < 0 else False if low > 0 else None)
 
@@ -193,12 +193,13 @@ def _ends(each: Interval) -> tuple[float, float]:
     return each.mean - half, each.mean + half
 
 
-def _percent(log: float) -> str:
-    return f"{100 * math.expm1(min(log, 50.0)):+.1f} %"
+def relative(log: Interval) -> str:
+    """A difference of logarithms as a change in per cent, with its interval."""
+    def percent(end: float) -> str:
+        return f"{100 * math.expm1(min(end, 50.0)):+.1f} %"
 
-
-def _range(low: float, high: float) -> str:
-    return f"{_percent(low)} to {_percent(high)}" if math.isfinite(low) else "one seed"
+    span = "one seed" if log.half is None else " to ".join(map(percent, _ends(log)))
+    return f"{percent(log.mean)} ({span})"
 
 
 def _points(each: Interval) -> str:

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from spikewright.model.study.claims import change
+from spikewright.model.study.claims import NEURON, change, relative
 from spikewright.model.study.findings import extent, findings
-from spikewright.model.study.statistics import Choice, Interval, by_task, choices
+from spikewright.model.study.statistics import Choice, by_task, choices
 from spikewright.model.study.store import Row, Store
 
 KEPT = Path(__file__).with_name("studies")
@@ -155,21 +155,15 @@ def _conditions(rows: Sequence[Row]) -> Table:
             base = dict(zip(names, levels[0], strict=True))
             for level in levels[1:]:
                 other = dict(zip(names, level, strict=True))
-                free = (*names, "training.gain", "training.learning_rate", "training.weight_decay")
+                free = (*names, *NEURON)
                 cycles = change(found, base, other, free, "cycles", math.log)
                 accuracy = change(found, base, other, free, "accuracy")
                 if cycles is not None and accuracy is not None:
                     said = ", ".join(f"{name} {value}" for name, value in other.items()
                                      if value != base[name])
-                    table.append((_task(task), f"`{lanes}`", said, _percent(cycles),
+                    table.append((_task(task), f"`{lanes}`", said, relative(cycles),
                                   accuracy.text(100, 1)))
     return table
-
-
-def _percent(log: Interval) -> str:
-    half = log.half or 0.0
-    low, middle, high = (100 * math.expm1(log.mean + way * half) for way in (-1, 0, 1))
-    return f"{middle:+.1f} % ({low:+.1f} to {high:+.1f})"
 
 
 def _on(where: str) -> str:

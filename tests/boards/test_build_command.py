@@ -55,6 +55,8 @@ def test_what_is_not_like_it_is_said_by_name(fake_tools, two_runs, spikewright):
     for arguments, message in (
         (["--lanes", "4"], "--like says what to build, and so does --lanes; give one of them"),
         (["--no-patch"], "--like says what to build, and so does --no-patch"),
+        (["--clock", "fastest", "--seeds", "2", "--loadable"],
+         "--like says what to build, and so does --loadable, --seeds, --clock; give one of them"),
         (["--board", "upduino-v3"], "has no boards/upduino-v3/build.json; run: spikewright build"),
         ([], "does not hold this training: layer output: words of the given widths do not hold "
              "its values, which need accumulated"),

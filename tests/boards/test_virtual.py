@@ -193,7 +193,8 @@ def run(make_run):
     with made.writing("build") as folder:
         (folder / "boards" / BOARD.name).mkdir(parents=True)
         write_json(folder / "boards" / BOARD.name / "build.json", {
-            "network": SPEC.digest, "clock_mhz": BOARD.clock_hz / 1e6,
+            "network": SPEC.digest, "clock_mhz": BOARD.clock_hz / 1e6, "link": "uart",
+            "observe": False, "watchdog": False, "fmax_mhz_of_seeds": {"1": 50.0},
             "folding": to_json(SPEC, FOLDING), "shape": shape_digest(SPEC, FOLDING)})
     return made
 
