@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import astuple, dataclass, field, replace
+from contextlib import suppress
+from dataclasses import asdict, astuple, dataclass, field, replace
 from functools import cached_property, lru_cache
 from operator import lt
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from amaranth.back import rtlil
 
-from ..gen.errors import DoesNotFitError
+from ..gen.errors import MALFORMED, DoesNotFitError
 from ..gen.folding import Folding, LayerFolding, Loadable, Storage
 from ..gen.layers import Layer
 from ..gen.plan import LayerPlan, layer_plans
@@ -23,6 +24,7 @@ from ..gen.widths import Widths, spare_widths
 from .estimate import Estimate, estimate
 from .pins import Pins
 from .registry import BOARDS, Board
+from .remembered import Remembered
 from .top import LinkedAccelerator, carrier
 
 #: Part of the logic that a default folding may fill; beyond, placement gets long and slow.
@@ -113,6 +115,16 @@ class _Design:
 
 @lru_cache(maxsize=1024)
 def _needs(design: _Design) -> Estimate:
+    kept = Remembered("estimates", design.template.digest, design.widths, design.board,
+                      design.folding.of(design.template))
+    with suppress(*MALFORMED):
+        return Estimate(**kept.recall())
+    found = _estimated(design)
+    kept.keep(asdict(found))
+    return found
+
+
+def _estimated(design: _Design) -> Estimate:
     board = design.board
     top = Pins(LinkedAccelerator(
         design.spec, design.folding, carrier(board), window=board.window, buffer=board.buffer

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from spikewright.boards import fit
+from spikewright.boards.estimate import estimate
 from spikewright.boards.fit import (
     FILL,
     Candidate,
@@ -95,13 +96,24 @@ def test_weights_leave_block_memories_that_the_smallest_hardware_does_not_fit_in
     assert Candidate(spec, ICEBREAKER, folding).fits
 
 
-def test_another_training_is_not_elaborated_again(monkeypatch):
+def test_another_training_is_not_elaborated_again(monkeypatch, tmp_path):
+    monkeypatch.setenv("SPIKEWRIGHT_CACHE", str(tmp_path))
+    fit._needs.cache_clear()
+    made = []
+    monkeypatch.setattr(fit, "estimate", lambda *given: made.append(estimate(*given)) or made[-1])
     first = Candidate(training(1), ICEBREAKER, FOLDING).needs
-    monkeypatch.setattr(fit, "estimate", pytest.fail)
     assert Candidate(training(2, threshold=20), ICEBREAKER, FOLDING).needs is first
-    monkeypatch.undo()
+    # Nor by another process.
     fit._needs.cache_clear()
     assert Candidate(training(2, threshold=20), ICEBREAKER, FOLDING).needs == first
+    assert len(made) == 1
+    # What is kept decides nothing that the design does not.
+    (kept,) = (tmp_path / "estimates").iterdir()
+    for damaged in ("{", "[]", '{"logic": 1}'):
+        kept.write_text(damaged, encoding="utf-8")
+        fit._needs.cache_clear()
+        assert Candidate(training(2, threshold=20), ICEBREAKER, FOLDING).needs == first
+    assert made == [first] * 4
 
 
 def test_values_take_no_more_multipliers_than_the_part_has():
