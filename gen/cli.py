@@ -4,6 +4,8 @@ Commands are entry points in the group ``spikewright.commands``. Exit code 0: do
 failed; 2: bad input, explained in one line on stderr; 130: interrupted.
 """
 
+import atexit
+import gc
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -85,6 +87,8 @@ def run(name: str, **arguments: Any) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the ``spikewright`` script."""
+    # Else a process that imported PyTorch looks for garbage for a second before it is gone.
+    atexit.register(gc.freeze)
     sys.exit(_exit_code(sys.argv[1:] if arguments is None else arguments))
 
 

@@ -6,6 +6,8 @@ takes along are those that it worked on, and what Dask says of a job is about th
 
 from __future__ import annotations
 
+import atexit
+import gc
 import logging
 import time
 from collections.abc import Callable
@@ -135,6 +137,8 @@ class Workers:
                 workers=spec, scheduler={"cls": Scheduler, "options": local})
             client = Client(self._cluster, set_as_default=False)
         client.wait_for_workers(workers, timeout=10 * PATIENCE)
+        # Their end is waited for, which is no time to look for garbage in all of PyTorch.
+        client.run(atexit.register, gc.freeze)
         return client
 
     def __enter__(self) -> Self:
