@@ -29,7 +29,6 @@ from .registry import Board, find_board
 
 
 def build(
-    context: typer.Context,
     run: Run,
     board: Annotated[str, typer.Option(help="Board to build for.")] = "icebreaker",
     lanes: Lanes = None,
@@ -72,6 +71,7 @@ def build(
                                               "differs in them alone was placed before.")
     ] = False,
     json: Json = False,
+    context: typer.Context = None,  # type: ignore[assignment]  # none from another command
 ) -> None:
     """Build a bitstream with Yosys and nextpnr.
 
@@ -98,7 +98,8 @@ def build(
     spec = folder.spec()
     chosen_seeds: Sequence[int] = range(seed, seed + seeds)
     if like is not None:
-        _refuse_beside_like(context)
+        if context is not None:
+            _refuse_beside_like(context)
         other = Target.like(RunFolder.open(like), spec, board)
         target, folding, chosen_seeds = other.board, other.folding, other.seeds
         watchdog, observe = other.watchdog, other.observe

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from spikewright.boards.toolchain import find_tool
+from spikewright.gen import cli
 from spikewright.gen.errors import ToolError
 from spikewright.gen.runfolder import RunFolder
 
@@ -64,6 +65,14 @@ def test_what_is_not_like_it_is_said_by_name(fake_tools, two_runs, spikewright):
         code, _, err = spikewright("build", path, "--like", first, *arguments)
         assert code == 2
         assert message in err
+
+
+def test_another_command_builds(fake_tools, two_runs, spikewright):
+    first, second = two_runs
+    spikewright("build", first, "--lanes", "4,2")
+    for arguments in ({}, {"like": first}):
+        built = cli.run("build", run=second(threshold=9), **arguments)
+        assert built["board"] == "icebreaker"
 
 
 def test_tables_for_people(fake_tools, make_run, spikewright):
