@@ -157,9 +157,10 @@ def _latest(row: Row) -> str:
 def _results(study: Study, folder: Path, rows: list[Row]) -> tuple[dict[str, Any], list[Any]]:
     from .figures import UNITS
     from .findings import findings
-    from .statistics import by_task, choices, front, shown, varying
+    from .statistics import bound, by_task, choices, front, shown, varying
 
-    objectives, found, names = study.search.objectives, choices(rows), varying(rows)
+    objectives, found, with_others = study.search.objectives, choices(rows), bound(rows)
+    names = [name for name in varying(rows) if name not in with_others]
     best = [each for part in by_task(rows).values() for each in front(choices(part), objectives)]
     verdicts, foretold = findings(rows)
     failed = [row for row in rows if row.state == "failed"]

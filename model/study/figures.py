@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..figures import COLOURS, drawn
-from .statistics import Choice, Sensitivity
+from .statistics import Choice, Interval, Sensitivity
 
 #: Units that figures are drawn in → their part of the stored ones.
 UNITS = {"accuracy": ("accuracy, %", 100.0), "latency_us": ("latency, µs", 1.0),
@@ -17,24 +17,43 @@ UNITS = {"accuracy": ("accuracy, %", 100.0), "latency_us": ("latency, µs", 1.0)
 
 _MARKERS = "osD^vP*X"
 
+#: Points of a picture from which on their intervals would hide them.
+_MANY = 100
+
 
 @drawn
 def front(found: Mapping[str, Sequence[Choice]], best: Sequence[Choice], x: str, y: str) -> Figure:
-    """Every choice by its means, by hardware, with intervals; lines join those of ``best``."""
+    """Every choice by its means, by hardware, with intervals; lines join those of ``best``.
+    Hardware with the same points has one mark. Of many choices, intervals are pale and may go
+    beyond the axes."""
     figure = Figure(figsize=(4.8, 3.2), layout="constrained")
     axis = figure.subplots()
-    for number, (name, choices) in enumerate(found.items()):
+    marks: dict[tuple[tuple[Interval, Interval], ...], list[str]] = {}
+    for name, choices in found.items():
+        if points := tuple((a, b) for each in choices
+                           if (a := each.interval(x)) and (b := each.interval(y))):
+            marks.setdefault(points, []).append(name)
+    many = sum(map(len, marks)) > _MANY
+    for number, (points, names) in enumerate(marks.items()):
         colour, marker = COLOURS[number % len(COLOURS)], _MARKERS[number % len(_MARKERS)]
-        points = [(a, b) for each in choices if (a := each.interval(x)) and (b := each.interval(y))]
+        across, up = ([each.mean * UNITS[what][1] for each in column] for what, column in zip(
+            (x, y), zip(*points, strict=True), strict=True))
         axis.errorbar(
-            [a.mean * UNITS[x][1] for a, _ in points], [b.mean * UNITS[y][1] for _, b in points],
-            [(b.half or 0.0) * UNITS[y][1] for _, b in points],
+            across, up, [(b.half or 0.0) * UNITS[y][1] for _, b in points],
             [(a.half or 0.0) * UNITS[x][1] for a, _ in points],
-            fmt=marker, color=colour, markersize=4, elinewidth=0.6, alpha=0.8, label=name)
+            fmt="none", ecolor=colour, elinewidth=0.6, alpha=0.15 if many else 0.8)
+        axis.scatter(across, up, s=8 if many else 16, color=colour, marker=marker, alpha=0.8,
+                     label="\n".join(names))
     line = sorted((a.mean * UNITS[x][1], b.mean * UNITS[y][1]) for each in best
                   if (a := each.interval(x)) and (b := each.interval(y)))
     axis.plot(*zip(*line, strict=True), color=COLOURS[-1], linewidth=1.2, zorder=0, label="front")
     axis.set(xlabel=UNITS[x][0], ylabel=UNITS[y][0])
+    if many:
+        means = np.array([(a.mean * UNITS[x][1], b.mean * UNITS[y][1])
+                          for points in marks for a, b in points])
+        (left, low), (right, high) = means.min(axis=0), means.max(axis=0)
+        across, up = 0.05 * (right - left or 1), 0.05 * (high - low or 1)
+        axis.set(xlim=(left - across, right + across), ylim=(low - up, high + up))
     # Below the axes, where it hides no point on a phone.
     figure.legend(loc="outside lower center", ncols=1, fontsize=8)
     return figure

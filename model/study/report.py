@@ -22,8 +22,10 @@ from .settings import OBJECTIVES, Study
 from .statistics import (
     CONFIDENCE,
     HARDWARE,
+    SEED,
     Choice,
     Interval,
+    bound,
     by_hardware,
     by_task,
     choices,
@@ -87,7 +89,8 @@ class Part:
         self.study, self.rows = study, rows
         self.finished = [row for row in rows if row.figures is not None]
         self.choices = choices(rows)
-        self.names = varying(rows)
+        self.bound = bound(rows)
+        self.names = [name for name in varying(rows) if name not in self.bound]
         self.hardware = by_hardware(self.choices)
         self.objectives = [name for name in study.search.objectives
                            if any(choice.values(name) for choice in self.choices)]
@@ -144,7 +147,7 @@ class Part:
             # What a net computes does not depend on where it is computed.
             asked = ("cycles", "latency_us", "logic") if name in HARDWARE else FIGURES
             found = [each for figure in asked
-                     if (each := sensitivity(self.finished, name, figure))]
+                     if (each := sensitivity(self.finished, name, figure, self.bound))]
             if not found:
                 continue
             rows += [(name, unit(each.figure), label, value(each.figure, level),
@@ -246,7 +249,8 @@ class Part:
         rows = []
         for row in self.finished:
             assert row.figures is not None
-            rows.append((link(row), self._settings(row),
+            rows.append((link(row), listed(f"{name} {shown(row.settings[name])}" for name in (
+                *self.names, *SEED) if name in row.settings),
                          *(value(name, None if row.figures.get(name) is None else
                                  Interval(row.figures[name], None, 1)) for name in names)))
         return Section("All trials", "A number is that of the trial, and leads to its run folder.",

@@ -9,7 +9,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations_with_replacement, pairwise
 from typing import Any
 
 import numpy as np
@@ -100,6 +100,26 @@ def varying(rows: Iterable[Row]) -> list[str]:
     return [name for name, found in levels.items() if len(found) > 1 and name not in SEED]
 
 
+def bound(rows: Iterable[Row]) -> list[str]:
+    """Fields of a recipe that vary, but as one or two other settings say: those that a study sets
+    together with them, such as a rate that makes up for a neuron's gain."""
+    finished = [row for row in rows if row.figures is not None]
+    names, most = varying(finished), len(choices(finished)) // 2
+
+    def follows(name: str, others: Iterable[str]) -> bool:
+        said: dict[str, str] = {}
+        for row in finished:
+            given = name_of([row.settings.get(other) for other in others])
+            value = name_of(row.settings.get(name))
+            if said.setdefault(given, value) != value:
+                return False
+        return len(said) <= most  # else every choice has settings of its own
+
+    fields = [name for name in names if "." in name]
+    pairs = list(combinations_with_replacement([name for name in names if name not in fields], 2))
+    return [name for name in fields if any(follows(name, pair) for pair in pairs)]
+
+
 def front(found: Sequence[Choice], objectives: Sequence[str]) -> list[Choice]:
     """Those that no other one beats: at least as good in all mean ``objectives``, and better in
     one; the best in the first of them first."""
@@ -140,8 +160,11 @@ class Sensitivity:
         return max(means) - min(means)
 
 
-def sensitivity(rows: Sequence[Row], name: str, figure: str) -> Sensitivity | None:
-    """None if fewer than two levels have the figure."""
+def sensitivity(
+    rows: Sequence[Row], name: str, figure: str, bound: Sequence[str] = (),
+) -> Sensitivity | None:
+    """None if fewer than two levels have the figure. Settings that are ``bound`` go with
+    ``name``."""
     finished = [row for row in rows if row.figures is not None
                 and row.figures.get(figure) is not None and name in row.settings]
     labels = _labels([row.settings[name] for row in finished])
@@ -150,7 +173,7 @@ def sensitivity(rows: Sequence[Row], name: str, figure: str) -> Sensitivity | No
     for row, label in zip(finished, labels, strict=True):
         assert row.figures is not None
         seed = name_of([row.settings.get(each) for each in SEED])
-        others = name_of(without(row.settings, (*SEED, name)))
+        others = name_of(without(row.settings, (*SEED, name, *bound)))
         cells[label][seed].append((others, row.figures[figure]))
     seeds = {frozenset(by_seed) for by_seed in cells.values()}
     same = {tuple(sorted(others for others, _ in part))
@@ -213,12 +236,16 @@ def correlation(found: Sequence[Choice], first: str, second: str) -> Correlation
 
 
 def by_task(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Rows of the same task together, under its name; all of them under "" if there is one."""
-    parts: dict[str, list[Row]] = defaultdict(list)
+    """Rows of the same task together, under its name; all of them under "" if there is one. Where
+    recipes have different names, data need none."""
+    parts: dict[tuple[str, ...], list[Row]] = defaultdict(list)
     for row in rows:
         given = dict.fromkeys(shown(row.settings[name]) for name in TASK if name in row.settings)
-        parts[", ".join(given)].append(row)
-    return dict(parts) if len(parts) > 1 else {"": list(rows)}
+        parts[tuple(given)].append(row)
+    if len(parts) < 2:
+        return {"": list(rows)}
+    enough = len({given[:1] for given in parts}) == len(parts)
+    return {", ".join(given[:1] if enough else given): part for given, part in parts.items()}
 
 
 def by_hardware(found: Iterable[Choice]) -> dict[str, list[Choice]]:

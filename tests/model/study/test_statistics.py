@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from spikewright.model.study.statistics import (
+    bound,
     by_task,
     choices,
     correlation,
@@ -42,6 +43,10 @@ def test_tasks_are_kept_apart():
     rows = [row(n, {"cycles": n}, recipe=recipe, seed=n) for n, recipe in enumerate("aab")]
     assert {name: len(part) for name, part in by_task(rows).items()} == {"a": 2, "b": 1}
     assert list(by_task(rows[:2])) == [""]
+    data = [row(n, {"cycles": n}, **{"recipe": recipe, "data.source": source})
+            for n, (recipe, source) in enumerate((("a", "x"), ("b", "y"), ("b", "z")))]
+    assert list(by_task(data)) == ["a, x", "b, y", "b, z"]
+    assert list(by_task(data[:2])) == ["a", "b"]
 
 
 def test_one_value_has_no_interval():
@@ -97,6 +102,25 @@ def test_sensitivity_is_over_seeds_where_all_saw_the_same():
     assert sensitivity(rows[1:], "beta", "cycles").over == "trials"
     assert sensitivity(rows[1:], "beta", "cycles").changes == (None, None)
     assert sensitivity(rows, "beta", "accuracy") is None
+
+
+def test_fields_that_go_with_other_settings_are_no_settings_of_their_own():
+    cells = [(beta, neuron, slope) for beta in (0.5, 0.75) for neuron in ("leaky", "lapicque")
+             for slope in (1, 2)]
+    rows = [row(n, {"cycles": 100 * beta + seed}, **{
+        "beta": beta, "neuron": neuron, "slope": slope, "seed": seed,
+        "training.gain": 1 if neuron == "leaky" else 1 / beta, "training.rate": slope + seed % 2})
+        for n, (seed, (beta, neuron, slope)) in enumerate(
+            (seed, cell) for seed in range(3) for cell in cells)]
+    assert varying(rows) == ["beta", "neuron", "slope", "training.gain", "training.rate"]
+    assert bound(rows) == ["training.gain"]
+    # Of a random search every choice has its own β, which all fields would follow from.
+    assert bound([row(n, {"cycles": n}, **{"beta": n / 10, "training.gain": n % 3})
+                  for n in range(10)]) == []
+    fewer = [each for each in rows if each.settings["slope"] == 1 and each.settings["seed"] < 2]
+    assert sensitivity(fewer, "beta", "cycles").over == "trials"
+    found = sensitivity(fewer, "beta", "cycles", ["training.gain", "training.rate"])
+    assert (found.over, found.changes[1].mean, found.changes[1].half) == ("seeds", 25, 0)
 
 
 def test_many_numbers_are_shown_in_quarters():
