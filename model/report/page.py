@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import resources
 from typing import Any
 
@@ -24,7 +25,7 @@ class Table:
     rows: list[tuple[Any, ...]]
     source: str
 
-    @property
+    @cached_property
     def words(self) -> list[bool]:
         """Which columns hold words, not figures."""
         return [all(str(row[i])[:1].isalpha() for row in self.rows)
