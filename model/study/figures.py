@@ -35,25 +35,24 @@ def front(found: Mapping[str, Sequence[Choice]], best: Sequence[Choice], x: str,
             marks.setdefault(points, []).append(name)
     many = sum(map(len, marks)) > _MANY
     for number, (points, names) in enumerate(marks.items()):
-        colour, marker = COLOURS[number % len(COLOURS)], _MARKERS[number % len(_MARKERS)]
-        across, up = ([each.mean * UNITS[what][1] for each in column] for what, column in zip(
-            (x, y), zip(*points, strict=True), strict=True))
-        axis.errorbar(
-            across, up, [(b.half or 0.0) * UNITS[y][1] for _, b in points],
-            [(a.half or 0.0) * UNITS[x][1] for a, _ in points],
-            fmt="none", ecolor=colour, elinewidth=0.6, alpha=0.15 if many else 0.8)
-        axis.scatter(across, up, s=8 if many else 16, color=colour, marker=marker, alpha=0.8,
-                     label="\n".join(names))
+        axis.scatter([a.mean * UNITS[x][1] for a, _ in points],
+                     [b.mean * UNITS[y][1] for _, b in points],
+                     s=8 if many else 16, alpha=0.8, label="\n".join(names),
+                     color=COLOURS[number % len(COLOURS)],
+                     marker=_MARKERS[number % len(_MARKERS)])
+    if many:  # the axes stay those of the means
+        axis.set(xlim=axis.get_xlim(), ylim=axis.get_ylim())
+    for number, points in enumerate(marks):
+        axis.errorbar([a.mean * UNITS[x][1] for a, _ in points],
+                      [b.mean * UNITS[y][1] for _, b in points],
+                      [(b.half or 0.0) * UNITS[y][1] for _, b in points],
+                      [(a.half or 0.0) * UNITS[x][1] for a, _ in points],
+                      fmt="none", ecolor=COLOURS[number % len(COLOURS)], elinewidth=0.6,
+                      alpha=0.15 if many else 0.8)
     line = sorted((a.mean * UNITS[x][1], b.mean * UNITS[y][1]) for each in best
                   if (a := each.interval(x)) and (b := each.interval(y)))
     axis.plot(*zip(*line, strict=True), color=COLOURS[-1], linewidth=1.2, zorder=0, label="front")
     axis.set(xlabel=UNITS[x][0], ylabel=UNITS[y][0])
-    if many:
-        means = np.array([(a.mean * UNITS[x][1], b.mean * UNITS[y][1])
-                          for points in marks for a, b in points])
-        (left, low), (right, high) = means.min(axis=0), means.max(axis=0)
-        across, up = 0.05 * (right - left or 1), 0.05 * (high - low or 1)
-        axis.set(xlim=(left - across, right + across), ylim=(low - up, high + up))
     # Below the axes, where it hides no point on a phone.
     figure.legend(loc="outside lower center", ncols=1, fontsize=8)
     return figure
